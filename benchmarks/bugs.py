@@ -23,6 +23,7 @@ from benchmarks.vocabulary import (
     NODE_PACKAGES,
     NOUNS,
     PACKAGES,
+    PLATFORM_MESSAGES,
     PROPERTIES,
     SERVICES,
     VERBS,
@@ -64,7 +65,7 @@ class Service(NamedTuple):
     nouns: list[str]
     entries: list[list[Json]]  # chains of frames, oldest first, that many bugs share
     functions: list[sources.Function]  # Python only
-    crumbs: list[str]  # names of templates, see crumb_templates()
+    crumbs: list[Json]  # see crumb_templates()
     modules: dict[str, str]
 
 
@@ -90,7 +91,7 @@ def service(seed: int, index: int) -> Service:
         own = set(rng.sample(paths, min(40, len(paths))))
         functions = [function for function in applications if function.path in own]
     entries = [_ENTRIES[platform](name, rng) for _ in range(3)]
-    packages = rng.sample(NODE_PACKAGES if platform == "node" else PACKAGES, 22)
+    packages = rng.sample(NODE_PACKAGES if platform == "node" else PACKAGES, 18)
     modules = {package: _version(rng) for package in sorted(packages)}
     return Service(name, platform, nouns, entries, functions, crumb_templates(name, nouns, rng), modules)
 
@@ -101,7 +102,7 @@ def build(seed: int, number: int, epoch: int) -> Bug:
     owner = service(seed, rng.randrange(len(SERVICES)))
     words = _words(owner, rng)
     level = rng.choices(LEVELS, LEVEL_WEIGHTS)[0]
-    message = _message(words, rng)
+    message = _message(owner.platform, words, rng)
     frames = _STACKS[owner.platform](owner, words, rng)
     shift = (0, 0, 0, 4, 11)[rng.randrange(5)] * epoch
     for frame in frames:
@@ -160,9 +161,10 @@ def _words(owner: Service, rng: Random) -> dict[str, str]:
     return _entity_words(owner.name, owner.nouns, rng) | numbers
 
 
-def _message(words: dict[str, str], rng: Random) -> str:
-    tail = "«tail»" if rng.random() < 0.3 else ""
-    return rng.choice(MESSAGES).format_map(words) + tail
+def _message(platform: str, words: dict[str, str], rng: Random) -> str:
+    tail = "«tail»" if rng.random() < 0.1 else ""
+    choices = PLATFORM_MESSAGES[platform] if rng.random() < 0.3 else MESSAGES
+    return rng.choice(choices).format_map(words) + tail
 
 
 def _version(rng: Random) -> str:
@@ -368,7 +370,7 @@ def _exceptions(
     if owner.platform == "node" or rng.random() >= 0.15:
         return [raised]
     cause = rng.choice(EXCEPTIONS[owner.platform]).format_map(words)
-    return [_exception(cause, _message(words, rng), frames[-2:], rng), raised]
+    return [_exception(cause, _message(owner.platform, words, rng), frames[-2:], rng), raised]
 
 
 def _exception(kind: str, message: str, frames: list[Json], rng: Random) -> Json:

@@ -6,12 +6,18 @@ source lines, installed modules) is the same in all its events; what life varies
 variables, object addresses, breadcrumbs, users, hosts, releases, times, headers, trace ids) is new in each.
 
 How honest the shapes and the entropy are is measured by `python -m benchmarks.sdk_shapes`, which runs the
-real sentry-sdk over failing Flask-like, Django-like, logging and plain programs.
+real sentry-sdk 2.75 over failing WSGI, Flask with SQLAlchemy, asyncio, thread pool, logging and chained
+programs and compares. Measured on Python 3.11, real against generated Python events: 7,980 and 10,400 bytes,
+889 and 760 bytes a frame, 3.2 and 2.7 locals a frame, 1 : 2.9 and 1 : 2.7 by zstd alone, and a second event of
+a known bug adds 222 and 830 bytes (the small programs vary less than life does, so the generator errs on the
+side of more entropy). Node events follow captures of @sentry/node 10 (9,220 bytes, 10 frames). Java events
+follow the documented payload of sentry-java and well-known Spring, Kafka and Hibernate stacks: no real
+capture was at hand. No capture of production traffic was used.
 
 Same seed, same arguments and same Python version give the same events.
 """
 
-# ruff: noqa: E501, SIM905
+# ruff: noqa: E501
 from __future__ import annotations
 
 import functools
@@ -25,6 +31,8 @@ from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+
+import msgspec
 
 from benchmarks import bugs
 from benchmarks.vocabulary import FIRST_NAMES, LAST_NAMES, NOUNS, USER_AGENTS
@@ -76,7 +84,7 @@ def events(
     shape: str = "native",
 ) -> Iterator[dict[str, Any]]:
     """`n` events over `issues` bugs within `span` microseconds from `start`; shape "native" or "sentry"."""
-    return map(json.loads, json_lines(n, issues, seed, start, span, shape))
+    return map(msgspec.json.decode, json_lines(n, issues, seed, start, span, shape))
 
 
 def numbered_events(
@@ -302,9 +310,9 @@ def _user(rng: Random) -> str:
 
 
 def _crumbs(rng: Random, owner: bugs.Service, time: int, node: bool) -> str:
-    """A JSON list of 3 to 14 breadcrumbs, the last ones before `time`."""
+    """A JSON list of 3 to 11 breadcrumbs, the last ones before `time`."""
     templates = _service_crumbs(owner.name, owner)
-    count = 3 + int(rng.random() ** 2 * 12)
+    count = 3 + int(rng.random() ** 2 * 9)
     moment = time - rng.randrange(30 * clock.SECOND)
     step = (time - moment) // count
     written = []

@@ -4,7 +4,7 @@ Run in a process of its own, it prints the events of the SDK as JSON lines. Flas
 programs run where these are installed; the others need only the SDK.
 """
 
-# ruff: noqa: E501, SIM905
+# ruff: noqa: E501
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +15,6 @@ import json
 import logging
 import random
 import sqlite3
-import sys
 import uuid
 import wsgiref.util
 import wsgiref.validate
@@ -67,7 +66,11 @@ def wsgi_program() -> None:
         return [json.dumps(rows).encode()]
 
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in HEADERS.items()}
-    environ |= {"PATH_INFO": f"/orders/{random.randrange(10**6)}", "QUERY_STRING": f"ref={uuid.uuid4()}"}
+    environ |= {
+        "SCRIPT_NAME": "",
+        "PATH_INFO": f"/orders/{random.randrange(10**6)}",
+        "QUERY_STRING": f"ref={uuid.uuid4()}",
+    }
     wsgiref.util.setup_testing_defaults(environ)
     with contextlib.suppress(sqlite3.OperationalError):
         SentryWsgiMiddleware(wsgiref.validate.validator(application))(environ, lambda *_: None)
@@ -110,8 +113,8 @@ def async_program() -> None:
 
 
 def flask_program() -> None:
-    from flask import Flask
-    from sqlalchemy import create_engine, text
+    from flask import Flask  # type: ignore[import-not-found]
+    from sqlalchemy import create_engine, text  # type: ignore[import-not-found]
 
     application = Flask("shop")
     engine = create_engine("sqlite://")
@@ -152,7 +155,9 @@ def main() -> None:
         environment="production",
         send_default_pii=True,
     )
-    sentry_sdk.set_tags({"region": "eu-west-1", "tenant": random.randrange(1000), "request_id": str(uuid.uuid4())})
+    sentry_sdk.set_tags(
+        {"region": "eu-west-1", "tenant": random.randrange(1000), "request_id": str(uuid.uuid4())}
+    )
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger().setLevel(logging.INFO)
     for program in PROGRAMS:
@@ -162,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

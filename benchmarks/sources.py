@@ -69,15 +69,27 @@ def line_at(lines: list[str], index: int) -> Line:
 
 
 def crash_line(function: Function, rng: Random) -> Line:
-    """A line of code inside a function: neither blank nor a comment nor the `def` itself."""
-    start = rng.randrange(function.first + 1, function.last)
-    span = function.last - function.first - 1
-    for step in range(span):
-        index = function.first + 1 + (start - function.first - 1 + step) % span
-        text = function.lines[index].strip()
-        if text and text[0] not in "#\"')}]":
-            return line_at(function.lines, index)
-    return line_at(function.lines, start)
+    """A line of code inside a function: neither blank nor a comment nor its docstring."""
+    lines = function.lines
+    body = range(_body_start(function), function.last)
+    code = [index for index in body if (text := lines[index].strip()) and text[0] not in "#\"')}]"]
+    return line_at(lines, rng.choice(code or [function.last - 1]))
+
+
+def _body_start(function: Function) -> int:
+    """Index of the first line behind the signature and the docstring."""
+    lines, index = function.lines, function.first
+    while index < function.last - 1 and not lines[index].rstrip().endswith(":"):
+        index += 1
+    index += 1
+    quotes = lines[index].lstrip()[:3] if index < function.last else ""
+    if quotes in ('"""', "'''"):
+        closed = lines[index].count(quotes) > 1
+        while not closed and index < function.last - 1:
+            index += 1
+            closed = quotes in lines[index]
+        index += 1
+    return index
 
 
 @functools.cache

@@ -84,35 +84,49 @@ MESSAGES = (
     "{noun} «id0» not found",
     "{noun} «id0» not found for {other} «u0»",
     "cannot {verb} {noun} «id0»: {other} is missing {prop}",
-    "could not {verb} {noun} «w0»",
-    "'{prop}'",
-    "'NoneType' object has no attribute '{prop}'",
-    "Cannot read properties of undefined (reading '{prop}')",
-    "{noun}.{prop} is not a function",
+    "could not {verb} {noun} '«w0»'",
     "invalid {prop} '«w0»' in {noun} «id0»",
-    "invalid literal for int() with base 10: '«w0»'",
     "{prop} must be between 1 and {limit}, got «n0»",
     "{verb} of {noun} «u0» timed out after «f0» seconds",
-    "HTTPConnectionPool(host='{other}.internal', port=80{port}): Read timed out. (read timeout={limit})",
-    "connect ECONNREFUSED 10.«b0».«b1».«b2»:{port}432",
     'duplicate key value violates unique constraint "{noun}_{other}_key" DETAIL: Key ({prop})=(«id0») already exists.',
     "deadlock detected while locking {noun} «id0» and {other} «id1»",
-    "list index out of range while reading {prop} of {noun}",
     "unexpected status «n0» from {other} service for {noun} «u0»",
-    "expected {noun}, got {other} («w0»)",
+    "expected {noun}, got {other} '«w0»'",
     "{noun} «id0» is already in state {prop}",
     "insufficient {prop} for {noun} «id0»: have «f0», need «f1»",
     "{other} «u0» may not {verb} {noun} «id0»",
     "failed to {verb} {noun} batch «n0» of «n1»: {other} rejected «n2» rows",
     "no {prop} configured for {noun}",
-    "Expecting value: line «n0» column «n1» (char «n2»)",
     "{noun} version conflict: expected «n0», found «n1»",
-    "quota of {other} «w0» exceeded by «n0» {prop}",
+    "quota of {other} '«w0»' exceeded by «n0» {prop}",
     "checksum mismatch for {noun} «u0»: «h0»",
     "could not parse {prop} '«day»' of {noun} «id0»",
     "division by zero",
-    "Template {noun}/{other}.html: variable '{prop}' is undefined",
 )
+
+PLATFORM_MESSAGES = {
+    "python": (
+        "'{prop}'",
+        "'NoneType' object has no attribute '{prop}'",
+        "invalid literal for int() with base 10: '«w0»'",
+        "HTTPConnectionPool(host='{other}.internal', port=80{port}): Read timed out. (read timeout={limit})",
+        "list index out of range while reading {prop} of {noun}",
+        "Expecting value: line «n0» column «n1» (char «n2»)",
+        "Template {noun}/{other}.html: variable '{prop}' is undefined",
+    ),
+    "node": (
+        "Cannot read properties of undefined (reading '{prop}')",
+        "{noun}.{prop} is not a function",
+        "connect ECONNREFUSED 10.«b0».«b1».«b2»:{port}432",
+    ),
+    "java": (
+        'Cannot invoke "com.acme.{service}.{Noun}.get{Other}()" because "{noun}" is null',
+        "No value present",
+        'For input string: "«w0»"',
+        "could not initialize proxy [com.acme.{service}.{Noun}#«id0»] - no Session",
+        "Connect to {other}.internal:80{port} [{other}.internal/10.«b0».«b1».«b2»] failed: Read timed out",
+    ),
+}
 
 CRUMBS = (  # (category, type, level, message or None, data or None)
     (
@@ -191,7 +205,7 @@ CRUMBS = (  # (category, type, level, message or None, data or None)
     ),
 )
 
-JAVA_ENTRIES = (
+JAVA_ENTRIES: tuple[tuple[tuple[str, str, str | None], ...], ...] = (
     (  # Spring MVC on Tomcat
         ("java.lang.Thread", "run", "Thread.java"),
         ("org.apache.tomcat.util.threads.TaskThread$WrappingRunnable", "run", "TaskThread.java"),
@@ -255,7 +269,7 @@ JAVA_ENTRIES = (
     ),
 )
 
-JAVA_TAILS = (
+JAVA_TAILS: tuple[tuple[tuple[str, str, str | None], ...], ...] = (
     (
         ("jdk.proxy2.$Proxy187", "findById", None),
         ("org.springframework.aop.framework.JdkDynamicAopProxy", "invoke", "JdkDynamicAopProxy.java"),
