@@ -1,0 +1,175 @@
+"""What all commands share: the options that stand before or after every command, the open vault, JSON output."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import CrashvaultError, InvalidError
+
+if TYPE_CHECKING:
+    from ..storage.store import Store
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "home": {"metavar": "DIR", "help": "Vault directory. [default: $CRASHVAULT_HOME or ~/.crashvault]"},
+    "project": {"metavar": "NAME", "help": "Project inside the vault."},
+    "json": {"is_flag": True, "help": "Print JSON and nothing else on standard output."},
+    "debug": {"is_flag": True, "help": "Log every step with its duration, and show tracebacks."},
+    "no_color": {"is_flag": True, "help": "Plain text without colours."},
+}
+
+
+class Context:
+    """The options of this run, and the vault once somebody needs it."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {}
+        self._store: Store | None = None
+
+    def update(self, given: dict[str, Any]) -> None:
+        """Take over what was given; an option may stand before the command's name or behind it."""
+        self.options.update({name: value for name, value in given.items() if value not in (None, False)})
+        if self.options.get("no_color"):
+            from ..console import configure
+
+            configure(no_color=True)
+
+    @property
+    def json(self) -> bool:
+        return bool(self.options.get("json"))
+
+    @property
+    def debug(self) -> bool:
+        return bool(self.options.get("debug")) or os.environ.get("CRASHVAULT_DEBUG", "") not in ("", "0")
+
+    @property
+    def project(self) -> str | None:
+        """The chosen project; None means all of them when reading."""
+        return self.options.get("project") or os.environ.get("CRASHVAULT_PROJECT") or None
+
+    @property
+    def home(self) -> str:
+        from .. import core
+
+        return core.home_dir(self.options.get("home"))
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            from .. import core, logs
+
+            home = self.home
+            self._store = core.open_vault(home)
+            logs.start(core.log_dir(home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
+        return self._store
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @property
+    def actor(self) -> str:
+        """Who is at the keyboard, for the activity log."""
+        for variable in ("CRASHVAULT_ACTOR", "USER", "LOGNAME", "USERNAME"):
+            if os.environ.get(variable):
+                return os.environ[variable]
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+
+
+def shared_params(*, hidden: bool) -> list[click.Option]:
+    """The shared options; behind a command's name only `--json` is listed, to keep its help short."""
+    return [
+        click.Option(
+            [f"--{name.replace('_', '-')}", f"shared_{name}"], hidden=hidden and name != "json", expose_value=False,
+            callback=_remember, is_eager=True, **options,
+        )
+        for name, options in _SHARED.items()
+    ]  # fmt: skip
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    name = str(parameter.name).removeprefix("shared_")
+    context.ensure_object(Context).update({name: value})
+
+
+class Command(click.Command):
+    """A command that takes the shared options behind its name too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        taken = {option for parameter in self.params for option in parameter.opts}
+        self.params += [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Examples keep their lines."""
+        if self.epilog:
+            formatter.write_paragraph()
+            for line in self.epilog.splitlines():
+                formatter.write(f"{line.rstrip()}\n")
+
+
+def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
+    """`@click.command` with the shared options, the context as first argument, and examples below the help."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
+            return function(context.ensure_object(Context), *args, **values)
+
+        wrapped = update_wrapper(click.pass_context(run), function)
+        epilog = f"Examples:\n{_indented(examples)}" if examples else None
+        return click.command(name=name, cls=Command, epilog=epilog, **kwargs)(wrapped)
+
+    return decorate
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line.strip()}" for line in text.strip().splitlines())
+
+
+def emit(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace"))
+
+
+def emit_line(value: Any) -> None:
+    """One JSON object of a stream, on a line of its own, at once."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace"))
+
+
+def joined_query(words: Iterable[str]) -> str:
+    """A query as the shell handed it over: each argument with blanks was quoted by the user for that."""
+    return " ".join(words)
+
+
+def key_values(given: Iterable[str], what: str) -> dict[str, str]:
+    """`K=V` options as a dictionary. Raises InvalidError that shows what is wrong."""
+    found = {}
+    for item in given:
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            raise InvalidError(f"{what} {item!r} is not KEY=VALUE", f"Write it as: {what} key=value")
+        found[key] = value
+    return found
+
+
+__all__ = [
+    "Command",
+    "Context",
+    "CrashvaultError",
+    "command",
+    "emit",
+    "emit_line",
+    "joined_query",
+    "key_values",
+    "pass_context",
+    "shared_params",
+]

@@ -1,0 +1,139 @@
+"""The façade: where a vault lies, how it is configured, and how it is opened.
+
+Paths are computed when they are asked for, so that a changed environment counts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from .config import SETTINGS, Origin, check_key, parse_value
+from .errors import InvalidError, StoreError
+from .storage.store import Store, open_sqlite
+
+CONFIG_FILE = "config.json"
+LOG_FILE = "app.log"
+
+
+def home_dir(given: str | None = None) -> str:
+    """The vault directory: the one given, else CRASHVAULT_HOME, else ~/.crashvault. Raises StoreError without a home."""
+    chosen = given or os.environ.get("CRASHVAULT_HOME")
+    if not chosen:
+        home = os.path.expanduser("~")
+        if home == "~" or not home:
+            raise StoreError("there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME")
+        chosen = os.path.join(home, ".crashvault")
+    return os.path.abspath(os.path.expanduser(chosen))
+
+
+def log_dir(home: str) -> str:
+    return os.path.join(home, "logs")
+
+
+def config_path(home: str) -> str:
+    return os.path.join(home, CONFIG_FILE)
+
+
+def open_vault(home: str | None = None, *, create: bool = True, read_only: bool = False) -> Store:
+    """Open the vault in `home`; made where there is none, brought up to date where it is older.
+
+    Raises StoreError when that cannot be done; close the store, or use it in a `with`.
+    """
+    return open_sqlite(home_dir(home), create=create, read_only=read_only)
+
+
+# Configuration
+
+
+def load_config(home: str | None = None) -> dict[str, Any]:
+    """The settings of this node, from `config.json`. Raises InvalidError for a file that is not a JSON object."""
+    path = config_path(home_dir(home))
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        raise InvalidError(f"{path} cannot be read ({error})", "Correct it with: crashvault config edit") from error
+    if not isinstance(config, dict):
+        raise InvalidError(f"{path} does not hold a JSON object", "Correct it with: crashvault config edit")
+    return config
+
+
+def save_config(config: dict[str, Any], home: str | None = None) -> None:
+    """Replace `config.json`, whole or not at all."""
+    _write_json_atomic(config_path(home_dir(home)), config)
+
+
+def get_setting(store: Store, key: str) -> tuple[Any, Origin]:
+    """A setting's value and where it comes from: environment, config.json, vault or default."""
+    setting = check_key(key)
+    if setting.variable and setting.variable in os.environ:
+        return parse_value(key, os.environ[setting.variable]), "environment"
+    if setting.shared:
+        value = store.settings.get(key)
+        return (setting.default, "default") if value is None else (value, "vault")
+    config = load_config(store.home)
+    return (config[key], "config.json") if key in config else (setting.default, "default")
+
+
+def set_setting(store: Store, key: str, text: str, now: int) -> Any:
+    """Check a value and write it where it belongs; the value. Raises InvalidError."""
+    setting = check_key(key)
+    value = parse_value(key, text)
+    if setting.shared:
+        store.settings.set(key, value, now)
+    else:
+        save_config({**load_config(store.home), key: value}, store.home)
+    return value
+
+
+def unset_setting(store: Store, key: str) -> bool:
+    """Back to the default; whether there was anything to take back."""
+    if check_key(key).shared:
+        return store.settings.unset(key)
+    config = load_config(store.home)
+    if key not in config:
+        return False
+    del config[key]
+    save_config(config, store.home)
+    return True
+
+
+def all_settings(store: Store) -> list[tuple[str, Any, Origin]]:
+    return [(key, *get_setting(store, key)) for key in SETTINGS]
+
+
+def check_config_file(home: str) -> list[str]:
+    """What is wrong in `config.json`, a line each."""
+    wrong = []
+    for key, value in load_config(home).items():
+        try:
+            parse_value(key, json.dumps(value) if not isinstance(value, str) else value)
+        except InvalidError as error:
+            wrong.append(str(error))
+    return wrong
+
+
+# Files
+
+
+def _write_json_atomic(path: str, value: Any) -> None:
+    """Write JSON beside the target and put it in place in one step, so that nobody ever reads half a file."""
+    write_text_atomic(path, f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
+
+
+def write_text_atomic(path: str, text: str) -> None:
+    """Write a file whole or not at all. Raises StoreError."""
+    part = f"{path}.tmp"
+    try:
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror})", "Check the directory's permissions and free space") from error

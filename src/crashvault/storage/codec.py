@@ -1,0 +1,179 @@
+"""An event to bytes and back.
+
+An event is stored in two parts. The *stack* (exception types, frames, source lines) is the same for
+all events of a crash and is kept once, addressed by its digest. The *payload* (message, values,
+local variables, tags, breadcrumbs …) differs from event to event. Both are JSON, compressed with
+zstandard and a dictionary trained on varied events; the first byte of a stored body says how.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from ..models import Event
+
+if TYPE_CHECKING:
+    import zstandard
+
+RAW, ZSTD = 0, 1
+# Never change or remove an entry: stored bodies name it. A better dictionary gets the next number.
+DICTIONARIES: dict[int, str] = {2: "payload-1.zdict", 3: "stack-1.zdict"}
+PAYLOAD, STACK = 2, 3
+_LEVEL = 3
+_SMALL = 64  # bytes; below, compression gains nothing
+
+# What has columns of its own.
+_COLUMNS = ("event_id", "project", "timestamp", "received_at", "level", "exceptions", "frames")
+
+Encoder = Callable[[Any], bytes]
+Decoder = Callable[[bytes], Any]
+
+_json_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=str).encode
+
+
+class Parts(NamedTuple):
+    """What an event is stored as, not yet compressed."""
+
+    stack: bytes | None
+    digest: bytes | None  # 16 bytes, the address of the stack
+    payload: bytes
+
+
+def encode_light(value: Any) -> bytes:
+    """JSON with what the standard library has, for commands that store one event."""
+    return _json_encode(value).encode()
+
+
+def fast_encoder() -> Encoder:
+    """JSON for many events; importing it costs more than one event's encoding."""
+    import msgspec
+
+    return msgspec.json.Encoder(enc_hook=str).encode
+
+
+def fast_decoder() -> Decoder:
+    """The counterpart of `fast_encoder`."""
+    import msgspec
+
+    return msgspec.json.Decoder().decode
+
+
+def split(event: Event, encode: Encoder = encode_light) -> Parts:
+    """The two parts of an event, which is left as it was."""
+    chain = event.get("exceptions")
+    if chain is None:
+        frames = event.get("frames")
+        chain = [{"frames": frames}] if frames else []
+    loose, static = _separate(cast(list[dict[str, Any]], chain))
+    rest = {key: value for key, value in event.items() if key not in _COLUMNS}
+    if loose:
+        rest["_loose"] = loose
+    if not static:
+        return Parts(None, None, encode(rest))
+    stack = encode(["exceptions" if "exceptions" in event else "frames", static])
+    return Parts(stack, blake2b(stack, digest_size=16).digest(), encode(rest))
+
+
+def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """What varies of each exception ([value, mechanism, variables of each frame]), and what does not."""
+    loose, static = [], []
+    for link in chain:
+        frames = link.get("frames") or ()
+        variables = [frame["vars"] if "vars" in frame else None for frame in frames]
+        fixed = {key: value for key, value in link.items() if key not in ("value", "mechanism", "frames")}
+        fixed["frames"] = [
+            {key: value for key, value in frame.items() if key != "vars"} if "vars" in frame else frame for frame in frames
+        ]
+        static.append(fixed)
+        loose.append([link.get("value"), link.get("mechanism"), variables if any(variables) else None])
+    return loose, static
+
+
+def join(payload: bytes, stack: bytes | None, decode: Decoder = json.loads) -> Event:
+    """The event of two uncompressed parts, without what has columns of its own."""
+    event = decode(payload)
+    loose = event.pop("_loose", None)
+    if stack is None:
+        return cast(Event, event)
+    kind, static = decode(stack)
+    for link, (value, mechanism, variables) in zip(static, loose or [], strict=False):
+        if value is not None:
+            link["value"] = value
+        if mechanism is not None:
+            link["mechanism"] = mechanism
+        for frame, found in zip(link["frames"], variables or (), strict=False):
+            if found is not None:
+                frame["vars"] = found
+        if not link["frames"]:
+            del link["frames"]
+    event[kind] = static if kind == "exceptions" else static[0]["frames"]
+    return cast(Event, event)
+
+
+def frames_of(stack: bytes) -> list[dict[str, Any]]:
+    """Every frame of a stored stack, with its exception's type and its position (0 is the oldest call)."""
+    _, static = json.loads(expand(stack))
+    return [
+        {**frame, "exception": link.get("type"), "position": position}
+        for link in static
+        for position, frame in enumerate(link["frames"])
+    ]
+
+
+def shrink(body: bytes, dictionary: int) -> bytes:
+    """The stored form of a part."""
+    if len(body) < _SMALL:
+        return b"\0" + body
+    return _prefix(dictionary) + _compressor(dictionary).compress(body)
+
+
+def expand(body: bytes) -> bytes:
+    """The part that `shrink` stored. Raises ValueError for a body that is damaged or of a later program."""
+    kind = body[0]
+    if kind == RAW:
+        return body[1:]
+    if kind != ZSTD and kind not in DICTIONARIES:
+        raise ValueError(f"unknown compression {kind}: written by a newer Crashvault")
+    import zstandard
+
+    try:
+        return _decompressor(kind).decompress(memoryview(body)[1:])
+    except zstandard.ZstdError as error:
+        raise ValueError(f"damaged body: {error}") from error
+
+
+@lru_cache(maxsize=None)
+def _prefix(dictionary: int) -> bytes:
+    return bytes([dictionary if _dictionary(dictionary) else ZSTD])
+
+
+@lru_cache(maxsize=None)
+def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
+    import zstandard
+
+    path = os.path.join(os.path.dirname(__file__), "dictionaries", DICTIONARIES.get(number, ""))
+    if not os.path.isfile(path):
+        return None
+    with open(path, "rb") as file:
+        return zstandard.ZstdCompressionDict(file.read(), dict_type=zstandard.DICT_TYPE_FULLDICT)
+
+
+@lru_cache(maxsize=None)
+def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
+    import zstandard
+
+    return zstandard.ZstdCompressor(
+        level=_LEVEL, dict_data=_dictionary(dictionary), write_checksum=False, write_dict_id=False
+    )
+
+
+@lru_cache(maxsize=None)
+def _decompressor(kind: int) -> zstandard.ZstdDecompressor:
+    import zstandard
+
+    return zstandard.ZstdDecompressor(dict_data=_dictionary(kind) if kind != ZSTD else None)

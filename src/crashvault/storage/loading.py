@@ -1,0 +1,82 @@
+"""Stored rows back to events."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ..models import Event
+from . import codec
+from .sqlite import SQLite, chunks, marks
+
+_STACKS_KEPT = 512
+
+
+class StoredEvent(NamedTuple):
+    """An event with where it is in the vault."""
+
+    row: int  # grows in the order of arrival
+    issue_id: int
+    fingerprint: str  # the grouping hash, 40 hex digits
+    event: Event
+
+
+class Loader:
+    """Decodes events; keeps the stacks it met last, since neighbours share them."""
+
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+        self._stacks: dict[int, bytes] = {}
+        self._decode: codec.Decoder = json.loads
+
+    def load(self, rows: Sequence[int]) -> list[StoredEvent]:
+        """Events by row, in the order asked for; rows that are gone are left out."""
+        found: dict[int, StoredEvent] = {}
+        for part in chunks(rows):
+            found.update((item.row, item) for item in self._decoded(f"e.id IN ({marks(part)})", part))
+        return [found[row] for row in rows if row in found]
+
+    def stream(self, rows: Iterable[int]) -> Iterator[StoredEvent]:
+        """Events by row, a few hundred at a time."""
+        self._decode = codec.fast_decoder()
+        pending: list[int] = []
+        for row in rows:
+            pending.append(row)
+            if len(pending) >= 400:
+                yield from self.load(pending)
+                pending = []
+        yield from self.load(pending)
+
+    def _decoded(self, where: str, parameters: Sequence[Any]) -> list[StoredEvent]:
+        rows = self.db.rows(
+            f"""SELECT e.id, e.event_id, p.name, e.timestamp, e.received_at, l.name, e.level, h.issue_id, h.hash,
+                       e.stack_id, b.body
+                FROM events e JOIN payloads b ON b.id = e.id JOIN hashes h ON h.id = e.hash_id
+                     JOIN projects p ON p.id = e.project_id LEFT JOIN levels l ON l.rank = e.level
+                WHERE {where}""",
+            parameters,
+        )
+        self._fetch_stacks({row[9] for row in rows if row[9] is not None})
+        return [self._event(*row) for row in rows]
+
+    def _fetch_stacks(self, wanted: set[int]) -> None:
+        missing = [stack for stack in wanted if stack not in self._stacks]
+        if len(self._stacks) + len(missing) > _STACKS_KEPT:
+            self._stacks = {stack: self._stacks[stack] for stack in wanted if stack in self._stacks}
+        for part in chunks(missing):
+            for stack, body in self.db.rows(f"SELECT id, body FROM stacks WHERE id IN ({marks(part)})", part):
+                self._stacks[stack] = codec.expand(body)
+
+    def _event(
+        self, row: int, event_id: bytes, project: str, timestamp: int, received_at: int, level: str | None, rank: int,
+        issue: int, digest: bytes, stack: int | None, body: bytes,
+    ) -> StoredEvent:  # fmt: skip
+        event = codec.join(codec.expand(body), self._stacks[stack] if stack is not None else None, self._decode)
+        event["event_id"] = str(uuid.UUID(bytes=event_id))
+        event["project"] = project
+        event["timestamp"] = timestamp
+        event["received_at"] = received_at
+        event["level"] = level or f"level-{rank}"
+        return StoredEvent(row, issue, digest.hex(), event)

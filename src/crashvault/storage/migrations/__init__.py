@@ -1,0 +1,91 @@
+"""Numbered schema steps, one SQL file a step and engine, and what applies them.
+
+`min_reader` says the oldest schema version a program must know to read this vault; it rises only with
+a step that older programs would misread.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+
+from ...errors import StoreError
+from ..sqlite import SQLite, convert_error
+
+VERSION = 1
+MIN_READER = 1
+
+_FOLDER = os.path.dirname(__file__)
+
+
+def schema_version(db: SQLite) -> int:
+    """The version of the open vault; 0 for a new file. Raises StoreError where it is newer than we can read."""
+    try:
+        rows = dict(db.connection.execute("SELECT key, value FROM meta WHERE key IN ('schema_version', 'min_reader')"))
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return 0
+        raise convert_error(error, db.path) from error
+    except sqlite3.Error as error:
+        raise convert_error(error, db.path) from error
+    if int(rows.get("min_reader", 0)) > VERSION:
+        raise StoreError(
+            f"this vault has schema {rows['schema_version']}, which needs a newer Crashvault (this one knows {VERSION})",
+            "Upgrade with: pip install --upgrade crashvault",
+        )
+    return int(rows.get("schema_version", 0))
+
+
+def migrate(db: SQLite, current: int) -> None:
+    """Bring the vault from `current` to VERSION, after a backup copy of a vault that holds something."""
+    if current == 0:
+        _run(db, "PRAGMA auto_vacuum = INCREMENTAL")
+        _run(db, "PRAGMA journal_mode = WAL")
+    with db.writing():
+        current = schema_version(db)  # another process may have been quicker
+        if current >= VERSION:
+            return
+        if current:
+            _keep_copy(db, current)
+        for version in range(current + 1, VERSION + 1):
+            for statement in statements(version):
+                _run(db, statement)
+        _run(db, f"INSERT INTO meta VALUES ('schema_version', '{VERSION}') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        _run(db, f"INSERT INTO meta VALUES ('min_reader', '{MIN_READER}') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+
+
+def statements(version: int) -> list[str]:
+    """The statements of one step."""
+    with open(os.path.join(_FOLDER, "sqlite", f"{version:04}.sql"), encoding="utf-8") as file:
+        text = file.read()
+    found, pending = [], ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(pending):
+            found.append(pending.strip())
+            pending = ""
+    return found
+
+
+def _keep_copy(db: SQLite, version: int) -> None:
+    """One copy of the vault as it was, made while nobody writes."""
+    target = f"{db.path}.v{version}.bak"
+    try:
+        copy = sqlite3.connect(f"{target}.tmp")
+        source = sqlite3.connect(db.path)
+        with copy:
+            source.backup(copy)
+        copy.close()
+        source.close()
+        shutil.copymode(db.path, f"{target}.tmp")
+        os.replace(f"{target}.tmp", target)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"no backup copy could be made before the upgrade ({error})", "Free some space and try again") from error
+
+
+def _run(db: SQLite, statement: str) -> None:
+    try:
+        db.connection.execute(statement)
+    except sqlite3.Error as error:
+        raise convert_error(error, db.path) from error

@@ -1,0 +1,72 @@
+"""Projects: namespaces of issues inside a vault."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..errors import InvalidError, NotFoundError
+from .sqlite import SQLite
+
+MAX_NAME = 100
+
+
+class Project(NamedTuple):
+    id: int
+    name: str
+    public_key: str
+    created_at: int
+
+
+class Projects:
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+        self._ids: dict[str, int] = {}
+
+    def ids(self, names: Iterable[str], now: int) -> dict[str, int]:
+        """The id of each named project; a new name makes a project. Call it inside `writing()`.
+
+        Projects are never deleted, so an id once seen stays true.
+        """
+        for name in names:
+            if name not in self._ids:
+                self._ids[name] = self._find(name) or self._create(name, now)
+        return self._ids
+
+    def find(self, name: str) -> Project | None:
+        row = self.db.row("SELECT id, name, public_key, created_at FROM projects WHERE name = ?", (name,))
+        return Project(*row) if row else None
+
+    def require(self, name: str) -> Project:
+        project = self.find(name)
+        if project is None:
+            names = ", ".join(project.name for project in self.list())
+            raise NotFoundError(f"there is no project {name!r}", f"There are: {names}")
+        return project
+
+    def list(self) -> list[Project]:
+        return [Project(*row) for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")]
+
+    def add(self, name: str, now: int) -> Project:
+        """Make a project. Raises InvalidError for a name that is taken or unfit."""
+        check_name(name)
+        with self.db.writing():
+            if self._find(name):
+                raise InvalidError(f"there is a project {name!r} already", "See: crashvault project list")
+            self._create(name, now)
+        return self.require(name)
+
+    def _find(self, name: str) -> int | None:
+        value = self.db.value("SELECT id FROM projects WHERE name = ?", (name,))
+        return None if value is None else int(value)
+
+    def _create(self, name: str, now: int) -> int:
+        sql = "INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?) RETURNING id"
+        return int(self.db.value(sql, (name, secrets.token_hex(16), now)))
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidError where a project cannot be called so."""
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidError(f"a project cannot be called {name[:MAX_NAME]!r}", f"Use 1 to {MAX_NAME} printable characters")

@@ -1,0 +1,410 @@
+"""Storing a batch of prepared events: keys, issues, stacks, rows, index and counters, in one transaction.
+
+Everything costly (JSON, compression, text) is done by `prepare` before the transaction begins. Inside it
+the batch is aggregated first, so that each issue, counter and word is written once however many of the
+events touch it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..clock import HOUR, MINUTE
+from ..models import Event, Grouping
+from . import codec
+from .document import (
+    LISTED,
+    Word,
+    event_document,
+    event_words,
+    hash_token,
+    stack_document,
+    stack_words,
+    user_identities,
+    word_id,
+)
+from .sqlite import SQLite, chunks, marks
+
+_LISTED = frozenset(LISTED)
+_SEEN_LIMIT = 500_000
+
+
+class Prepared(NamedTuple):
+    """An event ready to be stored."""
+
+    event: Event
+    grouping: Grouping
+    rank: int  # of its level
+    key: bytes  # the event id's 16 bytes
+    digest: bytes | None
+    stack: bytes | None  # not yet compressed: it is rarely new
+    payload: bytes  # compressed
+    words: list[Word]
+    document: str
+    user: int | None  # the word of who is counted as affected
+
+
+class Stored(NamedTuple):
+    """What became of one event of a batch."""
+
+    event_id: str
+    issue_id: int | None  # None when the id belongs to a deleted event
+    issue_created: bool
+    duplicate: bool
+    fingerprint: str  # the grouping hash, 40 hex digits
+    timestamp: int
+
+
+def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
+    """All of an event's work that needs no database."""
+    words = event_words(event, rank)
+    people = user_identities(event.get("user"))
+    return Prepared(
+        event=event,
+        grouping=grouping,
+        rank=rank,
+        key=bytes.fromhex(event["event_id"].replace("-", "")),
+        digest=parts.digest,
+        stack=parts.stack,
+        payload=codec.shrink(parts.payload, codec.PAYLOAD),
+        words=words,
+        document=event_document(event, words),
+        user=word_id(("user", people[0])) if people else None,
+    )
+
+
+class _Hash:
+    """What a batch does to one grouping hash."""
+
+    __slots__ = (
+        "count", "created", "first", "hash_id", "issue_id", "issue_users", "last", "latest", "latest_row", "users",
+    )  # fmt: skip
+
+    def __init__(self, hash_id: int, issue_id: int, created: bool) -> None:
+        self.hash_id = hash_id
+        self.issue_id = issue_id
+        self.created = created
+        self.count = 0
+        self.users = 0
+        self.issue_users = 0  # fewer than `users` where another hash of a merged issue had them
+        self.first = 0
+        self.last = 0
+        self.latest: Prepared | None = None
+        self.latest_row = 0
+
+    def add(self, item: Prepared, row: int) -> None:
+        moment = item.event["timestamp"]
+        self.count += 1
+        if self.count == 1:
+            self.first = self.last = moment
+        elif moment < self.first:
+            self.first = moment
+        if moment >= self.last:
+            self.last, self.latest, self.latest_row = moment, item, row
+
+
+class Recording:
+    """The repository that writes new events."""
+
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+        self._seen: set[Any] = set()
+        self._generation = ""
+
+    def append(self, batch: Sequence[Prepared], projects: dict[str, int], now: int) -> list[Stored]:
+        """Store a batch; call it inside `writing()`.
+
+        An event whose id is known (in the store, or earlier in the batch) changes nothing and is
+        reported as a duplicate of what is stored. `projects` maps every project's name to its id.
+        """
+        self._refresh()
+        taken = self._taken_keys(batch, projects)
+        fresh = self._fresh(batch, projects, taken)
+        hashes = self._hashes(fresh, projects, now)
+        stacks = self._stacks(fresh)
+        first = self.db.allocate("events", len(fresh)) if fresh else 0
+        rows = [
+            (first + offset, item, hashes[projects[item.event["project"]], item.grouping.hash])
+            for offset, item in enumerate(fresh)
+        ]
+        for row, item, group in rows:
+            group.add(item, row)
+        self._insert_rows(rows, projects, stacks)
+        self._insert_words(rows)
+        self._count(rows, projects)
+        self._update_issues(hashes.values())
+        return self._report(batch, projects, taken, rows)
+
+    def forget_seen(self) -> None:
+        """Drop what this process believes is stored, after a transaction that failed."""
+        self._seen.clear()
+
+    def _refresh(self) -> None:
+        """Deleting rows raises the generation, so that no process takes a removed word for stored."""
+        generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
+        if generation != self._generation or len(self._seen) > _SEEN_LIMIT:
+            self._seen.clear()
+            self._generation = generation
+
+    # Who is new
+
+    def _taken_keys(self, batch: Sequence[Prepared], projects: dict[str, int]) -> dict[tuple[int, bytes], int | None]:
+        taken: dict[tuple[int, bytes], int | None] = {}
+        wanted: dict[int, list[bytes]] = {}
+        for item in batch:
+            wanted.setdefault(projects[item.event["project"]], []).append(item.key)
+        for project, keys in wanted.items():
+            for part in chunks(keys):
+                found = self.db.rows(
+                    f"SELECT event_id, event FROM event_keys WHERE project_id = ? AND event_id IN ({marks(part)})",
+                    (project, *part),
+                )
+                taken.update(((project, key), event) for key, event in found)
+        return taken
+
+    def _fresh(
+        self, batch: Sequence[Prepared], projects: dict[str, int], taken: dict[tuple[int, bytes], int | None]
+    ) -> list[Prepared]:
+        """One of each id that is not stored, oldest first, so that rows come in the order of time where they can."""
+        fresh: dict[tuple[int, bytes], Prepared] = {}
+        for item in batch:
+            key = (projects[item.event["project"]], item.key)
+            if key not in taken and key not in fresh:
+                fresh[key] = item
+        return sorted(fresh.values(), key=lambda item: item.event["timestamp"])
+
+    # Issues
+
+    def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
+        wanted: dict[tuple[int, str], Prepared] = {}
+        for item in fresh:
+            wanted.setdefault((projects[item.event["project"]], item.grouping.hash), item)
+        found = self._stored_hashes(list(wanted))
+        new = [(key, item) for key, item in wanted.items() if key not in found]
+        if new:
+            found.update(self._new_issues(new, now))
+        return found
+
+    def _stored_hashes(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], _Hash]:
+        found: dict[tuple[int, str], _Hash] = {}
+        by_project: dict[int, list[bytes]] = {}
+        for project, text in keys:
+            by_project.setdefault(project, []).append(bytes.fromhex(text))
+        for project, hashes in by_project.items():
+            for part in chunks(hashes):
+                rows = self.db.rows(
+                    f"SELECT hash, id, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
+                    (project, *part),
+                )
+                found.update(((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows)
+        return found
+
+    def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
+        first_issue = self.db.allocate("issues", len(new))
+        first_hash = self.db.allocate("hashes", len(new))
+        found, issues, hashes = {}, [], []
+        for offset, ((project, text), item) in enumerate(new):
+            issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
+            moment = item.event["timestamp"]
+            issues.append((issue, project, group.title, group.culprit, item.rank, moment, moment, now, now))
+            explanation = json.dumps([group.key, group.reason, group.parts], ensure_ascii=False)
+            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation,
+                           group.title, group.culprit, moment, moment, now))  # fmt: skip
+            found[project, text] = _Hash(hash_id, issue, True)
+        self.db.execute_many(
+            """INSERT INTO issues (id, project_id, title, culprit, status, level, count, users,
+                                   first_seen, last_seen, created_at, changed_at, last_event)
+               VALUES (?, ?, ?, ?, 'open', ?, 0, 0, ?, ?, ?, ?, 0)""",
+            issues,
+        )
+        self.db.execute_many(
+            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
+                                   title, culprit, first_seen, last_seen, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            hashes,
+        )
+        return found
+
+    def _update_issues(self, groups: Iterable[_Hash]) -> None:
+        hash_rows, issue_rows, latest_rows = [], [], []
+        for group in groups:
+            latest = group.latest
+            if latest is None:
+                continue
+            hash_rows.append((group.count, group.users, group.first, group.first, group.last, group.last, group.hash_id))
+            issue_rows.append((group.count, group.issue_users, group.first, group.first, group.issue_id))
+            event = latest.event
+            latest_rows.append((group.last, latest.rank, event.get("release"), event.get("environment"),
+                                group.latest_row, group.issue_id, group.last))  # fmt: skip
+        self.db.execute_many(
+            """UPDATE hashes SET count = count + ?, users = users + ?,
+                 first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END,
+                 last_seen = CASE WHEN ? > last_seen THEN ? ELSE last_seen END
+               WHERE id = ?""",
+            hash_rows,
+        )
+        self.db.execute_many(
+            """UPDATE issues SET count = count + ?, users = users + ?,
+                 first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END
+               WHERE id = ?""",
+            issue_rows,
+        )
+        self.db.execute_many(
+            """UPDATE issues SET last_seen = ?, level = ?, release = COALESCE(?, release),
+                 environment = COALESCE(?, environment), last_event = ?
+               WHERE id = ? AND last_seen <= ?""",
+            latest_rows,
+        )
+
+    # Rows
+
+    def _stacks(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
+        """The row of every stack of the batch; new ones are stored and indexed."""
+        wanted = {item.digest: item for item in fresh if item.digest is not None}
+        found: dict[bytes, int] = {}
+        for part in chunks(list(wanted)):
+            found.update(self.db.rows(f"SELECT digest, id FROM stacks WHERE digest IN ({marks(part)})", part))
+        new = [item for digest, item in wanted.items() if digest not in found]
+        if not new:
+            return found
+        first = self.db.allocate("stacks", len(new))
+        bodies, documents, words = [], [], []
+        for stack_id, item in enumerate(new, start=first):
+            assert item.stack is not None and item.digest is not None
+            found[item.digest] = stack_id
+            bodies.append((stack_id, item.digest, codec.shrink(item.stack, codec.STACK)))
+            documents.append((stack_id, stack_document(item.event)))
+            listed = stack_words(item.event)
+            words += [(word_id(word), stack_id) for word in listed]
+            self._list_words(listed)
+        self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
+        self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
+        self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", words)
+        return found
+
+    def _insert_rows(
+        self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], stacks: dict[bytes, int]
+    ) -> None:
+        keys, hot, bodies, documents, pairs = [], [], [], [], set()
+        for row, item, group in rows:
+            event = item.event
+            project = projects[event["project"]]
+            stack = stacks[item.digest] if item.digest is not None else None
+            keys.append((project, item.key, row))
+            hot.append((row, project, item.key, group.hash_id, stack, event["timestamp"], event["received_at"], item.rank))
+            bodies.append((row, item.payload))
+            documents.append((row, f"{item.document} {hash_token(group.hash_id)}"))
+            if stack is not None:
+                pairs.add((stack, group.hash_id))
+        self.db.execute_many("INSERT INTO event_keys (project_id, event_id, event) VALUES (?, ?, ?)", keys)
+        self.db.execute_many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hot)
+        self.db.execute_many("INSERT INTO payloads VALUES (?, ?)", bodies)
+        self.db.execute_many("INSERT INTO event_index (rowid, body) VALUES (?, ?)", documents)
+        unseen = [pair for pair in pairs if ("stack", *pair) not in self._seen]
+        self.db.execute_many("INSERT INTO stack_hashes VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(unseen))
+        self._seen.update(("stack", *pair) for pair in unseen)
+
+    # Words and users
+
+    def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
+        pairs: list[tuple[int, int]] = []
+        seen = self._seen
+        for _, item, group in rows:
+            hash_id = group.hash_id
+            for word in item.words:
+                pair = (hash_id, word)
+                if pair not in seen:
+                    seen.add(pair)
+                    pairs.append((word_id(word), hash_id))
+                    self._list_words((word,))
+            if item.user is not None and (hash_id, item.user) not in seen:
+                seen.add((hash_id, item.user))
+                self._add_user(group, item.user)
+        pairs.sort()
+        self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
+
+    def _add_user(self, group: _Hash, user: int) -> None:
+        """Count a person once for the hash, and once for the issue however many hashes were merged into it."""
+        if not self.db.execute("INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING", (group.hash_id, user)):
+            return
+        group.users += 1
+        elsewhere = not group.created and self.db.row(
+            """SELECT 1 FROM hashes h JOIN hash_users u ON u.hash_id = h.id
+               WHERE h.issue_id = ? AND h.id <> ? AND u.user = ?""",
+            (group.issue_id, group.hash_id, user),
+        )
+        group.issue_users += not elsewhere
+
+    def _list_words(self, words: Iterable[Word]) -> None:
+        new = [word for word in words if word[0] in _LISTED and word not in self._seen]
+        self._seen.update(new)
+        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", new)
+
+    # Counters
+
+    def _count(self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int]) -> None:
+        hours: dict[tuple[int, int], int] = {}
+        minutes: dict[tuple[int, int], int] = {}
+        totals: dict[tuple[int, int, int], int] = {}
+        for _, item, group in rows:
+            event = item.event
+            hour = event["timestamp"] // HOUR
+            key = (group.hash_id, hour)
+            hours[key] = hours.get(key, 0) + 1
+            key = (event["received_at"] // MINUTE, group.hash_id)
+            minutes[key] = minutes.get(key, 0) + 1
+            total = (projects[event["project"]], hour, item.rank)
+            totals[total] = totals.get(total, 0) + 1
+        for table, conflict, counts in (
+            ("hash_hours", "hash_id, hour", hours),
+            ("hash_minutes", "minute, hash_id", minutes),
+            ("project_hours", "project_id, hour, level", totals),
+        ):
+            values = [(*key, count) for key, count in sorted(counts.items())]  # type: ignore[attr-defined]
+            if values:
+                self.db.execute_many(
+                    f"INSERT INTO {table} VALUES ({marks(values[0])})"
+                    f" ON CONFLICT ({conflict}) DO UPDATE SET count = {table}.count + excluded.count",
+                    values,
+                )
+
+    # The answer
+
+    def _report(
+        self,
+        batch: Sequence[Prepared],
+        projects: dict[str, int],
+        taken: dict[tuple[int, bytes], int | None],
+        rows: Sequence[tuple[int, Prepared, _Hash]],
+    ) -> list[Stored]:
+        stored = {(projects[item.event["project"]], item.key): (row, group) for row, item, group in rows}
+        known = self._issues_of([event for event in taken.values() if event is not None])
+        announced: set[int] = set()
+        report = []
+        for item in batch:
+            event = item.event
+            key = (projects[event["project"]], item.key)
+            if key in stored:
+                row, group = stored.pop(key)
+                created = group.created and group.issue_id not in announced
+                announced.add(group.issue_id)
+                taken[key] = row
+                known[row] = group.issue_id
+                report.append(Stored(event["event_id"], group.issue_id, created, False, item.grouping.hash, event["timestamp"]))
+            else:
+                issue = known.get(taken[key] or 0)
+                report.append(Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"]))
+        return report
+
+    def _issues_of(self, events: Sequence[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for part in chunks(events):
+            found.update(
+                self.db.rows(
+                    f"SELECT e.id, h.issue_id FROM events e JOIN hashes h ON h.id = e.hash_id WHERE e.id IN ({marks(part)})",
+                    part,
+                )
+            )
+        return found

@@ -1,0 +1,226 @@
+"""The thin SQLite driver: connection, transactions, errors. Everything else in `storage` speaks through it.
+
+WAL with `synchronous=FULL`: a commit that returned is on disk. Writers of all processes queue on a
+lock file before `BEGIN IMMEDIATE`, because the kernel wakes them in turn, while SQLite's own busy
+handler sleeps and retries, which starves some of them under load.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import CrashvaultError, StoreError
+
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's busy handler alone
+    fcntl = None  # type: ignore[assignment]
+
+DIALECT = "sqlite"
+FILE_NAME = "vault.db"
+BUSY_SECONDS = 60.0
+
+_HINTS: tuple[tuple[str, str, str], ...] = (
+    # part of SQLite's message, what people read, what to do
+    ("disk is full", "the disk is full", "Free some space; what was stored before is safe"),
+    ("disk i/o error", "the disk does not answer properly", "Check it, then run: crashvault doctor"),
+    ("readonly", "the vault cannot be written", "Check the permissions of {path} and its directory"),
+    ("unable to open", "the vault cannot be opened", "Check that {path} exists and that you may read and write it"),
+    ("malformed", "the vault file is damaged", "Run: crashvault doctor, and bring a backup back with: crashvault restore"),
+    ("not a database", "{path} is not a vault", "Move the file away, or bring a backup back with: crashvault restore"),
+    ("locked", "the vault is busy", "Another program holds it; try again, or look with: crashvault doctor"),
+    ("no such table", "the vault is incomplete", "Run: crashvault doctor"),
+)
+
+
+def convert_error(error: Exception, path: str) -> StoreError:
+    """The one place where SQLite's words become ours."""
+    text = str(error)
+    lowered = text.lower()
+    for part, what, hint in _HINTS:
+        if part in lowered:
+            return StoreError(f"{what.format(path=path)} ({text})", hint.format(path=path))
+    return StoreError(f"the vault {path} answers: {text}", "Run: crashvault doctor")
+
+
+class SQLite:
+    """One connection to one vault file. Not to be used by two threads at once."""
+
+    dialect = DIALECT
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._depth = 0
+        self._lock_fd: int | None = None
+        try:
+            self.connection = self._connect(read_only)
+        except sqlite3.Error as error:
+            raise convert_error(error, path) from error
+
+    def _connect(self, read_only: bool) -> sqlite3.Connection:
+        mode = "ro" if read_only else "rwc"
+        connection = sqlite3.connect(
+            f"file:{_quote(self.path)}?mode={mode}",
+            uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256,
+        )  # fmt: skip
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA mmap_size = 268435456")
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    def close(self) -> None:
+        self.connection.close()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    # Statements
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one statement; the number of rows it changed."""
+        try:
+            return self.connection.execute(sql, parameters).rowcount
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        if not rows:
+            return 0
+        try:
+            return self.connection.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self.connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        try:
+            return self.connection.execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+    def value(self, sql: str, parameters: Sequence[Any] = (), default: Any = None) -> Any:
+        row = self.row(sql, parameters)
+        return default if row is None else row[0]
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows one by one, in constant memory."""
+        try:
+            yield from self.connection.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+    # Transactions
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One write transaction; nested use joins the outer one."""
+        if self._depth:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        with self._queue():
+            self._begin()
+            self._depth = 1
+            try:
+                yield
+                self._end("COMMIT")
+            except BaseException:
+                self._rollback()
+                raise
+            finally:
+                self._depth = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One consistent view for several statements."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self._end("BEGIN")
+        try:
+            yield
+        finally:
+            self._rollback()
+
+    def _begin(self) -> None:
+        self._end("BEGIN IMMEDIATE")
+
+    def _end(self, statement: str) -> None:
+        try:
+            self.connection.execute(statement)
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+    def _rollback(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.rollback()
+
+    @contextmanager
+    def _queue(self) -> Iterator[None]:
+        """Our place in the queue of writers."""
+        if fcntl is None or self.read_only:
+            yield
+            return
+        if self._lock_fd is None:
+            self._lock_fd = _open_lock(self.path)
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    # What differs between the engines
+
+    def allocate(self, name: str, count: int) -> int:
+        """Reserve `count` ids, never given twice; the first of them. Only inside `writing()`."""
+        first = self.value("UPDATE sequences SET next = next + ? WHERE name = ? RETURNING next - ?", (count, name, count))
+        return int(first)
+
+    def checkpoint(self) -> None:
+        """Bring the log into the file, so that its size is what it is."""
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise convert_error(error, self.path) from error
+
+
+def marks(values: Sequence[Any]) -> str:
+    """Placeholders for `IN (…)`."""
+    return ",".join("?" * len(values))
+
+
+def chunks(values: Sequence[Any], size: int = 900) -> Iterator[Sequence[Any]]:
+    """Slices that fit into one statement's parameters."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _quote(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _open_lock(path: str) -> int:
+    lock = f"{path}.lock"
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"the vault cannot be written ({error.strerror}: {lock})", f"Check the permissions of {os.path.dirname(lock)}"
+        ) from error
+
+
+__all__ = ["CrashvaultError", "SQLite", "chunks", "convert_error", "marks"]

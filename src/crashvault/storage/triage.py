@@ -1,0 +1,62 @@
+"""The state of issues as people change it, and the log of those changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .sqlite import SQLite, chunks, marks
+
+_FIELDS = frozenset(
+    {"status", "severity", "title", "title_fixed", "assigned", "is_regressed", "resolved_at", "resolved_in", "category"}
+)
+
+
+class Activity(NamedTuple):
+    at: int
+    actor: str
+    kind: str  # a field's name, or comment, regression, merge …
+    data: dict[str, Any]
+
+
+class Triage:
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+
+    def values(self, issues: Sequence[int], field: str) -> dict[int, Any]:
+        """The value of one field, by issue id; ids that do not exist are left out."""
+        assert field in _FIELDS
+        found: dict[int, Any] = {}
+        for part in chunks(list(issues)):
+            found.update(self.db.rows(f"SELECT id, {field} FROM issues WHERE id IN ({marks(part)})", part))
+        return found
+
+    def resolved_before(self, newest: Mapping[int, int]) -> list[int]:
+        """Which of the issues were resolved before the given time of theirs."""
+        found = []
+        for part in chunks(list(newest)):
+            rows = self.db.rows(
+                f"SELECT id, resolved_at FROM issues WHERE status = 'resolved' AND id IN ({marks(part)})", part
+            )
+            found += [issue for issue, resolved_at in rows if newest[issue] > (resolved_at or 0)]
+        return found
+
+    def update(self, issue: int, now: int, **fields: Any) -> None:
+        """Set fields of one issue. Joins the open transaction."""
+        assert _FIELDS.issuperset(fields)
+        columns = "".join(f", {name} = ?" for name in fields)
+        self.db.execute(f"UPDATE issues SET changed_at = ?{columns} WHERE id = ?", (now, *fields.values(), issue))
+
+    def log(self, issue: int, now: int, actor: str, kind: str, data: Mapping[str, Any]) -> None:
+        self.db.execute(
+            "INSERT INTO activity (issue_id, at, actor, kind, data) VALUES (?, ?, ?, ?, ?)",
+            (issue, now, actor, kind, json.dumps(data, ensure_ascii=False)),
+        )
+
+    def activity(self, issue: int, limit: int = 50) -> list[Activity]:
+        """What happened to an issue, latest first."""
+        rows = self.db.rows(
+            "SELECT at, actor, kind, data FROM activity WHERE issue_id = ? ORDER BY id DESC LIMIT ?", (issue, limit)
+        )
+        return [Activity(at, actor, kind, json.loads(data)) for at, actor, kind, data in rows]
