@@ -119,7 +119,7 @@ def _draft(
     if given or files:
         _attach(store, event, given, files)
     parts = codec.split(event, encode)
-    redacted = scrub(event, policy.scrub, (parts.stack or b"") + parts.payload)
+    redacted = scrub(event, policy.scrub, parts.all)
     if redacted:
         parts = codec.split(event, encode)
     rank = policy.levels.get(event["level"], policy.levels[DEFAULT_LEVEL])

@@ -1,8 +1,9 @@
 """An event to bytes and back.
 
-An event is stored in two parts. The *stack* (exception types, frames, source lines) is the same for
-all events of a crash and is kept once, addressed by its digest. The *payload* (message, values,
-local variables, tags, breadcrumbs …) differs from event to event. Both are JSON, compressed with
+An event is stored in up to three parts. The *stack* (exception types, frames, source lines) is the same
+for all events of a crash, the *background* (installed modules, SDK, operating system, runtime) for all
+events of a deployment: both are kept once, addressed by their digest. The *payload* (message, values,
+local variables, tags, breadcrumbs …) differs from event to event. All are JSON, compressed with
 zstandard and a dictionary trained on varied events; the first byte of a stored body says how.
 """
 
@@ -25,6 +26,10 @@ RAW, ZSTD = 0, 1
 DICTIONARIES: dict[int, str] = {2: "payload-1.zdict", 3: "stack-1.zdict"}
 PAYLOAD, STACK = 2, 3
 _LEVEL = 3
+# What the events of one deployment have in common, at the top of an event and inside its context.
+_BACKGROUND = ("modules", "sdk", "debug_meta")
+_CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os", "contexts")
+_NEVER_SHARED = "trace"  # among contexts
 _SMALL = 64  # bytes; below, compression gains nothing
 
 # What has columns of its own.
@@ -39,9 +44,15 @@ _json_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check
 class Parts(NamedTuple):
     """What an event is stored as, not yet compressed."""
 
-    stack: bytes | None
-    digest: bytes | None  # 16 bytes, the address of the stack
     payload: bytes
+    stack: bytes | None = None
+    stack_digest: bytes | None = None  # 16 bytes, its address
+    background: bytes | None = None
+    background_digest: bytes | None = None
+
+    @property
+    def all(self) -> bytes:
+        return b"".join((self.payload, self.stack or b"", self.background or b""))
 
 
 def encode_light(value: Any) -> bytes:
@@ -65,18 +76,38 @@ def fast_decoder() -> Decoder:
 
 def split(event: Event, encode: Encoder = encode_light) -> Parts:
     """The two parts of an event, which is left as it was."""
+    rest = {key: value for key, value in event.items() if key not in _COLUMNS}
+    background = _background(rest)
     chain = event.get("exceptions")
     if chain is None:
         frames = event.get("frames")
         chain = [{"frames": frames}] if frames else []
     loose, static = _separate(cast(list[dict[str, Any]], chain))
-    rest = {key: value for key, value in event.items() if key not in _COLUMNS}
     if loose:
         rest["_loose"] = loose
-    if not static:
-        return Parts(None, None, encode(rest))
-    stack = encode(["exceptions" if "exceptions" in event else "frames", static])
-    return Parts(stack, blake2b(stack, digest_size=16).digest(), encode(rest))
+    payload = encode(rest)
+    stack = encode(["exceptions" if "exceptions" in event else "frames", static]) if static else None
+    shared = encode(background) if background else None
+    return Parts(payload, stack, _digest(stack), shared, _digest(shared))
+
+
+def _digest(body: bytes | None) -> bytes | None:
+    return None if body is None else blake2b(body, digest_size=16).digest()
+
+
+def _background(rest: dict[str, Any]) -> dict[str, Any]:
+    """Take what a deployment's events share out of `rest`, whose own containers stay as they are."""
+    found = {key: rest.pop(key) for key in _BACKGROUND if key in rest}
+    context = rest.get("context")
+    if context and not context.keys().isdisjoint(_CONTEXT_BACKGROUND):
+        rest["context"] = context = dict(context)
+        taken = {key: context.pop(key) for key in _CONTEXT_BACKGROUND if key in context}
+        contexts = taken.get("contexts")
+        if type(contexts) is dict and _NEVER_SHARED in contexts:
+            context["contexts"] = {_NEVER_SHARED: contexts[_NEVER_SHARED]}
+            taken["contexts"] = {key: value for key, value in contexts.items() if key != _NEVER_SHARED}
+        found["context"] = taken
+    return found
 
 
 def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
@@ -94,9 +125,11 @@ def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, An
     return loose, static
 
 
-def join(payload: bytes, stack: bytes | None, decode: Decoder = json.loads) -> Event:
-    """The event of two uncompressed parts, without what has columns of its own."""
+def join(payload: bytes, stack: bytes | None, background: bytes | None = None, decode: Decoder = json.loads) -> Event:
+    """The event of its uncompressed parts, without what has columns of its own."""
     event = decode(payload)
+    if background is not None:
+        _merge(event, decode(background))
     loose = event.pop("_loose", None)
     if stack is None:
         return cast(Event, event)
@@ -113,6 +146,15 @@ def join(payload: bytes, stack: bytes | None, decode: Decoder = json.loads) -> E
             del link["frames"]
     event[kind] = static if kind == "exceptions" else static[0]["frames"]
     return cast(Event, event)
+
+
+def _merge(target: dict[str, Any], more: dict[str, Any]) -> None:
+    """Put a background back; mappings that both have are merged."""
+    for key, value in more.items():
+        if type(value) is dict and type(target.get(key)) is dict:
+            _merge(target[key], value)
+        else:
+            target[key] = value
 
 
 def frames_of(stack: bytes) -> list[dict[str, Any]]:

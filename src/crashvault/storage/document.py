@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ..models import Event, ExceptionInfo, Frame
-from ..query.text import event_texts, normalize_text, stack_texts
+from ..query.text import document, event_texts, stack_texts
 
 INDEX_VERSION = 1
 SIGN = "¤"
@@ -26,6 +26,8 @@ LISTED = (
     "tag", "tagkey", "release", "environment", "host", "user", "platform", "source", "exception", "logger",
     "transaction", "file", "function", "module",
 )  # fmt: skip
+# Words that say nothing about an issue as a whole.
+UNCOUNTED = frozenset({"has", "trace_id"})
 _PLAIN = ("release", "environment", "host", "platform", "source", "logger", "transaction")
 _PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
              "trace_id", "span_id", "errors", "fingerprint", "request", "pid", "tags")  # fmt: skip
@@ -83,10 +85,9 @@ def event_words(event: Event, rank: int) -> list[Word]:
     for link in get("exceptions", ()):
         for name in exception_names(link):
             words["exception", name] = None
-    for field in ("trace_id", "span_id"):
-        value = get(field)
-        if value:
-            words[field, fold(value)] = None
+    trace = get("trace_id")
+    if trace:
+        words["trace_id", trace] = None
     for field in _PRESENCE:
         if field in event:
             words["has", field] = None
@@ -136,10 +137,10 @@ def all_frames(event: Event) -> Iterator[Frame]:
 
 def event_document(event: Event, words: Iterable[Word]) -> str:
     """The index document of an event, still without its hash token."""
-    text = normalize_text("\n".join(event_texts(event)))
+    text = document(event_texts(event))
     return f"{text} {' '.join([token(word_id(word)) for word in words])}"
 
 
 def stack_document(event: Event) -> str:
     """The index document of an event's stack."""
-    return normalize_text("\n".join(stack_texts(event)))
+    return document(stack_texts(event))

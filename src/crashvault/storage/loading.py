@@ -11,7 +11,7 @@ from ..models import Event
 from . import codec
 from .sqlite import SQLite, chunks, marks
 
-_STACKS_KEPT = 512
+_SHARED_KEPT = 512
 
 
 class StoredEvent(NamedTuple):
@@ -24,11 +24,11 @@ class StoredEvent(NamedTuple):
 
 
 class Loader:
-    """Decodes events; keeps the stacks it met last, since neighbours share them."""
+    """Decodes events; keeps the shared parts it met last, since neighbours share them."""
 
     def __init__(self, db: SQLite) -> None:
         self.db = db
-        self._stacks: dict[int, bytes] = {}
+        self._shared: dict[bytes, bytes] = {}
         self._decode: codec.Decoder = json.loads
 
     def load(self, rows: Sequence[int]) -> list[StoredEvent]:
@@ -52,28 +52,30 @@ class Loader:
     def _decoded(self, where: str, parameters: Sequence[Any]) -> list[StoredEvent]:
         rows = self.db.rows(
             f"""SELECT e.id, e.event_id, p.name, e.timestamp, e.received_at, l.name, e.level, h.issue_id, h.hash,
-                       e.stack_id, b.body
+                       s.body, g.body, b.body
                 FROM events e JOIN payloads b ON b.id = e.id JOIN hashes h ON h.id = e.hash_id
                      JOIN projects p ON p.id = e.project_id LEFT JOIN levels l ON l.rank = e.level
+                     LEFT JOIN stacks s ON s.id = e.stack_id LEFT JOIN backgrounds g ON g.id = e.background_id
                 WHERE {where}""",
             parameters,
         )
-        self._fetch_stacks({row[9] for row in rows if row[9] is not None})
         return [self._event(*row) for row in rows]
 
-    def _fetch_stacks(self, wanted: set[int]) -> None:
-        missing = [stack for stack in wanted if stack not in self._stacks]
-        if len(self._stacks) + len(missing) > _STACKS_KEPT:
-            self._stacks = {stack: self._stacks[stack] for stack in wanted if stack in self._stacks}
-        for part in chunks(missing):
-            for stack, body in self.db.rows(f"SELECT id, body FROM stacks WHERE id IN ({marks(part)})", part):
-                self._stacks[stack] = codec.expand(body)
+    def _expanded(self, body: bytes | None) -> bytes | None:
+        if body is None:
+            return None
+        found = self._shared.get(body)
+        if found is None:
+            if len(self._shared) >= _SHARED_KEPT:
+                self._shared.clear()
+            found = self._shared[body] = codec.expand(body)
+        return found
 
     def _event(
         self, row: int, event_id: bytes, project: str, timestamp: int, received_at: int, level: str | None, rank: int,
-        issue: int, digest: bytes, stack: int | None, body: bytes,
+        issue: int, digest: bytes, stack: bytes | None, background: bytes | None, body: bytes,
     ) -> StoredEvent:  # fmt: skip
-        event = codec.join(codec.expand(body), self._stacks[stack] if stack is not None else None, self._decode)
+        event = codec.join(codec.expand(body), self._expanded(stack), self._expanded(background), self._decode)
         event["event_id"] = str(uuid.UUID(bytes=event_id))
         event["project"] = project
         event["timestamp"] = timestamp

@@ -16,6 +16,7 @@ from ..models import Event, Grouping
 from . import codec
 from .document import (
     LISTED,
+    UNCOUNTED,
     Word,
     event_document,
     event_words,
@@ -38,8 +39,7 @@ class Prepared(NamedTuple):
     grouping: Grouping
     rank: int  # of its level
     key: bytes  # the event id's 16 bytes
-    digest: bytes | None
-    stack: bytes | None  # not yet compressed: it is rarely new
+    parts: codec.Parts  # the shared ones not yet compressed: they are rarely new
     payload: bytes  # compressed
     words: list[Word]
     document: str
@@ -66,8 +66,7 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
         grouping=grouping,
         rank=rank,
         key=bytes.fromhex(event["event_id"].replace("-", "")),
-        digest=parts.digest,
-        stack=parts.stack,
+        parts=parts,
         payload=codec.shrink(parts.payload, codec.PAYLOAD),
         words=words,
         document=event_document(event, words),
@@ -124,6 +123,7 @@ class Recording:
         fresh = self._fresh(batch, projects, taken)
         hashes = self._hashes(fresh, projects, now)
         stacks = self._stacks(fresh)
+        backgrounds = self._backgrounds(fresh)
         first = self.db.allocate("events", len(fresh)) if fresh else 0
         rows = [
             (first + offset, item, hashes[projects[item.event["project"]], item.grouping.hash])
@@ -131,7 +131,7 @@ class Recording:
         ]
         for row, item, group in rows:
             group.add(item, row)
-        self._insert_rows(rows, projects, stacks)
+        self._insert_rows(rows, projects, stacks, backgrounds)
         self._insert_words(rows)
         self._count(rows, projects)
         self._update_issues(hashes.values())
@@ -260,46 +260,69 @@ class Recording:
 
     # Rows
 
+    def _known(self, table: str, digests: Sequence[bytes]) -> dict[bytes, int]:
+        found: dict[bytes, int] = {}
+        for part in chunks(digests):
+            found.update(self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part))
+        return found
+
     def _stacks(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
         """The row of every stack of the batch; new ones are stored and indexed."""
-        wanted = {item.digest: item for item in fresh if item.digest is not None}
-        found: dict[bytes, int] = {}
-        for part in chunks(list(wanted)):
-            found.update(self.db.rows(f"SELECT digest, id FROM stacks WHERE digest IN ({marks(part)})", part))
-        new = [item for digest, item in wanted.items() if digest not in found]
+        wanted = {item.parts.stack_digest: item for item in fresh if item.parts.stack_digest is not None}
+        found = self._known("stacks", list(wanted))
+        new = [(digest, item) for digest, item in wanted.items() if digest not in found]
         if not new:
             return found
         first = self.db.allocate("stacks", len(new))
         bodies, documents, words = [], [], []
-        for stack_id, item in enumerate(new, start=first):
-            assert item.stack is not None and item.digest is not None
-            found[item.digest] = stack_id
-            bodies.append((stack_id, item.digest, codec.shrink(item.stack, codec.STACK)))
+        for stack_id, (digest, item) in enumerate(new, start=first):
+            assert item.parts.stack is not None
+            found[digest] = stack_id
+            bodies.append((stack_id, digest, codec.shrink(item.parts.stack, codec.STACK)))
             documents.append((stack_id, stack_document(item.event)))
             listed = stack_words(item.event)
             words += [(word_id(word), stack_id) for word in listed]
             self._list_words(listed)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
         self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
-        self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", words)
+        self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
+        return found
+
+    def _backgrounds(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
+        """The row of every background of the batch; new ones are stored."""
+        wanted = {item.parts.background_digest: item.parts.background for item in fresh if item.parts.background}
+        found = self._known("backgrounds", [digest for digest in wanted if digest])
+        new = [(digest, body) for digest, body in wanted.items() if digest and body and digest not in found]
+        if new:
+            first = self.db.allocate("backgrounds", len(new))
+            rows = [(first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)]
+            self.db.execute_many("INSERT INTO backgrounds (id, digest, body) VALUES (?, ?, ?)", rows)
+            found.update((digest, row) for row, digest, _ in rows)
         return found
 
     def _insert_rows(
-        self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], stacks: dict[bytes, int]
+        self,
+        rows: Sequence[tuple[int, Prepared, _Hash]],
+        projects: dict[str, int],
+        stacks: dict[bytes, int],
+        backgrounds: dict[bytes, int],
     ) -> None:
         keys, hot, bodies, documents, pairs = [], [], [], [], set()
         for row, item, group in rows:
             event = item.event
             project = projects[event["project"]]
-            stack = stacks[item.digest] if item.digest is not None else None
+            parts = item.parts
+            stack = stacks[parts.stack_digest] if parts.stack_digest else None
+            background = backgrounds[parts.background_digest] if parts.background_digest else None
             keys.append((project, item.key, row))
-            hot.append((row, project, item.key, group.hash_id, stack, event["timestamp"], event["received_at"], item.rank))
+            hot.append((row, project, item.key, group.hash_id, stack, background,
+                        event["timestamp"], event["received_at"], item.rank))  # fmt: skip
             bodies.append((row, item.payload))
             documents.append((row, f"{item.document} {hash_token(group.hash_id)}"))
             if stack is not None:
                 pairs.add((stack, group.hash_id))
         self.db.execute_many("INSERT INTO event_keys (project_id, event_id, event) VALUES (?, ?, ?)", keys)
-        self.db.execute_many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hot)
+        self.db.execute_many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", hot)
         self.db.execute_many("INSERT INTO payloads VALUES (?, ?)", bodies)
         self.db.execute_many("INSERT INTO event_index (rowid, body) VALUES (?, ?)", documents)
         unseen = [pair for pair in pairs if ("stack", *pair) not in self._seen]
@@ -315,7 +338,7 @@ class Recording:
             hash_id = group.hash_id
             for word in item.words:
                 pair = (hash_id, word)
-                if pair not in seen:
+                if pair not in seen and word[0] not in UNCOUNTED:
                     seen.add(pair)
                     pairs.append((word_id(word), hash_id))
                     self._list_words((word,))

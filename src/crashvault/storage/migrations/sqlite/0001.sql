@@ -9,7 +9,7 @@ CREATE TABLE sequences (
   name TEXT PRIMARY KEY,
   next INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO sequences VALUES ('events', 1), ('hashes', 1), ('issues', 1), ('stacks', 1);
+INSERT INTO sequences VALUES ('events', 1), ('hashes', 1), ('issues', 1), ('stacks', 1), ('backgrounds', 1);
 
 CREATE TABLE settings (
   key TEXT PRIMARY KEY,
@@ -109,6 +109,7 @@ CREATE TABLE events (
   event_id BLOB NOT NULL,
   hash_id INTEGER NOT NULL,
   stack_id INTEGER,
+  background_id INTEGER,
   timestamp INTEGER NOT NULL,
   received_at INTEGER NOT NULL,
   level INTEGER NOT NULL            -- rank
@@ -124,6 +125,12 @@ CREATE TABLE payloads (
 
 -- What does not change from event to event: frames without variables. One row per distinct stack.
 CREATE TABLE stacks (
+  id INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL UNIQUE,
+  body BLOB NOT NULL
+);
+-- What the events of one deployment share: modules, SDK, operating system, runtime.
+CREATE TABLE backgrounds (
   id INTEGER PRIMARY KEY,
   digest BLOB NOT NULL UNIQUE,
   body BLOB NOT NULL

@@ -1,0 +1,1 @@
+"""The query language: text to tree, normalization of searchable text, matching one event in memory."""

@@ -1,0 +1,75 @@
+"""Reading events."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from ..errors import InvalidError, NotFoundError
+from .loading import Loader, StoredEvent
+from .sqlite import SQLite
+
+_SHOWN_CANDIDATES = 5
+
+
+class Events:
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+        self.loader = Loader(db)
+
+    def load(self, rows: Sequence[int]) -> list[StoredEvent]:
+        return self.loader.load(rows)
+
+    def get(self, prefix: str) -> StoredEvent:
+        """The event whose id begins so. Raises NotFoundError, or InvalidError that names the candidates."""
+        return self.load([self.resolve(prefix)])[0]
+
+    def resolve(self, prefix: str) -> int:
+        """The row of the event whose id begins with `prefix` (hexadecimal, dashes as one likes)."""
+        digits = prefix.strip().replace("-", "").lower()
+        if not digits or len(digits) > 32 or not all(digit in "0123456789abcdef" for digit in digits):
+            raise InvalidError(f"{prefix!r} is not an event id", "An id looks like 4f1c9a7e-…; see: crashvault events")
+        low = bytes.fromhex(digits.ljust(32, "0"))
+        high = bytes.fromhex(digits.ljust(32, "f"))
+        rows = self.db.rows(
+            """SELECT k.event, k.event_id, p.name FROM projects p JOIN event_keys k ON k.project_id = p.id
+               WHERE k.event_id BETWEEN ? AND ? AND k.event IS NOT NULL LIMIT ?""",
+            (low, high, _SHOWN_CANDIDATES + 1),
+        )
+        if not rows:
+            raise NotFoundError(f"there is no event {prefix}", "See: crashvault events")
+        if len(rows) > 1:
+            names = [f"{uuid.UUID(bytes=key)} ({project})" for _, key, project in rows[:_SHOWN_CANDIDATES]]
+            more = " and more" if len(rows) > _SHOWN_CANDIDATES else ""
+            raise InvalidError(f"{prefix!r} fits several events", f"Type more of one of: {', '.join(names)}{more}")
+        return int(rows[0][0])
+
+    def newest_row(self) -> int:
+        """The row of the last event that arrived; 0 in an empty vault."""
+        return int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))
+
+    def rows_after(self, row: int, limit: int = 1000) -> list[int]:
+        """Rows that arrived after a row, in the order of arrival."""
+        return [found for (found,) in self.db.rows("SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?", (row, limit))]
+
+    def neighbours(self, item: StoredEvent) -> tuple[int | None, int | None]:
+        """Rows of the events before and after this one in its issue."""
+        at = item.event["timestamp"]
+        found = []
+        for compare, direction in (("<", "DESC"), (">", "ASC")):
+            found.append(
+                self.db.value(
+                    f"""SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id
+                        WHERE h.issue_id = ? AND (e.timestamp {compare} ? OR (e.timestamp = ? AND e.id {compare} ?))
+                        ORDER BY e.timestamp {direction}, e.id {direction} LIMIT 1""",
+                    (item.issue_id, at, at, item.row),
+                )
+            )
+        return found[0], found[1]
+
+    def all_rows(self) -> Iterator[int]:
+        """Every row, oldest arrival first; for export."""
+        last = 0
+        while rows := self.rows_after(last, 5000):
+            yield from rows
+            last = rows[-1]

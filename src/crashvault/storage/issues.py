@@ -1,0 +1,161 @@
+"""Reading issues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..clock import DAY, HOUR
+from ..errors import InvalidError, NotFoundError
+from .sqlite import SQLite, chunks, marks
+
+NEW_FOR = DAY  # an issue is new until then, or until somebody touches it
+MAX_LIMIT = 10_000
+
+_COLUMNS = """i.id, p.name, i.title, i.culprit, i.status, i.severity, i.level, i.assigned, i.release, i.environment,
+  i.is_regressed, i.count, i.users, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
+  i.resolved_in, i.last_event, i.category"""
+
+# What `--sort` understands, as SQL over `issues i`; the id decides between equals.
+SORTS: dict[str, str] = {
+    "id": "i.id",
+    "title": "i.title",
+    "status": "i.status",
+    "created_at": "i.created_at",
+    "last_seen": "i.last_seen",
+    "events": "i.count",
+    "users": "i.users",
+    # Triage severity first, then level; among equals what happens to more people, more often, more lately.
+    "priority": """(CASE i.severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'low' THEN 1 ELSE 2 END) * 100000
+      + i.level * 1000 + min(i.users, 400) + min(i.count, 400) + i.last_seen / 86400000000 % 100""",
+}
+
+
+class Issue(NamedTuple):
+    id: int
+    project: str
+    title: str
+    culprit: str
+    status: str
+    severity: str | None
+    level: int  # rank of the latest event
+    assigned: str | None
+    release: str | None
+    environment: str | None
+    is_regressed: int
+    count: int
+    users: int
+    first_seen: int
+    last_seen: int
+    created_at: int
+    changed_at: int
+    resolved_at: int | None
+    resolved_in: str | None
+    last_event: int
+    category: str | None
+
+    def is_new(self, now: int) -> bool:
+        return self.status == "open" and not self.is_regressed and now - self.created_at < NEW_FOR
+
+
+class HashInfo(NamedTuple):
+    """One grouping hash of an issue."""
+
+    hash: str
+    algorithm: str
+    title: str
+    count: int
+    merged: bool  # it came from another issue
+    key: str
+    reason: str
+    parts: list[list[str]]
+
+
+class Issues:
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+
+    def get(self, issue: int) -> Issue:
+        """Raises NotFoundError."""
+        found = self.by_ids([issue])
+        if not found:
+            raise NotFoundError(f"there is no issue {issue}", "See: crashvault list --status all")
+        return found[0]
+
+    def by_ids(self, ids: Sequence[int]) -> list[Issue]:
+        """Issues in the order asked for; unknown ids are left out."""
+        found: dict[int, Issue] = {}
+        for part in chunks(ids):
+            rows = self.db.rows(
+                f"SELECT {_COLUMNS} FROM issues i JOIN projects p ON p.id = i.project_id WHERE i.id IN ({marks(part)})", part
+            )
+            found.update((row[0], Issue(*row)) for row in rows)
+        return [found[issue] for issue in ids if issue in found]
+
+    def hashes(self, issue: int) -> list[HashInfo]:
+        """Why events are in this issue."""
+        rows = self.db.rows(
+            """SELECT hash, algorithm, title, count, home_issue_id <> issue_id, grouping FROM hashes
+               WHERE issue_id = ? ORDER BY count DESC, id""",
+            (issue,),
+        )
+        return [
+            HashInfo(digest.hex(), algorithm, title, count, bool(merged), *json.loads(grouping))
+            for digest, algorithm, title, count, merged, grouping in rows
+        ]
+
+    def fingerprints(self, issues: Sequence[int]) -> dict[int, str]:
+        """The first hash of each issue, in hex."""
+        found: dict[int, str] = {}
+        for part in chunks(issues):
+            rows = self.db.rows(f"SELECT issue_id, hash FROM hashes WHERE issue_id IN ({marks(part)}) ORDER BY id DESC", part)
+            found.update((issue, digest.hex()) for issue, digest in rows)
+        return found
+
+    def tags(self, issues: Sequence[int]) -> dict[int, list[str]]:
+        """The tags that people put on issues."""
+        found: dict[int, list[str]] = {}
+        for part in chunks(issues):
+            for issue, tag in self.db.rows(
+                f"SELECT issue_id, tag FROM issue_tags WHERE issue_id IN ({marks(part)}) ORDER BY tag", part
+            ):
+                found.setdefault(issue, []).append(tag)
+        return found
+
+    def hours(self, issue: int, since: int, until: int) -> list[int]:
+        """Events an hour between two times, from the counters."""
+        first, last = since // HOUR, until // HOUR
+        counts = [0] * (last - first + 1)
+        for hour, count in self.db.rows(
+            """SELECT c.hour, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
+               WHERE h.issue_id = ? AND c.hour BETWEEN ? AND ? GROUP BY c.hour""",
+            (issue, first, last),
+        ):
+            counts[hour - first] = count
+        return counts
+
+    def latest_events(self, issue: int, limit: int = 1) -> list[int]:
+        """Rows of an issue's latest events, latest first."""
+        rows = self.db.rows(
+            """SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = ?
+               ORDER BY e.timestamp DESC, e.id DESC LIMIT ?""",
+            (issue, limit),
+        ) if limit > 1 else self.db.rows("SELECT last_event FROM issues WHERE id = ?", (issue,))  # fmt: skip
+        return [row for (row,) in rows]
+
+
+def order_by(sort: str, descending: bool) -> str:
+    """The ORDER BY of a listing. Raises InvalidError that names the sorts."""
+    if sort not in SORTS:
+        raise InvalidError(f"issues cannot be sorted by {sort!r}", f"Use one of: {', '.join(SORTS)}")
+    direction = "DESC" if descending else "ASC"
+    return f"{SORTS[sort]} {direction}, i.id {direction}"
+
+
+def check_page(limit: int, offset: int) -> None:
+    if not 0 <= limit <= MAX_LIMIT or offset < 0:
+        raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
+
+
+__all__ = ["HashInfo", "Issue", "Issues", "check_page", "order_by"]

@@ -1,0 +1,50 @@
+"""Totals and time series, from counters only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..clock import HOUR
+from .sqlite import SQLite
+
+
+class Totals(NamedTuple):
+    issues: int
+    events: int
+    by_status: dict[str, int]  # issues
+    by_level: dict[int, int]  # events, by rank
+    by_project: dict[str, tuple[int, int]]  # issues and events
+
+
+class Statistics:
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+
+    def totals(self, project: int | None = None) -> Totals:
+        """Counts over everything, or over one project."""
+        where, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
+        by_status = dict(self.db.rows(f"SELECT status, count(*) FROM issues {where} GROUP BY status", parameters))
+        by_level = dict(
+            self.db.rows(f"SELECT level, sum(count) FROM project_hours {where} GROUP BY level ORDER BY level DESC", parameters)
+        )
+        rows = self.db.rows(
+            """SELECT p.id, p.name, (SELECT count(*) FROM issues WHERE project_id = p.id),
+                      (SELECT COALESCE(sum(count), 0) FROM project_hours WHERE project_id = p.id)
+               FROM projects p ORDER BY p.id"""
+        )
+        by_project = {name: (issues, events) for id_, name, issues, events in rows if project in (None, id_)}
+        return Totals(sum(by_status.values()), sum(by_level.values()), by_status, by_level, by_project)
+
+    def hours(self, since: int, until: int, project: int | None = None) -> list[int]:
+        """Events an hour between two times."""
+        first, last = since // HOUR, until // HOUR
+        counts = [0] * (last - first + 1)
+        # The primary key begins with the project, so each is a short range.
+        chosen = [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
+        for one in chosen:
+            for hour, count in self.db.rows(
+                "SELECT hour, sum(count) FROM project_hours WHERE project_id = ? AND hour BETWEEN ? AND ? GROUP BY hour",
+                (one, first, last),
+            ):
+                counts[hour - first] += count
+        return counts
