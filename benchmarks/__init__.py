@@ -1,0 +1,1 @@
+"""Benchmarks of Crashvault, and the generator of realistic events they share with the tests."""
