@@ -58,7 +58,7 @@ class VaultGroup(click.Group):
         name = self._aliases.get(name, name)
         if name in self._modules:
             module = import_module(self._modules[name])
-            found: click.Command = getattr(module, name.replace("-", "_"))
+            found: click.Command = getattr(module, name.replace("-", "_"))  # the function named like the command
             return found
         return super().get_command(context, name)
 
