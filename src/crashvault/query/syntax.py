@@ -249,7 +249,8 @@ class _Parser:
         tokens = _token_patterns(pieces)
         if not tokens:
             hint = "use letters or digits, or message:*…* to find signs in a message"
-            raise self._error(f"there is nothing to search for in {shown}", hint, token)
+            bare = shown.strip('"')
+            raise self._error(f'"{bare}" has no letters or digits to search for', hint, token)
         if Pattern(("", "")) in tokens:
             raise self._error("a * between two words stands for too much", "join two terms by AND", token)
         return Word(tokens[0], token.start) if len(tokens) == 1 else Phrase(tokens, token.start)
