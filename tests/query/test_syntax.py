@@ -129,6 +129,10 @@ TREES = {
     "-user:ana": Not(term("user", "ana")),
     # paths
     r"file:Orders\api.py": term("file", "orders/api.py"),
+    r"file:C:\orders\*": term("file", pattern("c:/orders/", "")),
+    r"file:\\srv\x": term("file", "//srv/x"),
+    r'file:\\"a*b"*': term("file", pattern("//a*b", "")),
+    r"file:a\,b\(\)": term("file", "a,b()"),
     "file:orders/*.py": term("file", pattern("orders/", ".py")),
     # messages
     'message:"Timed out!"': term("message", Words(("timed", "out"))),
