@@ -62,6 +62,8 @@ MAX_VALUES = 200  # of one term
 
 _CHUNK = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\[*",()\\]|\\|[^\s()"\\])+', re.DOTALL)
 _SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\\([*",()\\])|(\*)|(,)|([^"*,\\]+|\\)', re.DOTALL)
+# In a path a backslash before a star, or before another, is a separator: file:C:\\orders\\*, file:\\\\srv\\x.
+_PATH_SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\\([",()])|(\*)|(,)|([^"*,\\]+|\\\\|\\)', re.DOTALL)
 _FIELD = re.compile(r'(tag\.[^\s:"()=,*\\<>]+|[a-z][a-z0-9_-]*):', re.IGNORECASE | re.ASCII)
 _KEYWORDS = {"AND": "and", "OR": "or", "NOT": "not"}
 _FOREIGN_OPERATORS = {"|": "OR", "||": "OR", "&": "AND", "&&": "AND"}
@@ -221,11 +223,12 @@ class _Parser:
         op, start = self._op(match.end(), token.end)
         if start == token.end:
             raise QueryError(f'"{typed}" needs a value', self.text, start, self._no_value_hint(token))
-        values = _read_values(self.text, start, token.end)
+        values = _read_values(
+            self.text, start, token.end, _PATH_SEGMENT if field.kind == "path" else _SEGMENT
+        )
         if len(values) > MAX_VALUES:
-            raise QueryError(
-                f"more than {MAX_VALUES} values", self.text, values[MAX_VALUES].position, "simplify it"
-            )
+            excess = values[MAX_VALUES].position
+            raise QueryError(f"more than {MAX_VALUES} values in a term", self.text, excess, "split it")
         return read_term(RawTerm(self.text, self.now, self.levels, field, key, op, values, token.start))
 
     def _op(self, at: int, end: int) -> tuple[str, int]:
@@ -249,7 +252,8 @@ class _Parser:
         tokens = _token_patterns(pieces)
         if not tokens:
             hint = "use letters or digits, or message:*…* to find signs in a message"
-            raise self._error(f"there is nothing to search for in {shown}", hint, token)
+            bare = shown.strip('"')
+            raise self._error(f'"{bare}" has no letters or digits to search for', hint, token)
         if Pattern(("", "")) in tokens:
             raise self._error("a * between two words stands for too much", "join two terms by AND", token)
         return Word(tokens[0], token.start) if len(tokens) == 1 else Phrase(tokens, token.start)
@@ -265,11 +269,11 @@ def _token_patterns(pieces: tuple[str, ...]) -> tuple[Pattern, ...]:
     return tuple(Pattern(without_empty_middles(tuple(token.split("*")))) for token in tokens)
 
 
-def _read_values(text: str, start: int, end: int) -> list[RawValue]:
+def _read_values(text: str, start: int, end: int, segments: re.Pattern[str]) -> list[RawValue]:
     """The comma-separated values between two offsets. Raises QueryError for one that is missing."""
     values: list[RawValue] = []
     pieces, begin = [""], start
-    for segment in _SEGMENT.finditer(text, start, end):
+    for segment in segments.finditer(text, start, end):
         if segment[4]:
             values.append(_value(text, pieces, begin, segment.start()))
             pieces, begin = [""], segment.end()
@@ -280,12 +284,8 @@ def _read_values(text: str, start: int, end: int) -> list[RawValue]:
 
 def _value(text: str, pieces: list[str], begin: int, end: int) -> RawValue:
     if begin == end:
-        raise QueryError(
-            "a value is missing beside the comma",
-            text,
-            begin,
-            "put a comma that is part of the value into quotes",
-        )
+        hint = "put a comma that is part of the value into quotes"
+        raise QueryError("a value is missing beside the comma", text, begin, hint)
     return RawValue(without_empty_middles(tuple(pieces)), begin)
 
 
