@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from .bounded import Memo
 
-MAX_LENGTH = 8192  # characters that are looked at
 HEADLINE = 1000  # characters of the line that a key is made of
+MAX_WHOLE = 4000  # characters of a message that may be its own key
 
 PLACEHOLDERS = (
     "int float hex uuid path url email ip mac host date time duration size percent version str value key id blob dict list"
@@ -62,7 +63,7 @@ _TOKEN_SOURCE = (
     rf"|(?P<duration>{_OPEN}[-+]?\d++(?:\.\d++)?\ ?(?:{_UNITS_OF_TIME}){_EDGE}(?![/.=@:-]\w))"
     rf"|(?P<size>{_OPEN}[-+]?\d++(?:[.,]\d++)?\ ?(?:{_UNITS_OF_SIZE}){_EDGE}(?![/.=@:-]\w))"
     rf"|(?P<percent>{_OPEN}[-+]?\d++(?:\.\d++)?\ ?%{_EDGE})"
-    rf"|(?P<quoted>(?:(?<![\w>\\])[bBuUrRfF]{{0,2}}(?:'[^'\n]*+'|\"[^\"\n]*+\")|‘[^’\n]*+’|“[^”\n]*+”){_EDGE})"
+    rf"|(?P<quoted>(?:(?<![\w>\\])[bBuUrRfF]{{0,2}}(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")|‘[^’\n]*+’|“[^”\n]*+”){_EDGE})"
     rf"|(?P<ticked>{_OPEN}`[^`'\n]*+[`']{_EDGE})"
     r"|(?P<list>\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\])"
     r"|(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
@@ -102,15 +103,15 @@ _memo: Memo[tuple[str, bool], str] = Memo(2048)
 def parameterize(text: str, keep_names: bool = False) -> str:
     """The template of a message.
 
-    `text` is any text; beyond 8,192 characters it is cut. With `keep_names` a quoted word that looks like an
+    `text` is any text. With `keep_names` a quoted word that looks like an
     identifier stays (see `keeps_names`). Applying it to its own result changes nothing. Never raises.
     """
-    if _SUSPECT.search(text) is None and len(text) <= MAX_LENGTH:
+    if _SUSPECT.search(text) is None:
         return text
     key = (text, keep_names)
     found = _memo.get(key)
     if found is None:
-        found = _template(text[:MAX_LENGTH], keep_names)
+        found = _template(text, keep_names)
         if len(text) <= HEADLINE:
             _memo.put(key, found)
     return found
@@ -206,8 +207,10 @@ def _rewrite_word(match: re.Match[str]) -> str:
     word = match[0]
     if word.isalpha() or not word or word.lower() in TECHNICAL_WORDS:
         return word
+    if len(word) >= 7 and _regex("hash", r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]+").fullmatch(word):
+        return "<hex>"
     runs = _regex("runs", r"-?\d++")
-    if len(word) >= 8 and len(runs.findall(word)) >= 3:
+    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or _regex("short", r"[^\W\d]{1,2}\d++").fullmatch(word):
         return "<id>"
     return runs.sub("<int>", word)
 
@@ -276,13 +279,18 @@ NAMING_TYPES = frozenset(
 )
 
 # Here the whole value is one piece of data: the key that was missing, the exit status.
-VALUE_TYPES = {
-    "KeyError": "<key>",
-    "StopIteration": "<value>",
-    "StopAsyncIteration": "<value>",
-    "SystemExit": "<value>",
-    "UserAbort": "<value>",
-}
+VALUE_TYPES = frozenset("KeyError StopIteration StopAsyncIteration SystemExit KeyNotFoundException".split())
+
+# Here the message only describes the input, or repeats the type in words that vary with the interpreter and the
+# operands; where a frame says which call it was, it is left out of the key.
+SILENT_TYPES = frozenset(
+    """ZeroDivisionError FloatingPointError ArithmeticException DivideByZeroException RecursionError StackOverflowError
+    KeyboardInterrupt InterruptedException JSONDecodeError UnicodeDecodeError UnicodeEncodeError UnicodeError ExpatError
+    ParserError ScannerError ParseError TOMLDecodeError XMLSyntaxError JsonParseException JsonSyntaxException
+    MalformedJsonException JsonEOFException MalformedInputException NumberFormatException DateTimeParseException
+    SAXParseException ParseException JsonReaderException JsonException FormatException NumberFormatError
+    ParseIntError ParseFloatError""".split()
+)
 
 
 def keeps_names(type_: str) -> bool:
@@ -295,7 +303,9 @@ def headline(text: str) -> str:
 
     A line that ends in a colon announces the next one, so that belongs to it. At most 1,000 characters.
     """
-    lines = (line.strip() for line in text[:MAX_LENGTH].splitlines())
+    if "\n" not in text and "\r" not in text:
+        return text[:HEADLINE].strip()
+    lines = (line.strip() for line in text[:MAX_WHOLE].splitlines())
     first = second = ""
     for line in lines:
         if not line:
@@ -309,21 +319,60 @@ def headline(text: str) -> str:
     return f"{first} {second}"[:HEADLINE].rstrip()
 
 
-def value_template(type_: str, value: str) -> str:
-    """The template of an exception's value, by what values mean for that type (short name)."""
-    whole = VALUE_TYPES.get(type_)
-    if whole is not None and value:
-        return whole
-    return parameterize(headline(value), type_ in NAMING_TYPES)
+class Template(NamedTuple):
+    """A message for people and for keys: in keys all placeholders are equal, since one slot may hold 5, 5.0 and 5a."""
+
+    text: str
+    key: str
 
 
-def message_template(message: str) -> str:
-    """The template of a plain message. One without variable parts is its own template, to the letter.
+_values: Memo[tuple[str, str, bool], Template] = Memo(2048)
+
+
+def value_template(type_: str, value: str, located: bool) -> Template:
+    """The template of an exception's value, by what values mean for that type (short name).
+
+    `located` says that a frame is known, so that the message need not carry the whole identity.
+    """
+    key = (type_, value, located)
+    found = _values.get(key)
+    if found is None:
+        found = _value_template(type_, value, located)
+        if len(value) <= HEADLINE:
+            _values.put(key, found)
+    return found
+
+
+def _value_template(type_: str, value: str, located: bool) -> Template:
+    value = value.strip()
+    if not value or (located and (type_ in SILENT_TYPES or _is_about_json(type_, value))):
+        return Template("", "")
+    if type_ in VALUE_TYPES:
+        return Template("<value>", "<*>")
+    text = parameterize(headline(value), type_ in NAMING_TYPES)
+    return Template(text, template_key(text))
+
+
+def _is_about_json(type_: str, value: str) -> bool:
+    return type_ == "SyntaxError" and "JSON" in value[:HEADLINE]
+
+
+def template_key(template: str) -> str:
+    """A template with all placeholders alike, and a run of them as one: an enumeration may be of any length."""
+    if "<" not in template:
+        return template
+    key = _regex("any_placeholder", rf"<(?:{'|'.join(PLACEHOLDERS)})>").sub("<*>", template)
+    return _regex("any_run", r"<\*>(?:(?:, ?| )<\*>)++").sub("<*>", key)
+
+
+def message_template(message: str) -> Template:
+    """The template of a plain message. One without variable parts is its own template and key, to the letter.
 
     A message that starts like a printed exception (`TypeError: …`) is read as that exception's.
     """
     type_, colon, _ = message.partition(": ")
     keep = bool(colon) and type_.rpartition(".")[2] in NAMING_TYPES
-    if len(message) <= MAX_LENGTH and parameterize(message, keep) == message:
-        return message
-    return parameterize(headline(message), keep)
+    if len(message) <= MAX_WHOLE and parameterize(message, keep) == message:
+        return Template(message, message)
+    text = parameterize(headline(message), keep)
+    return Template(text, template_key(text))
