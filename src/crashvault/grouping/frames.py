@@ -30,7 +30,7 @@ HELPERS = frozenset(
 )
 # Functions that check for their caller: a deliberate error from them is the caller's. One that the interpreter itself
 # raises (below) is their own bug.
-GUARD_PREFIXES = ("assert", "check", "require", "ensure", "verify", "must", "expect", "throwif", "throw_if")
+GUARD = re.compile(r"_*(?i:assert|check|require|ensure|verify|must|expect|throw_?if)(?=$|_|[A-Z0-9])")
 NATURAL_ERRORS = frozenset(
     """TypeError AttributeError KeyError NameError UnboundLocalError IndexError ZeroDivisionError ImportError
     ModuleNotFoundError RecursionError MemoryError UnicodeDecodeError ReferenceError SyntaxError NoMethodError
@@ -132,12 +132,12 @@ def _judge(
     where = names.place(module, file, platform)
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
-    last = re.split(r"[.:>/#]", name)[-1].lower()
+    bare = re.split(r"[.:>/#]", name)[-1]
     owner = re.split(r"[.$:]", where)[-1]
     runtime = _is_runtime(where, name, file, platform)
     app = in_app is not False and not runtime
-    helper = last in HELPERS
-    guard = last.startswith(GUARD_PREFIXES) or owner in GUARD_CLASSES
+    helper = bare.lower() in HELPERS
+    guard = GUARD.match(bare) is not None or owner in GUARD_CLASSES
     transparent = names.is_transparent(function, platform)
     plain = app and bool(name) and not (helper or guard or transparent)
     return Judgement(where, name, app, runtime, helper, guard, transparent, plain, f"{where} {name}".strip())

@@ -210,7 +210,9 @@ def _rewrite_word(match: re.Match[str]) -> str:
     if len(word) >= 7 and _regex("hash", r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]+").fullmatch(word):
         return "<hex>"
     runs = _regex("runs", r"-?\d++")
-    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or _regex("short", r"[^\W\d]{1,2}\d++").fullmatch(word):
+    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or _regex("short", r"[^\W\d]{1,2}\d++").fullmatch(
+        word
+    ):
         return "<id>"
     return runs.sub("<int>", word)
 

@@ -129,7 +129,7 @@ def _exception_key(exceptions: list[ExceptionInfo], index: int, platform: str | 
     if not location:
         text = f"{type_}: {template.key}" if type_ and template.key else type_ or template.key
         return Key(text, "Same exception type and message; there is no stack trace.", tuple(parts), None)
-    text = "\n".join((type_, *location, template.key))
+    text = "\n".join((type_, *location, template.key) if template.key else (type_, *location))
     return Key(text, _REASONS[owner != index, len(exceptions) > 1, bool(template.text)], tuple(parts), frame)
 
 

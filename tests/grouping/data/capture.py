@@ -1,4 +1,4 @@
-"""Run the crashing programs beside this file and store their stacks: `python capture.py python|node|java …`.
+"""Run the crashing programs beside this file and store their stacks: `python capture.py python|node|java|cpp|rust …`.
 
 Each stored item is `{"bug": name, "event": event}`; items of one bug must group, items of two must not. Python's are
 captured twice, from a copy that lies elsewhere and is eleven lines longer, to show that neither matters.
@@ -7,13 +7,16 @@ captured twice, from a copy that lies elsewhere and is eleven lines longer, to s
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 HERE = Path(__file__).parent
+MAX_FRAMES = 60  # stored of one stack, counted from the crash
 ROOTS = {"/srv/shop": 0, "/home/ann/work/shop": 11}
 
 
@@ -88,7 +91,7 @@ def _frames(trace: TracebackType | None, root: str) -> list[dict[str, Any]]:
             }
             out.append(frame | {"in_app": file.startswith(root)})
         trace = trace.tb_next
-    return out
+    return out[-MAX_FRAMES:]
 
 
 def _short(file: str) -> str:
@@ -101,6 +104,72 @@ def node() -> list[dict[str, Any]]:
 
 def java() -> list[dict[str, Any]]:
     return _printed(["java", str(HERE / "Crashes.java")])
+
+
+def cpp() -> list[dict[str, Any]]:
+    """AddressSanitizer reports, built with and without optimization and from two folders."""
+    bugs = "use_after_free use_after_free_elsewhere overflow overread_int overread_long double_free null_read aborts"
+    items = []
+    for flags in (["-O0"], ["-O1"]):
+        with tempfile.TemporaryDirectory() as folder:
+            program = f"{folder}/crashes"
+            base = ["g++", "-w", "-g", *flags, "-fno-omit-frame-pointer", "-fsanitize=address", "-o", program]
+            subprocess.run([*base, str(HERE / "crashes.cpp")], check=True)
+            for bug in bugs.split():
+                items += [item for value in ("1", "2", "3") for item in _sanitized(program, bug, value)]
+    return items
+
+
+def _sanitized(program: str, bug: str, value: str) -> list[dict[str, Any]]:
+    """No item when the optimizer removed the crash."""
+    run = subprocess.run(
+        [program, bug, value], capture_output=True, text=True, env={"ASAN_OPTIONS": "handle_abort=1"}
+    )
+    text = run.stderr.replace(str(HERE), "/srv/shop")
+    kind = re.search(r"ERROR: AddressSanitizer: (?:attempting )?([\w-]+)(.*)", text)
+    if kind is None:
+        return []
+    stack = text[kind.end() :].split("\n\n")[0]
+    found = re.findall(r"#\d+ (0x[0-9a-f]+) (?:in (.+?) )?(\S+?)(?::(\d+))?(?::\d+)?$", stack, re.MULTILINE)
+    frames = [
+        {"instruction_addr": address, "function": function or None, "file": file, "line": int(line or 0)}
+        for address, function, file, line in found
+    ]
+    info = {"type": kind[1], "value": kind[0], "frames": frames[:MAX_FRAMES][::-1]}
+    return [{"bug": bug, "event": {"platform": "native", "exceptions": [info]}}]
+
+
+def rust() -> list[dict[str, Any]]:
+    bugs = "quantity missing_file load shelf_int divide closure asserts asserts_other deep"
+    with tempfile.TemporaryDirectory() as folder:
+        program = f"{folder}/crashes"
+        subprocess.run(
+            ["rustc", "--edition=2021", "-g", "-A", "warnings", "-o", program, str(HERE / "crashes.rs")],
+            check=True,
+        )
+        return [_panicked(program, bug, value) for bug in bugs.split() for value in ("3", "5", "40")]
+
+
+def _panicked(program: str, bug: str, value: str) -> dict[str, Any]:
+    run = subprocess.run(
+        [program, bug, value], capture_output=True, text=True, env={"RUST_BACKTRACE": "full"}
+    )
+    text = run.stderr.replace(str(HERE), "/srv/shop")
+    message = re.search(r"panicked at [^\n]*:\n(.*?)\nstack backtrace:", text, re.DOTALL)
+    found = re.findall(
+        r"^ +\d+: +(0x[0-9a-f]+) - (.+?)(?:\n +at (\S+?):(\d+)(?::\d+)?)?$", text, re.MULTILINE
+    )
+    frames = [
+        {
+            "function": function,
+            "file": file or None,
+            "line": int(line or 0),
+            "in_app": file.startswith("/srv/shop"),
+        }
+        for _, function, file, line in found
+    ]
+    info = {"type": "panic", "value": message[1] if message else "", "frames": frames[:MAX_FRAMES][::-1]}
+    return {"bug": bug, "event": {"platform": "rust", "exceptions": [info]}}
 
 
 def _printed(command: list[str]) -> list[dict[str, Any]]:
