@@ -19,7 +19,7 @@ from typing import NamedTuple
 from .bounded import Memo
 
 HEADLINE = 1000  # characters of the line that a key is made of
-MAX_WHOLE = 4000  # characters of a message that may be its own key
+MAX_WHOLE = 1500  # characters of a message that may be its own key
 
 PLACEHOLDERS = (
     "int float hex uuid path url email ip mac host date time duration size percent version str value key id blob dict list"
@@ -38,6 +38,9 @@ TECHNICAL_WORDS = frozenset(
     log4j log4j2 slf4j db2 h2db neo4j web3 es5 es6 es2015 es2020 mp3 mp4 h264 h265 vp8 vp9 av1 lz4 bz2 gz7 zlib1 7z
     md2 ext2 ext3 ext4 ntfs3 fat16 fat32 usb2 usb3 g1 oom2 level1 level2 p2p b2b b2c e2e c3p0 d3 three3d 2d 3d 2fa u2f
     fido2 ed448 p256 p384 p521 secp256k1 m2m o2m v8 v1beta1 v1alpha1 c99 c11 c89 c14n gpt2 bert4 cuda11 cuda12
+    x86_64 x86-64 utf-8 utf-16 utf-32 utf-7 utf-16le utf-16be iso-8859-1 iso-8859-15 windows-1252 cp-1252 sha-1 sha-224
+    sha-256 sha-384 sha-512 md-5 http/1 http/1.0 http/1.1 http/2 http/2.0 http/3 tls/1.2 tlsv1 tlsv1.1 tlsv1.2 tlsv1.3
+    sslv2 sslv3 aes-128 aes-192 aes-256 base-64
     ps1 ps2 utf_8 r2 dbm1 imap4 pop3 smtp2 krb5 gss2 nfs3 nfs4 smb1 smb2 smb3 ldap3 x11 qt4 qt5 qt6 gtk2 gtk3 gtk4
     vue2 vue3 angular2 t4 t3 m1 m2 mod10 mod11 luhn10 exif2 iso3166 iso4217 rfc822 rfc2822 rfc3339 iso8601 8bit 7bit
     16bit 32bit 64bit 1d 4xx 5xx""".split()
@@ -50,27 +53,34 @@ _UNITS_OF_TIME = (
 _UNITS_OF_SIZE = "[kKMGTP]i?[bB]|[bB]ytes?|B|[kKMG]bps|[kKmMgG]egabytes|octets?"
 _EDGE = r"(?![\w<])"
 _OPEN = r"(?<![\w>\\])"
+_BARE = r"[^\s\"'`<>{}\[\](),;|]"  # what a chunk is made of
+_ENDS = r"(?![.:]?[^\s.:,;!?|(){}\[\]\"'])(?!<)"  # after a bare number: nothing that would make it a part of something
+_QUOTED = r"(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")"
 
+# Alternatives with a common beginning stand together behind one look at it, so that most positions cost little.
 _TOKEN_SOURCE = (
     # A run of plain words with their punctuation: the bulk of most messages, swallowed in one step.
-    r"(?P<plain>(?:\({0,2}+[A-Za-z_]++(?:['-][A-Za-z_]++){0,3}+[,;!?)(:.]*+(?:\s++|\Z))++)"
+    r"(?P<plain>(?:[\s(),;!?|]++|[A-Za-z_]++(?:['-][A-Za-z_]++){0,3}+[.:]{0,3}+(?=[\s(),;!?|]|\Z))++)"
+    rf"|(?=[-+]?\d){_OPEN}(?:"
+    rf"(?P<date>\d{{4}}[-/]\d\d?[-/]\d\d?"
+    r"(?:[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d++)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
+    rf"{_EDGE}|\d\d?/[A-Z][a-z][a-z]/\d{{4}}(?:[: ]\d\d:\d\d:\d\d)?(?: [+-]\d{{4}})?{_EDGE})"
+    rf"|(?P<time>\d\d?:\d\d:\d\d(?:[.,]\d++)?(?: ?[APap]\.?[Mm]\b\.?)?{_EDGE})"
+    rf"|(?P<duration>[-+]?\d++(?:\.\d++)? ?(?:{_UNITS_OF_TIME}){_EDGE}(?![/.=@:-]\w))"
+    rf"|(?P<size>[-+]?\d++(?:[.,]\d++)? ?(?:{_UNITS_OF_SIZE}){_EDGE}(?![/.=@:-]\w))"
+    rf"|(?P<percent>[-+]?\d++(?:\.\d++)? ?%{_EDGE})"
+    rf"|(?P<int>[-+]?\d++{_ENDS}))"
     rf"|(?P<placeholder><(?:{'|'.join(PLACEHOLDERS)})>)"
     r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))(?:[ :](?![>\s]))[^<>\n]*+>)"
-    rf"|(?P<date>{_OPEN}\d{{4}}[-/]\d\d?[-/]\d\d?"
-    r"(?:[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d++)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
-    rf"{_EDGE}|{_OPEN}\d\d?/[A-Z][a-z][a-z]/\d{{4}}(?:[: ]\d\d:\d\d:\d\d)?(?: [+-]\d{{4}})?{_EDGE})"
-    rf"|(?P<time>{_OPEN}\d\d?:\d\d:\d\d(?:[.,]\d++)?(?: ?[APap]\.?[Mm]\b\.?)?{_EDGE})"
-    rf"|(?P<duration>{_OPEN}[-+]?\d++(?:\.\d++)?\ ?(?:{_UNITS_OF_TIME}){_EDGE}(?![/.=@:-]\w))"
-    rf"|(?P<size>{_OPEN}[-+]?\d++(?:[.,]\d++)?\ ?(?:{_UNITS_OF_SIZE}){_EDGE}(?![/.=@:-]\w))"
-    rf"|(?P<percent>{_OPEN}[-+]?\d++(?:\.\d++)?\ ?%{_EDGE})"
-    rf"|(?P<quoted>(?:(?<![\w>\\])[bBuUrRfF]{{0,2}}(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")|‘[^’\n]*+’|“[^”\n]*+”){_EDGE})"
-    rf"|(?P<ticked>{_OPEN}`[^`'\n]*+[`']{_EDGE})"
+    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_EDGE}|‘[^’\n]*+’{_EDGE}|“[^”\n]*+”{_EDGE})"
+    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_EDGE})"
     r"|(?P<list>\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\])"
-    r"|(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
+    r"|(?=[A-Za-z_])(?:"
+    r"(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
     r"|(?P<pair>(?<![\w>.\-])[A-Za-z_][\w.\-]{0,63}+=(?!=)"
-    r"(?:'[^'\n]*+'(?![\w<])|\"[^\"\n]*+\"(?![\w<])|<\w++>(?![\w<])|[^\s\"'`<>{}\[\](),;|&=]++(?![<=\"'`])))"
-    r"|(?P<chunk>(?<![<>])[^\s\"'`<>{}\[\](),;|]++(?!<))"
-    r"|(?P<fragment>[^\s\"'`<>{}\[\](),;|]++)"
+    rf"(?:'[^'\n]*+'{_EDGE}|\"[^\"\n]*+\"{_EDGE}|<\w++>{_EDGE}|[^\s\"'`<>{{}}\[\](),;|&=]++(?![<=\"'`]))))"
+    rf"|(?P<chunk>(?<![<>]){_BARE}++(?!<))"
+    rf"|(?P<fragment>{_BARE}++)"
 )
 
 _HEX = "[0-9a-fA-F]"
@@ -148,11 +158,13 @@ def _regex(name: str, source: str) -> re.Pattern[str]:
 
 
 def _replace(match: re.Match[str]) -> str:
-    kind = match.lastgroup
-    if kind == "plain" or kind == "placeholder":
-        return match[0]
-    rewrite = _REWRITES.get(kind or "")
-    return rewrite(match[0]) if rewrite else f"<{kind}>"
+    kind = match.lastgroup or ""
+    constant = _CONSTANTS.get(kind)
+    if constant is not None:
+        return constant
+    token = match[0]
+    rewrite = _REWRITES.get(kind)
+    return token if rewrite is None else rewrite(token)
 
 
 def _replace_but_names(match: re.Match[str]) -> str:
@@ -189,7 +201,11 @@ def _rewrite_pair(token: str) -> str:
 
 
 def _rewrite_chunk(token: str) -> str:
+    if _regex("special", r"[\d@/\\.]").search(token) is None:
+        return token
     core = token.rstrip(".:!?")
+    if core.lower() in TECHNICAL_WORDS:
+        return token
     match = _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
     if match is None:
         return _rewrite_fragment(token)
@@ -217,9 +233,12 @@ def _rewrite_word(match: re.Match[str]) -> str:
     return runs.sub("<int>", word)
 
 
+# What a token becomes, by the group that matched it; a group in neither table stays as it is.
+_CONSTANTS = {
+    kind: f"<{kind}>" for kind in ("date", "time", "duration", "size", "percent", "int", "list")
+} | {"quoted": "<str>"}
 _REWRITES: dict[str, Callable[[str], str]] = {
     "repr": _rewrite_repr,
-    "quoted": lambda token: "<str>",
     "ticked": _rewrite_ticked,
     "url": _rewrite_url,
     "pair": _rewrite_pair,
