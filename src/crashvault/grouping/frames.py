@@ -28,24 +28,15 @@ HELPERS = frozenset(
     capture_exception captureexception capture_message handle_error handleerror on_error onerror must notnull
     requirenonnull tryto attempt withretry retry retrying""".split()
 )
-# Functions that check for their caller, if the error is of the kind that checks raise; else the bug is theirs.
-GUARD_PREFIXES = (
-    "assert",
-    "check",
-    "require",
-    "ensure",
-    "verify",
-    "must",
-    "expect",
-    "validate_not",
-    "throwif",
-    "throw_if",
-)
-GUARD_ERRORS = frozenset(
-    """AssertionError AssertionFailedError AssertionException ValueError IllegalArgumentException IllegalStateException
-    NullPointerException IndexOutOfBoundsException PreconditionFailed PreconditionViolationException ArgumentException
-    ArgumentNullException ArgumentOutOfRangeException InvalidOperationException ArgumentError InvalidArgumentException
-    AssertionErrorError ERR_ASSERTION panic Error Exception RuntimeError SIGABRT Abort abort""".split()
+# Functions that check for their caller: a deliberate error from them is the caller's. One that the interpreter itself
+# raises (below) is their own bug.
+GUARD = re.compile(r"_*(?i:assert|check|require|ensure|verify|must|expect|throw_?if)(?=$|_|[A-Z0-9])")
+NATURAL_ERRORS = frozenset(
+    """TypeError AttributeError KeyError NameError UnboundLocalError IndexError ZeroDivisionError ImportError
+    ModuleNotFoundError RecursionError MemoryError UnicodeDecodeError ReferenceError SyntaxError NoMethodError
+    ClassCastException ArrayIndexOutOfBoundsException StackOverflowError OutOfMemoryError NoClassDefFoundError
+    ClassNotFoundException ConcurrentModificationException ArithmeticException NegativeArraySizeException
+    NullReferenceException InvalidCastException boundsError TypeAssertionError""".split()
 )
 GUARD_CLASSES = frozenset(
     "Preconditions Objects Assert Assertions Validate Verify Check Asserts Guard Debug Contract Throw Require".split()
@@ -116,9 +107,8 @@ class Judgement(NamedTuple):
     helper: bool  # fails on behalf of its caller
     guard: bool  # checks on behalf of its caller
     transparent: bool  # a part of the function that called it
-
-    def text(self) -> str:
-        return f"{self.place} {self.function}".strip()
+    plain: bool  # own code with a name and none of the above: nothing else needs a look
+    text: str  # place and function, for keys and comparisons
 
 
 _memo: Memo[tuple[object, ...], Judgement] = Memo(4096)
@@ -142,18 +132,15 @@ def _judge(
     where = names.place(module, file, platform)
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
-    last = re.split(r"[.:>/#]", name)[-1].lower()
+    bare = re.split(r"[.:>/#]", name)[-1]
     owner = re.split(r"[.$:]", where)[-1]
     runtime = _is_runtime(where, name, file, platform)
-    return Judgement(
-        where,
-        name,
-        in_app is not False and not runtime,
-        runtime,
-        last in HELPERS,
-        last.startswith(GUARD_PREFIXES) or owner in GUARD_CLASSES,
-        names.is_transparent(function, platform),
-    )
+    app = in_app is not False and not runtime
+    helper = bare.lower() in HELPERS
+    guard = GUARD.match(bare) is not None or owner in GUARD_CLASSES
+    transparent = names.is_transparent(function, platform)
+    plain = app and bool(name) and not (helper or guard or transparent)
+    return Judgement(where, name, app, runtime, helper, guard, transparent, plain, f"{where} {name}".strip())
 
 
 def _state_machine(module: str) -> str:
@@ -211,7 +198,7 @@ def _walk(
     """Candidates from the crash outwards, without leading helpers, each recursion once."""
     candidates = _candidates(frames, platform)
     if skip_helpers:
-        candidates = _past_helpers(candidates, error is None or error in GUARD_ERRORS)
+        candidates = _past_helpers(candidates, error not in NATURAL_ERRORS)
     last: Judgement | None = None
     for candidate in candidates:
         judgement = candidate.judgement
@@ -268,7 +255,30 @@ def _past_helpers(candidates: Iterator[Candidate], guards: bool) -> Iterator[Can
 
 def frame_key(frame: Frame, platform: str | None) -> str:
     """One frame as text for keys and comparisons: place and function, never the line."""
-    return judge(frame, platform).text()
+    return judge(frame, platform).text
+
+
+# The stack ran out: which function of the cycle noticed is chance.
+RECURSION_ERRORS = frozenset(
+    "RecursionError StackOverflowError StackOverflowException SystemStackError".split()
+)
+_CYCLE_SHARE = (
+    3  # functions that repeat at least a third as often as the most frequent one belong to the cycle
+)
+
+
+def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Frame | None]:
+    """The functions of an endless recursion, sorted; a frame may stand for many that were collapsed."""
+    times: dict[str, int] = {}
+    first: dict[str, Frame] = {}
+    for _, frame, judgement in _candidates(frames, platform):
+        times[judgement.text] = times.get(judgement.text, 0) + max(1, frame.get("count") or 1)
+        first.setdefault(judgement.text, frame)
+    most = max(times.values(), default=0)
+    if most < _CYCLE_SHARE:
+        return [], None
+    members = sorted(text for text, count in times.items() if count * _CYCLE_SHARE >= most)[:STATE_FRAMES]
+    return members, first[members[0]]
 
 
 def locate(
@@ -279,6 +289,14 @@ def locate(
     The texts are those of `significant_frames`; for a function without a name the next named frame is added.
     """
     native = names.language(platform) is names.LANGUAGES["native"]
+    if error in RECURSION_ERRORS:
+        members, frame = _cycle(frames, platform)
+        if members:
+            return (members, frame), True
+    if not native:
+        crash = judge(frames[-1], platform)
+        if crash.plain:  # The common case needs no walk.
+            return ([crash.text], frames[-1]), True
     wanted = STATE_FRAMES if native else 1
     texts: list[str] = []
     first: Frame | None = None
@@ -290,7 +308,7 @@ def locate(
             first, own, named = frame, judgement.app, bool(judgement.function)
         elif len(texts) >= wanted and not judgement.function:
             continue
-        texts.append(judgement.text())
+        texts.append(judgement.text)
         if len(texts) >= wanted and (native or named or len(texts) > wanted):
             break
     return (texts, first), own

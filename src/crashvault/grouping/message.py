@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from .bounded import Memo
 
-MAX_LENGTH = 8192  # characters that are looked at
 HEADLINE = 1000  # characters of the line that a key is made of
+MAX_WHOLE = 1500  # characters of a message that may be its own key
 
 PLACEHOLDERS = (
     "int float hex uuid path url email ip mac host date time duration size percent version str value key id blob dict list"
@@ -37,6 +38,9 @@ TECHNICAL_WORDS = frozenset(
     log4j log4j2 slf4j db2 h2db neo4j web3 es5 es6 es2015 es2020 mp3 mp4 h264 h265 vp8 vp9 av1 lz4 bz2 gz7 zlib1 7z
     md2 ext2 ext3 ext4 ntfs3 fat16 fat32 usb2 usb3 g1 oom2 level1 level2 p2p b2b b2c e2e c3p0 d3 three3d 2d 3d 2fa u2f
     fido2 ed448 p256 p384 p521 secp256k1 m2m o2m v8 v1beta1 v1alpha1 c99 c11 c89 c14n gpt2 bert4 cuda11 cuda12
+    x86_64 x86-64 utf-8 utf-16 utf-32 utf-7 utf-16le utf-16be iso-8859-1 iso-8859-15 windows-1252 cp-1252 sha-1 sha-224
+    sha-256 sha-384 sha-512 md-5 http/1 http/1.0 http/1.1 http/2 http/2.0 http/3 tls/1.2 tlsv1 tlsv1.1 tlsv1.2 tlsv1.3
+    sslv2 sslv3 aes-128 aes-192 aes-256 base-64
     ps1 ps2 utf_8 r2 dbm1 imap4 pop3 smtp2 krb5 gss2 nfs3 nfs4 smb1 smb2 smb3 ldap3 x11 qt4 qt5 qt6 gtk2 gtk3 gtk4
     vue2 vue3 angular2 t4 t3 m1 m2 mod10 mod11 luhn10 exif2 iso3166 iso4217 rfc822 rfc2822 rfc3339 iso8601 8bit 7bit
     16bit 32bit 64bit 1d 4xx 5xx""".split()
@@ -49,27 +53,34 @@ _UNITS_OF_TIME = (
 _UNITS_OF_SIZE = "[kKMGTP]i?[bB]|[bB]ytes?|B|[kKMG]bps|[kKmMgG]egabytes|octets?"
 _EDGE = r"(?![\w<])"
 _OPEN = r"(?<![\w>\\])"
+_BARE = r"[^\s\"'`<>{}\[\](),;|]"  # what a chunk is made of
+_ENDS = r"(?![.:]?[^\s.:,;!?|(){}\[\]\"'])(?!<)"  # after a bare number: nothing that would make it a part of something
+_QUOTED = r"(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")"
 
+# Alternatives with a common beginning stand together behind one look at it, so that most positions cost little.
 _TOKEN_SOURCE = (
     # A run of plain words with their punctuation: the bulk of most messages, swallowed in one step.
-    r"(?P<plain>(?:\({0,2}+[A-Za-z_]++(?:['-][A-Za-z_]++){0,3}+[,;!?)(:.]*+(?:\s++|\Z))++)"
+    r"(?P<plain>(?:[\s(),;!?|]++|[A-Za-z_]++(?:['-][A-Za-z_]++){0,3}+[.:]{0,3}+(?=[\s(),;!?|]|\Z))++)"
+    rf"|(?=[-+]?\d){_OPEN}(?:"
+    rf"(?P<date>\d{{4}}[-/]\d\d?[-/]\d\d?"
+    r"(?:[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d++)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
+    rf"{_EDGE}|\d\d?/[A-Z][a-z][a-z]/\d{{4}}(?:[: ]\d\d:\d\d:\d\d)?(?: [+-]\d{{4}})?{_EDGE})"
+    rf"|(?P<time>\d\d?:\d\d:\d\d(?:[.,]\d++)?(?: ?[APap]\.?[Mm]\b\.?)?{_EDGE})"
+    rf"|(?P<duration>[-+]?\d++(?:\.\d++)? ?(?:{_UNITS_OF_TIME}){_EDGE}(?![/.=@:-]\w))"
+    rf"|(?P<size>[-+]?\d++(?:[.,]\d++)? ?(?:{_UNITS_OF_SIZE}){_EDGE}(?![/.=@:-]\w))"
+    rf"|(?P<percent>[-+]?\d++(?:\.\d++)? ?%{_EDGE})"
+    rf"|(?P<int>[-+]?\d++{_ENDS}))"
     rf"|(?P<placeholder><(?:{'|'.join(PLACEHOLDERS)})>)"
     r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))(?:[ :](?![>\s]))[^<>\n]*+>)"
-    rf"|(?P<date>{_OPEN}\d{{4}}[-/]\d\d?[-/]\d\d?"
-    r"(?:[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d++)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
-    rf"{_EDGE}|{_OPEN}\d\d?/[A-Z][a-z][a-z]/\d{{4}}(?:[: ]\d\d:\d\d:\d\d)?(?: [+-]\d{{4}})?{_EDGE})"
-    rf"|(?P<time>{_OPEN}\d\d?:\d\d:\d\d(?:[.,]\d++)?(?: ?[APap]\.?[Mm]\b\.?)?{_EDGE})"
-    rf"|(?P<duration>{_OPEN}[-+]?\d++(?:\.\d++)?\ ?(?:{_UNITS_OF_TIME}){_EDGE}(?![/.=@:-]\w))"
-    rf"|(?P<size>{_OPEN}[-+]?\d++(?:[.,]\d++)?\ ?(?:{_UNITS_OF_SIZE}){_EDGE}(?![/.=@:-]\w))"
-    rf"|(?P<percent>{_OPEN}[-+]?\d++(?:\.\d++)?\ ?%{_EDGE})"
-    rf"|(?P<quoted>(?:(?<![\w>\\])[bBuUrRfF]{{0,2}}(?:'[^'\n]*+'|\"[^\"\n]*+\")|‘[^’\n]*+’|“[^”\n]*+”){_EDGE})"
-    rf"|(?P<ticked>{_OPEN}`[^`'\n]*+[`']{_EDGE})"
+    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_EDGE}|‘[^’\n]*+’{_EDGE}|“[^”\n]*+”{_EDGE})"
+    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_EDGE})"
     r"|(?P<list>\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\])"
-    r"|(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
+    r"|(?=[A-Za-z_])(?:"
+    r"(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
     r"|(?P<pair>(?<![\w>.\-])[A-Za-z_][\w.\-]{0,63}+=(?!=)"
-    r"(?:'[^'\n]*+'(?![\w<])|\"[^\"\n]*+\"(?![\w<])|<\w++>(?![\w<])|[^\s\"'`<>{}\[\](),;|&=]++(?![<=\"'`])))"
-    r"|(?P<chunk>(?<![<>])[^\s\"'`<>{}\[\](),;|]++(?!<))"
-    r"|(?P<fragment>[^\s\"'`<>{}\[\](),;|]++)"
+    rf"(?:'[^'\n]*+'{_EDGE}|\"[^\"\n]*+\"{_EDGE}|<\w++>{_EDGE}|[^\s\"'`<>{{}}\[\](),;|&=]++(?![<=\"'`]))))"
+    rf"|(?P<chunk>(?<![<>]){_BARE}++(?!<))"
+    rf"|(?P<fragment>{_BARE}++)"
 )
 
 _HEX = "[0-9a-fA-F]"
@@ -102,15 +113,15 @@ _memo: Memo[tuple[str, bool], str] = Memo(2048)
 def parameterize(text: str, keep_names: bool = False) -> str:
     """The template of a message.
 
-    `text` is any text; beyond 8,192 characters it is cut. With `keep_names` a quoted word that looks like an
+    `text` is any text. With `keep_names` a quoted word that looks like an
     identifier stays (see `keeps_names`). Applying it to its own result changes nothing. Never raises.
     """
-    if _SUSPECT.search(text) is None and len(text) <= MAX_LENGTH:
+    if _SUSPECT.search(text) is None:
         return text
     key = (text, keep_names)
     found = _memo.get(key)
     if found is None:
-        found = _template(text[:MAX_LENGTH], keep_names)
+        found = _template(text, keep_names)
         if len(text) <= HEADLINE:
             _memo.put(key, found)
     return found
@@ -147,11 +158,13 @@ def _regex(name: str, source: str) -> re.Pattern[str]:
 
 
 def _replace(match: re.Match[str]) -> str:
-    kind = match.lastgroup
-    if kind == "plain" or kind == "placeholder":
-        return match[0]
-    rewrite = _REWRITES.get(kind or "")
-    return rewrite(match[0]) if rewrite else f"<{kind}>"
+    kind = match.lastgroup or ""
+    constant = _CONSTANTS.get(kind)
+    if constant is not None:
+        return constant
+    token = match[0]
+    rewrite = _REWRITES.get(kind)
+    return token if rewrite is None else rewrite(token)
 
 
 def _replace_but_names(match: re.Match[str]) -> str:
@@ -188,7 +201,11 @@ def _rewrite_pair(token: str) -> str:
 
 
 def _rewrite_chunk(token: str) -> str:
+    if _regex("special", r"[\d@/\\.]").search(token) is None:
+        return token
     core = token.rstrip(".:!?")
+    if core.lower() in TECHNICAL_WORDS:
+        return token
     match = _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
     if match is None:
         return _rewrite_fragment(token)
@@ -206,15 +223,22 @@ def _rewrite_word(match: re.Match[str]) -> str:
     word = match[0]
     if word.isalpha() or not word or word.lower() in TECHNICAL_WORDS:
         return word
+    if len(word) >= 7 and _regex("hash", r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]+").fullmatch(word):
+        return "<hex>"
     runs = _regex("runs", r"-?\d++")
-    if len(word) >= 8 and len(runs.findall(word)) >= 3:
+    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or _regex("short", r"[^\W\d]{1,2}\d++").fullmatch(
+        word
+    ):
         return "<id>"
     return runs.sub("<int>", word)
 
 
+# What a token becomes, by the group that matched it; a group in neither table stays as it is.
+_CONSTANTS = {
+    kind: f"<{kind}>" for kind in ("date", "time", "duration", "size", "percent", "int", "list")
+} | {"quoted": "<str>"}
 _REWRITES: dict[str, Callable[[str], str]] = {
     "repr": _rewrite_repr,
-    "quoted": lambda token: "<str>",
     "ticked": _rewrite_ticked,
     "url": _rewrite_url,
     "pair": _rewrite_pair,
@@ -276,13 +300,18 @@ NAMING_TYPES = frozenset(
 )
 
 # Here the whole value is one piece of data: the key that was missing, the exit status.
-VALUE_TYPES = {
-    "KeyError": "<key>",
-    "StopIteration": "<value>",
-    "StopAsyncIteration": "<value>",
-    "SystemExit": "<value>",
-    "UserAbort": "<value>",
-}
+VALUE_TYPES = frozenset("KeyError StopIteration StopAsyncIteration SystemExit KeyNotFoundException".split())
+
+# Here the message only describes the input, or repeats the type in words that vary with the interpreter and the
+# operands; where a frame says which call it was, it is left out of the key.
+SILENT_TYPES = frozenset(
+    """ZeroDivisionError FloatingPointError ArithmeticException DivideByZeroException RecursionError StackOverflowError
+    KeyboardInterrupt InterruptedException JSONDecodeError UnicodeDecodeError UnicodeEncodeError UnicodeError ExpatError
+    ParserError ScannerError ParseError TOMLDecodeError XMLSyntaxError JsonParseException JsonSyntaxException
+    MalformedJsonException JsonEOFException MalformedInputException NumberFormatException DateTimeParseException
+    SAXParseException ParseException JsonReaderException JsonException FormatException NumberFormatError
+    ParseIntError ParseFloatError""".split()
+)
 
 
 def keeps_names(type_: str) -> bool:
@@ -295,7 +324,9 @@ def headline(text: str) -> str:
 
     A line that ends in a colon announces the next one, so that belongs to it. At most 1,000 characters.
     """
-    lines = (line.strip() for line in text[:MAX_LENGTH].splitlines())
+    if "\n" not in text and "\r" not in text:
+        return text[:HEADLINE].strip()
+    lines = (line.strip() for line in text[:MAX_WHOLE].splitlines())
     first = second = ""
     for line in lines:
         if not line:
@@ -309,21 +340,60 @@ def headline(text: str) -> str:
     return f"{first} {second}"[:HEADLINE].rstrip()
 
 
-def value_template(type_: str, value: str) -> str:
-    """The template of an exception's value, by what values mean for that type (short name)."""
-    whole = VALUE_TYPES.get(type_)
-    if whole is not None and value:
-        return whole
-    return parameterize(headline(value), type_ in NAMING_TYPES)
+class Template(NamedTuple):
+    """A message for people and for keys: in keys all placeholders are equal, since one slot may hold 5, 5.0 and 5a."""
+
+    text: str
+    key: str
 
 
-def message_template(message: str) -> str:
-    """The template of a plain message. One without variable parts is its own template, to the letter.
+_values: Memo[tuple[str, str, bool], Template] = Memo(2048)
+
+
+def value_template(type_: str, value: str, located: bool) -> Template:
+    """The template of an exception's value, by what values mean for that type (short name).
+
+    `located` says that a frame is known, so that the message need not carry the whole identity.
+    """
+    key = (type_, value, located)
+    found = _values.get(key)
+    if found is None:
+        found = _value_template(type_, value, located)
+        if len(value) <= HEADLINE:
+            _values.put(key, found)
+    return found
+
+
+def _value_template(type_: str, value: str, located: bool) -> Template:
+    value = value.strip()
+    if not value or (located and (type_ in SILENT_TYPES or _is_about_json(type_, value))):
+        return Template("", "")
+    if type_ in VALUE_TYPES:
+        return Template("<value>", "<*>")
+    text = parameterize(headline(value), type_ in NAMING_TYPES)
+    return Template(text, template_key(text))
+
+
+def _is_about_json(type_: str, value: str) -> bool:
+    return type_ == "SyntaxError" and "JSON" in value[:HEADLINE]
+
+
+def template_key(template: str) -> str:
+    """A template with all placeholders alike, and a run of them as one: an enumeration may be of any length."""
+    if "<" not in template:
+        return template
+    key = _regex("any_placeholder", rf"<(?:{'|'.join(PLACEHOLDERS)})>").sub("<*>", template)
+    return _regex("any_run", r"<\*>(?:(?:, ?| )<\*>)++").sub("<*>", key)
+
+
+def message_template(message: str) -> Template:
+    """The template of a plain message. One without variable parts is its own template and key, to the letter.
 
     A message that starts like a printed exception (`TypeError: …`) is read as that exception's.
     """
     type_, colon, _ = message.partition(": ")
     keep = bool(colon) and type_.rpartition(".")[2] in NAMING_TYPES
-    if len(message) <= MAX_LENGTH and parameterize(message, keep) == message:
-        return message
-    return parameterize(headline(message), keep)
+    if len(message) <= MAX_WHOLE and parameterize(message, keep) == message:
+        return Template(message, message)
+    text = parameterize(headline(message), keep)
+    return Template(text, template_key(text))

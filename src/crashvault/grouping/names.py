@@ -40,7 +40,6 @@ LANGUAGES: dict[str, Language] = {
         place="module",
         anonymous=frozenset({"<lambda>"}),
         transparent=frozenset({"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"}),
-        short=True,
     ),
     "java": Language(
         functions=(
@@ -48,7 +47,7 @@ LANGUAGES: dict[str, Language] = {
                 r"^(?:static |lambda\$)?(?:lambda\$)?(\w++)\$(?:\d+|default|suspendImpl|lambda)(?:\$\d+)*$",
                 r"\1",
             ),
-            (r"^\$?anonfun\$(\w++?)\$\d+.*$", r"\1"),
+            (r"^\$?anonfun\$(\w+?)\$\d+.*$", r"\1"),
             (r"^(\w++)-[\w-]{7}$|^(\w++)-impl$", r"\1\2"),
             (_JVM_PROXY, ""),
             (r"^invoke\d+$", "invoke"),
@@ -84,10 +83,10 @@ LANGUAGES: dict[str, Language] = {
     ),
     "rust": Language(
         functions=(
-            (r"::h[0-9a-f]{16}$", ""),
+            (r"::h[0-9a-f]{16}$|\[[0-9a-f]{8,16}\]", ""),
             (r"(?:::)?\{\{?(?:closure|impl|async_fn|vtable)[^{}]*+\}\}?(?:::\d+)?", ""),
             (r"^<(?:dyn |&(?:mut )?)?([\w:]++)(?:<[^<>]*+>)?(?: as [^<>]*+(?:<[^<>]*+>)?)?>", r"\1"),
-            (r"::<[^<>]*+(?:<[^<>]*+>[^<>]*+)*+>", ""),
+            (r"(?:::)?<[^<>]*+(?:<[^<>]*+>[^<>]*+)*+>", ""),
         ),
         place="",
     ),

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ..models import Event, ExceptionInfo, Frame, Grouping
 from . import frames as stack
 from . import message, names, rules as user_rules
+from .bounded import Memo
 from .rules import NO_RULES, Rules
 from .title import culprit_of, title_of
 
@@ -113,23 +114,36 @@ def _root_index(exceptions: list[ExceptionInfo]) -> int:
 
 def _exception_key(exceptions: list[ExceptionInfo], index: int, platform: str | None) -> Key | None:
     cause = exceptions[index]
-    type_ = message.parameterize(names.type_name(cause.get("type")))
-    value = (cause.get("value") or "").strip()
-    if not type_ and not value:
+    type_ = _type(cause.get("type"))
+    value = cause.get("value") or ""
+    if not type_ and not value.strip():
         return None
     owner, location, frame = _location(exceptions, index, platform, type_)
-    template = (
-        "" if location and _is_crash_report(type_, value, platform) else message.value_template(type_, value)
-    )
+    if location and _is_crash_report(type_, value, platform):
+        value = ""
+    template = message.value_template(type_, value, bool(location))
     parts = [("exception", type_)] if type_ else []
     parts += [("frame", place) for place in location]
-    if template:
-        parts.append(("message", template))
+    if template.text:
+        parts.append(("message", template.text))
     if not location:
-        text = f"{type_}: {template}" if type_ and template else type_ or template
+        text = f"{type_}: {template.key}" if type_ and template.key else type_ or template.key
         return Key(text, "Same exception type and message; there is no stack trace.", tuple(parts), None)
-    text = "\n".join((type_, *location, template))
-    return Key(text, _REASONS[owner != index, len(exceptions) > 1, bool(template)], tuple(parts), frame)
+    text = "\n".join((type_, *location, template.key) if template.key else (type_, *location))
+    return Key(text, _REASONS[owner != index, len(exceptions) > 1, bool(template.text)], tuple(parts), frame)
+
+
+_types: Memo[str, str] = Memo(512)
+
+
+def _type(raw: str | None) -> str:
+    if not raw:
+        return ""
+    found = _types.get(raw)
+    if found is None:
+        found = message.parameterize(names.type_name(raw))
+        _types.put(raw, found)
+    return found
 
 
 _REASONS: dict[tuple[bool, bool, bool], str] = {
@@ -237,13 +251,13 @@ def _message_key(event: Event) -> Key:
         (location, frame), _ = stack.locate(frames, event.get("platform"), None)
         if location:
             template = message.message_template(text)
-            parts = (*(("frame", place) for place in location), ("message", template))
-            return Key("\n".join((*location, template)), "Same frame and message.", parts, frame)
+            parts = (*(("frame", place) for place in location), ("message", template.text))
+            return Key("\n".join((*location, template.key)), "Same frame and message.", parts, frame)
     if not text.strip():
         return Key(text, "There is neither message nor exception.", (("message", text),), None)
     template = message.message_template(text)
-    reason = "Same message." if template == text else "Same message but for the parts that vary."
-    return Key(template, reason, (("message", template),), None)
+    reason = "Same message." if template.key == text else "Same message but for the parts that vary."
+    return Key(template.key, reason, (("message", template.text),), None)
 
 
 # ------------------------------------------------------------------ fingerprints
