@@ -62,7 +62,7 @@ MAX_VALUES = 200  # of one term
 
 _CHUNK = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\[*",()\\]|\\|[^\s()"\\])+', re.DOTALL)
 _SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\\([*",()\\])|(\*)|(,)|([^"*,\\]+|\\)', re.DOTALL)
-# In a path a backslash before a star, or before another, is a separator: file:C:\\orders\\*, file:\\\\srv\\x.
+# In a path a backslash before a star or another backslash is a separator, as in C:\orders\* and \\srv\x.
 _PATH_SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\\([",()])|(\*)|(,)|([^"*,\\]+|\\\\|\\)', re.DOTALL)
 _FIELD = re.compile(r'(tag\.[^\s:"()=,*\\<>]+|[a-z][a-z0-9_-]*):', re.IGNORECASE | re.ASCII)
 _KEYWORDS = {"AND": "and", "OR": "or", "NOT": "not"}
