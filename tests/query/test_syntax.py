@@ -258,6 +258,7 @@ ERRORS = {
     "env:prod": (0, 'unknown field "env"', "did you mean environment?"),
     "zzzz:1": (0, 'unknown field "zzzz"', "fields: is,"),
     "a tag:": (6, '"tag" needs a value', "right after"),
+    "tag.region:": (11, '"tag.region" needs a value', ""),
     "tag:(a OR b)": (4, '"tag" needs a value', "tag:a,b"),
     "count:>": (7, '"count" needs a value', ""),
     "host:a,,b": (7, "a value is missing", ""),

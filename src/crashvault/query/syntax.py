@@ -208,7 +208,8 @@ class _Parser:
         rest = self.text[field.end() : token.end]
         if rest.startswith((":", "//")):
             return True
-        return field_name(field[1]) not in FIELDS and (len(field[1]) == 1 or not rest)
+        name = field_name(field[1])
+        return name not in FIELDS and not name.startswith("tag.") and (len(name) == 1 or not rest)
 
     def _field_term(self, match: re.Match[str], token: _Token) -> Node:
         typed = match[1]
