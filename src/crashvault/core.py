@@ -23,7 +23,9 @@ def home_dir(given: str | None = None) -> str:
     if not chosen:
         home = os.path.expanduser("~")
         if home == "~" or not home:
-            raise StoreError("there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME")
+            raise StoreError(
+                "there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME"
+            )
         chosen = os.path.join(home, ".crashvault")
     return os.path.abspath(os.path.expanduser(chosen))
 
@@ -56,7 +58,9 @@ def load_config(home: str | None = None) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (ValueError, OSError) as error:
-        raise InvalidError(f"{path} cannot be read ({error})", "Correct it with: crashvault config edit") from error
+        raise InvalidError(
+            f"{path} cannot be read ({error})", "Correct it with: crashvault config edit"
+        ) from error
     if not isinstance(config, dict):
         raise InvalidError(f"{path} does not hold a JSON object", "Correct it with: crashvault config edit")
     return config
@@ -136,4 +140,6 @@ def write_text_atomic(path: str, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror})", "Check the directory's permissions and free space") from error
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror})", "Check the directory's permissions and free space"
+        ) from error

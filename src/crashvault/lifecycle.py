@@ -61,7 +61,9 @@ def assign(store: Store, issues: Sequence[int], user: str | None, actor: str, no
 
 def comment(store: Store, issue: int, text: str, actor: str, now: int) -> None:
     if not text.strip() or len(text) > MAX_COMMENT:
-        raise InvalidError(f"a comment has 1 to {MAX_COMMENT} characters", "Give a text, or - to read it from standard input")
+        raise InvalidError(
+            f"a comment has 1 to {MAX_COMMENT} characters", "Give a text, or - to read it from standard input"
+        )
     with store.writing():
         _require(store, [issue])
         store.triage.update(issue, now)

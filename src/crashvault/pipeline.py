@@ -97,7 +97,11 @@ def load_policy(store: Store) -> Policy:
     key = (levels, settings)
     cached: tuple[Any, Policy] | None = getattr(store, "_policy", None)
     if cached is None or cached[0] != key:
-        scrubbing = {name.removeprefix("scrub."): value for name, value in settings.items() if name.startswith("scrub.")}
+        scrubbing = {
+            name.removeprefix("scrub."): value
+            for name, value in settings.items()
+            if name.startswith("scrub.")
+        }
         policy = Policy(levels, policy_from(scrubbing), compile_rules(settings.get("grouping.rules", [])))
         cached = (key, policy)
         store._policy = cached  # type: ignore[attr-defined]
@@ -154,10 +158,11 @@ def _store(
         if len(drafts) <= 1:
             return _give_up(store, drafts, counts, source, now, error)
         middle = len(drafts) // 2
-        return [*_store(store, drafts[:middle], counts, source, now), *_store(store, drafts[middle:], {}, source, now)]
-    return [
-        (draft.place, _receipt(item, regressed)) for draft, item in zip(drafts, stored, strict=True)
-    ]
+        return [
+            *_store(store, drafts[:middle], counts, source, now),
+            *_store(store, drafts[middle:], {}, source, now),
+        ]
+    return [(draft.place, _receipt(item, regressed)) for draft, item in zip(drafts, stored, strict=True)]
 
 
 def _give_up(

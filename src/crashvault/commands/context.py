@@ -107,7 +107,9 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         taken = {option for parameter in self.params for option in parameter.opts}
-        self.params += [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
+        self.params += [
+            option for option in shared_params(hidden=True) if not taken.intersection(option.opts)
+        ]
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Examples keep their lines."""
@@ -137,7 +139,9 @@ def _indented(text: str) -> str:
 
 def emit(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace"))
+    click.echo(
+        json.dumps(value, indent=2, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
+    )
 
 
 def emit_line(value: Any) -> None:

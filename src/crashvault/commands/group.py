@@ -58,11 +58,13 @@ class VaultGroup(click.Group):
         name = self._aliases.get(name, name)
         if name in self._modules:
             module = import_module(self._modules[name])
-            found: click.Command = getattr(module, name.replace("-", "_"))
+            found: click.Command = getattr(module, name.replace("-", "_"))  # the function named like the command
             return found
         return super().get_command(context, name)
 
-    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         command = self.get_command(context, args[0])
         if command is None and not args[0].startswith("-"):
             known = [*self.list_commands(context), *self._aliases]
@@ -84,7 +86,9 @@ class SubGroup(click.Group):
 
     command_class = None
 
-    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(context, args[0]) is None and not args[0].startswith("-"):
             names = self.list_commands(context)
             close = difflib.get_close_matches(args[0], names, 1, 0.5)
@@ -100,5 +104,10 @@ def _version_option() -> click.Option:
             context.exit()
 
     return click.Option(
-        ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show the version and exit."
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show,
+        help="Show the version and exit.",
     )

@@ -17,7 +17,18 @@ _EVENT_DEFAULTS: dict[str, Any] = {
     "context": {}, "host": None, "pid": None, "release": None, "environment": None, "user": None, "source": None,
     "platform": None, "trace_id": None, "span_id": None, "breadcrumbs": [], "attachments": [], "errors": [],
 }  # fmt: skip
-_FRAME_KEYS = ("file", "line", "column", "function", "module", "in_app", "pre_context", "context_line", "post_context", "vars")
+_FRAME_KEYS = (
+    "file",
+    "line",
+    "column",
+    "function",
+    "module",
+    "in_app",
+    "pre_context",
+    "context_line",
+    "post_context",
+    "vars",
+)
 _LISTS = ("pre_context", "post_context")
 _OURS = frozenset({*_EVENT_DEFAULTS, "event_id", "project", "timestamp", "received_at", "level", "message", "exceptions",
                    "frames", "stacktrace", "tags", "fingerprint"})  # fmt: skip

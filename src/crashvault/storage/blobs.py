@@ -37,9 +37,13 @@ class Blobs:
         try:
             return open(self.path(digest), "rb")
         except FileNotFoundError as error:
-            raise NotFoundError(f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor") from error
+            raise NotFoundError(
+                f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor"
+            ) from error
 
-    def put(self, file: IO[bytes], name: str, content_type: str = DEFAULT_TYPE, kind: str = DEFAULT_KIND) -> AttachmentInfo:
+    def put(
+        self, file: IO[bytes], name: str, content_type: str = DEFAULT_TYPE, kind: str = DEFAULT_KIND
+    ) -> AttachmentInfo:
         """Store a stream, in constant memory. Raises InvalidError over MAX_SIZE, StoreError where it can't be written."""
         digest, size = hashlib.sha256(), 0
         try:
@@ -49,7 +53,9 @@ class Blobs:
                 while chunk := file.read(_CHUNK):
                     size += len(chunk)
                     if size > MAX_SIZE:
-                        raise InvalidError(f"attachment {name!r} is larger than {MAX_SIZE >> 20} MiB", "Attach less of it")
+                        raise InvalidError(
+                            f"attachment {name!r} is larger than {MAX_SIZE >> 20} MiB", "Attach less of it"
+                        )
                     digest.update(chunk)
                     out.write(chunk)
                 out.flush()
@@ -59,8 +65,16 @@ class Blobs:
             os.unlink(part)
             raise
         except OSError as error:
-            raise StoreError(f"attachment {name!r} cannot be stored ({error.strerror})", f"Check {self.root}") from error
-        return {"name": name, "content_type": content_type, "size": size, "digest": digest.hexdigest(), "kind": kind}
+            raise StoreError(
+                f"attachment {name!r} cannot be stored ({error.strerror})", f"Check {self.root}"
+            ) from error
+        return {
+            "name": name,
+            "content_type": content_type,
+            "size": size,
+            "digest": digest.hexdigest(),
+            "kind": kind,
+        }
 
     def take(self, given: Any) -> tuple[list[AttachmentInfo], list[EventError]]:
         """Store the attachments of an event body, `[{name, content_type, data (base64)}]`; what is wrong is noted."""
@@ -70,13 +84,23 @@ class Blobs:
         for position, item in enumerate(items[:MAX_COUNT]):
             data = _decoded(item)
             if data is None:
-                wrong.append({"field": f"attachments.{position}", "reason": "invalid", "detail": "no base64 data"})
+                wrong.append(
+                    {"field": f"attachments.{position}", "reason": "invalid", "detail": "no base64 data"}
+                )
             elif len(data) > MAX_SIZE:
-                wrong.append({"field": f"attachments.{position}", "reason": "too_large", "detail": f"{len(data)} bytes"})
+                wrong.append(
+                    {
+                        "field": f"attachments.{position}",
+                        "reason": "too_large",
+                        "detail": f"{len(data)} bytes",
+                    }
+                )
             else:
                 found.append(self.put_bytes(data, item))
         if len(items) > MAX_COUNT:
-            wrong.append({"field": "attachments", "reason": "too_many", "detail": f"{len(items)}, kept {MAX_COUNT}"})
+            wrong.append(
+                {"field": "attachments", "reason": "too_many", "detail": f"{len(items)}, kept {MAX_COUNT}"}
+            )
         return found, wrong
 
     def put_bytes(self, data: bytes, item: dict[str, Any]) -> AttachmentInfo:

@@ -38,7 +38,9 @@ _COLUMNS = ("event_id", "project", "timestamp", "received_at", "level", "excepti
 Encoder = Callable[[Any], bytes]
 Decoder = Callable[[bytes], Any]
 
-_json_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=str).encode
+_json_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), check_circular=False, default=str
+).encode
 
 
 class Parts(NamedTuple):
@@ -118,14 +120,17 @@ def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, An
         variables = [frame["vars"] if "vars" in frame else None for frame in frames]
         fixed = {key: value for key, value in link.items() if key not in ("value", "mechanism", "frames")}
         fixed["frames"] = [
-            {key: value for key, value in frame.items() if key != "vars"} if "vars" in frame else frame for frame in frames
+            {key: value for key, value in frame.items() if key != "vars"} if "vars" in frame else frame
+            for frame in frames
         ]
         static.append(fixed)
         loose.append([link.get("value"), link.get("mechanism"), variables if any(variables) else None])
     return loose, static
 
 
-def join(payload: bytes, stack: bytes | None, background: bytes | None = None, decode: Decoder = json.loads) -> Event:
+def join(
+    payload: bytes, stack: bytes | None, background: bytes | None = None, decode: Decoder = json.loads
+) -> Event:
     """The event of its uncompressed parts, without what has columns of its own."""
     event = decode(payload)
     if background is not None:

@@ -22,9 +22,8 @@ from .document import (
     hash_token,
     stack_document,
     stack_words,
-    token,
-    user_identities,
     word_id,
+    word_token,
 )
 from .loading import Loader, StoredEvent
 from .sqlite import SQLite, chunks, marks
@@ -89,7 +88,8 @@ class Deletion:
 
     def _some_events(self, issue: int) -> list[int]:
         rows = self.db.rows(
-            "SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = ? LIMIT 2000", (issue,)
+            "SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = ? LIMIT 2000",
+            (issue,),
         )
         return [row for (row,) in rows]
 
@@ -100,7 +100,10 @@ class Deletion:
         rows = [item.row for item in items]
         hot = self._hot_rows(rows)
         vanished = self._unindex(items, hot)
-        with_files = [row for (row,) in self.db.rows(f"SELECT event FROM attachments WHERE event IN ({marks(rows)})", rows)]
+        with_files = [
+            row
+            for (row,) in self.db.rows(f"SELECT event FROM attachments WHERE event IN ({marks(rows)})", rows)
+        ]
         for statement in (
             "UPDATE event_keys SET event = NULL, deleted_at = ? WHERE project_id = ? AND event_id = ?",
         ):
@@ -117,7 +120,8 @@ class Deletion:
     def _hot_rows(self, rows: Sequence[int]) -> dict[int, tuple[int, bytes, int, int | None, int]]:
         """Project, event id, hash, stack and rank by row."""
         found = self.db.rows(
-            f"SELECT id, project_id, event_id, hash_id, stack_id, level FROM events WHERE id IN ({marks(rows)})", rows
+            f"SELECT id, project_id, event_id, hash_id, stack_id, level FROM events WHERE id IN ({marks(rows)})",
+            rows,
         )
         return {row[0]: row[1:] for row in found}  # type: ignore[misc]
 
@@ -131,7 +135,9 @@ class Deletion:
         for item in items:
             _, _, hash_id, _, rank = hot[item.row]
             words = event_words(item.event, rank)
-            documents.append(("delete", item.row, f"{event_document(item.event, words)} {hash_token(hash_id)}"))
+            documents.append(
+                ("delete", item.row, f"{event_document(item.event, words)} {hash_token(hash_id)}")
+            )
             pairs.update((hash_id, word) for word in words)
         self.db.execute_many("INSERT INTO event_index (event_index, rowid, body) VALUES (?, ?, ?)", documents)
         return pairs
@@ -141,9 +147,11 @@ class Deletion:
         gone = []
         for hash_id, word in pairs:
             number = word_id(word)
-            if not self._indexed(f'"{token(number)}" AND "{hash_token(hash_id)}"'):
+            if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"'):
                 gone.append((number, hash_id))
-                if not self.db.row("SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (number, hash_id)):
+                if not self.db.row(
+                    "SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (number, hash_id)
+                ):
                     self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", word)
                 if word[0] == "user":
                     self._forget_user(hash_id, number)
@@ -163,11 +171,14 @@ class Deletion:
             body = self.db.value("SELECT body FROM stacks WHERE id = ?", (stack,))
             event = codec.join(b"{}", codec.expand(body))
             self.db.execute(
-                "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)", (stack, stack_document(event))
+                "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)",
+                (stack, stack_document(event)),
             )
             self.db.execute("DELETE FROM stack_words WHERE stack_id = ?", (stack,))
             for word in stack_words(event):
-                if word[0] in LISTED and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word_id(word),)):
+                if word[0] in LISTED and not self.db.row(
+                    "SELECT 1 FROM stack_words WHERE word = ?", (word_id(word),)
+                ):
                     self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", word)
             self.db.execute("DELETE FROM stack_hashes WHERE stack_id = ?", (stack,))
             self.db.execute("DELETE FROM stacks WHERE id = ?", (stack,))
@@ -184,7 +195,9 @@ class Deletion:
 
     # Counters
 
-    def _uncount(self, items: Sequence[StoredEvent], hot: dict[int, tuple[int, bytes, int, int | None, int]]) -> None:
+    def _uncount(
+        self, items: Sequence[StoredEvent], hot: dict[int, tuple[int, bytes, int, int | None, int]]
+    ) -> None:
         hours: Counter[tuple[int, int]] = Counter()
         minutes: Counter[tuple[int, int]] = Counter()
         totals: Counter[tuple[int, int, int]] = Counter()
@@ -204,7 +217,9 @@ class Deletion:
             where = " AND ".join(f"{column} = ?" for column in columns)
             rows = [(count, *key) for key, count in counts.items()]  # type: ignore[attr-defined]
             self.db.execute_many(f"UPDATE {table} SET count = count - ? WHERE {where}", rows)
-            self.db.execute_many(f"DELETE FROM {table} WHERE count <= 0 AND {where}", [row[1:] for row in rows])
+            self.db.execute_many(
+                f"DELETE FROM {table} WHERE count <= 0 AND {where}", [row[1:] for row in rows]
+            )
         for issue, hashes in issues.items():
             self._recount(issue, hashes)
 
@@ -252,7 +267,9 @@ class Deletion:
                 self._drop_issue(issue)
             stacks = {row[0] for row in self.db.rows("SELECT id FROM stacks")}
             orphans = self._forget_stacks(stacks)
-            tombstones = self.db.execute("DELETE FROM event_keys WHERE deleted_at < ?", (now - TOMBSTONE_AGE,))
+            tombstones = self.db.execute(
+                "DELETE FROM event_keys WHERE deleted_at < ?", (now - TOMBSTONE_AGE,)
+            )
             self.db.execute("DELETE FROM hash_minutes WHERE minute < ?", ((now - MINUTES_KEPT) // MINUTE,))
         self.merge_index()
         files, freed = self._collect_blobs(now)
@@ -304,4 +321,4 @@ def recompute_issue(db: SQLite, issue: int) -> None:
     )
 
 
-__all__ = ["Collected", "Deletion", "recompute_issue", "user_identities"]
+__all__ = ["Collected", "Deletion", "recompute_issue"]

@@ -33,7 +33,7 @@ _PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "
              "trace_id", "span_id", "errors", "fingerprint", "request", "pid", "tags")  # fmt: skip
 MAX_VALUE = 200  # characters of a value that a word holds
 
-_words: dict[tuple[str, str], int] = {}
+_words: dict[tuple[str, str], tuple[int, str]] = {}
 _CACHE_LIMIT = 200_000
 
 Word = tuple[str, str]
@@ -41,18 +41,21 @@ Word = tuple[str, str]
 
 def word_id(word: Word) -> int:
     """A 56-bit number that stands for a (field, casefolded value) pair."""
-    known = _words.get(word)
-    if known is None:
-        if len(_words) > _CACHE_LIMIT:
-            _words.clear()
-        digest = blake2b(f"{word[0]}\0{word[1]}".encode(errors="replace"), digest_size=7).digest()
-        known = _words[word] = int.from_bytes(digest, "big")
-    return known
+    return (_words.get(word) or _remember(word))[0]
 
 
-def token(number: int) -> str:
+def word_token(word: Word) -> str:
     """The index token of a word."""
-    return f"{SIGN}{number:014x}"
+    return (_words.get(word) or _remember(word))[1]
+
+
+def _remember(word: Word) -> tuple[int, str]:
+    if len(_words) > _CACHE_LIMIT:
+        _words.clear()
+    digest = blake2b(f"{word[0]}\0{word[1]}".encode(errors="replace"), digest_size=7)
+    number = int.from_bytes(digest.digest(), "big")
+    found = _words[word] = (number, f"{SIGN}{number:014x}")
+    return found
 
 
 def hash_token(hash_id: int) -> str:
@@ -137,8 +140,7 @@ def all_frames(event: Event) -> Iterator[Frame]:
 
 def event_document(event: Event, words: Iterable[Word]) -> str:
     """The index document of an event, still without its hash token."""
-    text = document(event_texts(event))
-    return f"{text} {' '.join([token(word_id(word)) for word in words])}"
+    return f"{document(event_texts(event))} {' '.join(map(word_token, words))}"
 
 
 def stack_document(event: Event) -> str:

@@ -88,7 +88,8 @@ class Issues:
         found: dict[int, Issue] = {}
         for part in chunks(ids):
             rows = self.db.rows(
-                f"SELECT {_COLUMNS} FROM issues i JOIN projects p ON p.id = i.project_id WHERE i.id IN ({marks(part)})", part
+                f"SELECT {_COLUMNS} FROM issues i JOIN projects p ON p.id = i.project_id WHERE i.id IN ({marks(part)})",
+                part,
             )
             found.update((row[0], Issue(*row)) for row in rows)
         return [found[issue] for issue in ids if issue in found]
@@ -109,7 +110,9 @@ class Issues:
         """The first hash of each issue, in hex."""
         found: dict[int, str] = {}
         for part in chunks(issues):
-            rows = self.db.rows(f"SELECT issue_id, hash FROM hashes WHERE issue_id IN ({marks(part)}) ORDER BY id DESC", part)
+            rows = self.db.rows(
+                f"SELECT issue_id, hash FROM hashes WHERE issue_id IN ({marks(part)}) ORDER BY id DESC", part
+            )
             found.update((issue, digest.hex()) for issue, digest in rows)
         return found
 
@@ -121,6 +124,13 @@ class Issues:
                 f"SELECT issue_id, tag FROM issue_tags WHERE issue_id IN ({marks(part)}) ORDER BY tag", part
             ):
                 found.setdefault(issue, []).append(tag)
+        return found
+
+    def last_rows(self, issues: Sequence[int]) -> list[int]:
+        """The row of each issue's latest event."""
+        found: list[int] = []
+        for part in chunks(issues):
+            found += [row for (row,) in self.db.rows(f"SELECT last_event FROM issues WHERE id IN ({marks(part)})", part)]
         return found
 
     def hours(self, issue: int, since: int, until: int) -> list[int]:
@@ -155,7 +165,9 @@ def order_by(sort: str, descending: bool) -> str:
 
 def check_page(limit: int, offset: int) -> None:
     if not 0 <= limit <= MAX_LIMIT or offset < 0:
-        raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
+        raise InvalidError(
+            f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}"
+        )
 
 
 __all__ = ["HashInfo", "Issue", "Issues", "check_page", "order_by"]

@@ -37,5 +37,7 @@ class Ledger:
             )
 
     def list(self) -> list[Drop]:
-        rows = self.db.rows("SELECT reason, source, category, count, first, last FROM drops ORDER BY last DESC, reason")
+        rows = self.db.rows(
+            "SELECT reason, source, category, count, first, last FROM drops ORDER BY last DESC, reason"
+        )
         return [Drop(*row) for row in rows]

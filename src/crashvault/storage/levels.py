@@ -26,7 +26,9 @@ class Levels:
 
     def list(self) -> list[Level]:
         rows = self.db.rows("SELECT name, rank, colour, emoji, built_in FROM levels ORDER BY rank")
-        return [Level(name, rank, colour, emoji, bool(built_in)) for name, rank, colour, emoji, built_in in rows]
+        return [
+            Level(name, rank, colour, emoji, bool(built_in)) for name, rank, colour, emoji, built_in in rows
+        ]
 
     def ranks(self) -> dict[str, int]:
         return dict(self.db.rows("SELECT name, rank FROM levels ORDER BY rank"))
@@ -40,7 +42,9 @@ class Levels:
         with self.db.writing():
             for level in self.list():
                 if level.name == name:
-                    raise ConflictError(f"there is a level {name!r} already", f"Change it with: crashvault level set {name}")
+                    raise ConflictError(
+                        f"there is a level {name!r} already", f"Change it with: crashvault level set {name}"
+                    )
                 if level.rank == rank:
                     raise ConflictError(f"rank {rank} is that of {level.name!r}", "Choose another number")
             self.db.execute("INSERT INTO levels VALUES (?, ?, ?, ?, 0)", (name, rank, colour, emoji))
@@ -69,7 +73,9 @@ class Levels:
             if level.built_in:
                 raise InvalidError(f"{name!r} is built in and stays", "Only custom levels can be removed")
             if self._in_use(level.rank):
-                raise ConflictError(f"events have the level {name!r}", "Delete them first, for example with: crashvault prune")
+                raise ConflictError(
+                    f"events have the level {name!r}", "Delete them first, for example with: crashvault prune"
+                )
             self.db.execute("DELETE FROM levels WHERE name = ?", (level.name,))
 
     def require(self, name: str) -> Level:
@@ -96,7 +102,11 @@ class Levels:
 def _check(name: str, rank: int) -> str:
     name = name.strip().casefold()
     if not _NAME.fullmatch(name):
-        raise InvalidError(f"a level cannot be called {name!r}", "Use small letters, digits, - and _, at most 32")
+        raise InvalidError(
+            f"a level cannot be called {name!r}", "Use small letters, digits, - and _, at most 32"
+        )
     if not 0 <= rank <= 1000:
-        raise InvalidError(f"rank {rank} is out of range", "Use 0 to 1000; debug is 10, error 40, critical 50")
+        raise InvalidError(
+            f"rank {rank} is out of range", "Use 0 to 1000; debug is 10, error 40, critical 50"
+        )
     return name

@@ -46,7 +46,10 @@ class Projects:
         return project
 
     def list(self) -> list[Project]:
-        return [Project(*row) for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")]
+        return [
+            Project(*row)
+            for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")
+        ]
 
     def add(self, name: str, now: int) -> Project:
         """Make a project. Raises InvalidError for a name that is taken or unfit."""
@@ -69,4 +72,6 @@ class Projects:
 def check_name(name: str) -> None:
     """Raises InvalidError where a project cannot be called so."""
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise InvalidError(f"a project cannot be called {name[:MAX_NAME]!r}", f"Use 1 to {MAX_NAME} printable characters")
+        raise InvalidError(
+            f"a project cannot be called {name[:MAX_NAME]!r}", f"Use 1 to {MAX_NAME} printable characters"
+        )

@@ -150,7 +150,9 @@ class Recording:
 
     # Who is new
 
-    def _taken_keys(self, batch: Sequence[Prepared], projects: dict[str, int]) -> dict[tuple[int, bytes], int | None]:
+    def _taken_keys(
+        self, batch: Sequence[Prepared], projects: dict[str, int]
+    ) -> dict[tuple[int, bytes], int | None]:
         taken: dict[tuple[int, bytes], int | None] = {}
         wanted: dict[int, list[bytes]] = {}
         for item in batch:
@@ -177,7 +179,9 @@ class Recording:
 
     # Issues
 
-    def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
+    def _hashes(
+        self, fresh: Sequence[Prepared], projects: dict[str, int], now: int
+    ) -> dict[tuple[int, str], _Hash]:
         wanted: dict[tuple[int, str], Prepared] = {}
         for item in fresh:
             wanted.setdefault((projects[item.event["project"]], item.grouping.hash), item)
@@ -198,10 +202,14 @@ class Recording:
                     f"SELECT hash, id, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
                     (project, *part),
                 )
-                found.update(((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows)
+                found.update(
+                    ((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows
+                )
         return found
 
-    def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
+    def _new_issues(
+        self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int
+    ) -> dict[tuple[int, str], _Hash]:
         first_issue = self.db.allocate("issues", len(new))
         first_hash = self.db.allocate("hashes", len(new))
         found, issues, hashes = {}, [], []
@@ -233,7 +241,9 @@ class Recording:
             latest = group.latest
             if latest is None:
                 continue
-            hash_rows.append((group.count, group.users, group.first, group.first, group.last, group.last, group.hash_id))
+            hash_rows.append(
+                (group.count, group.users, group.first, group.first, group.last, group.last, group.hash_id)
+            )
             issue_rows.append((group.count, group.issue_users, group.first, group.first, group.issue_id))
             event = latest.event
             latest_rows.append((group.last, latest.rank, event.get("release"), event.get("environment"),
@@ -263,7 +273,9 @@ class Recording:
     def _known(self, table: str, digests: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}
         for part in chunks(digests):
-            found.update(self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part))
+            found.update(
+                self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part)
+            )
         return found
 
     def _stacks(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
@@ -290,12 +302,16 @@ class Recording:
 
     def _backgrounds(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
         """The row of every background of the batch; new ones are stored."""
-        wanted = {item.parts.background_digest: item.parts.background for item in fresh if item.parts.background}
+        wanted = {
+            item.parts.background_digest: item.parts.background for item in fresh if item.parts.background
+        }
         found = self._known("backgrounds", [digest for digest in wanted if digest])
         new = [(digest, body) for digest, body in wanted.items() if digest and body and digest not in found]
         if new:
             first = self.db.allocate("backgrounds", len(new))
-            rows = [(first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)]
+            rows = [
+                (first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)
+            ]
             self.db.execute_many("INSERT INTO backgrounds (id, digest, body) VALUES (?, ?, ?)", rows)
             found.update((digest, row) for row, digest, _ in rows)
         return found
@@ -333,6 +349,7 @@ class Recording:
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
+        listed: list[Word] = []
         seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
@@ -341,16 +358,19 @@ class Recording:
                 if pair not in seen and word[0] not in UNCOUNTED:
                     seen.add(pair)
                     pairs.append((word_id(word), hash_id))
-                    self._list_words((word,))
+                    listed.append(word)
             if item.user is not None and (hash_id, item.user) not in seen:
                 seen.add((hash_id, item.user))
                 self._add_user(group, item.user)
+        self._list_words(listed)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
     def _add_user(self, group: _Hash, user: int) -> None:
         """Count a person once for the hash, and once for the issue however many hashes were merged into it."""
-        if not self.db.execute("INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING", (group.hash_id, user)):
+        if not self.db.execute(
+            "INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING", (group.hash_id, user)
+        ):
             return
         group.users += 1
         elsewhere = not group.created and self.db.row(
@@ -361,9 +381,9 @@ class Recording:
         group.issue_users += not elsewhere
 
     def _list_words(self, words: Iterable[Word]) -> None:
-        new = [word for word in words if word[0] in _LISTED and word not in self._seen]
+        new = {word for word in words if word[0] in _LISTED and word not in self._seen}
         self._seen.update(new)
-        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", new)
+        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(new))
 
     # Counters
 
@@ -415,10 +435,21 @@ class Recording:
                 announced.add(group.issue_id)
                 taken[key] = row
                 known[row] = group.issue_id
-                report.append(Stored(event["event_id"], group.issue_id, created, False, item.grouping.hash, event["timestamp"]))
+                report.append(
+                    Stored(
+                        event["event_id"],
+                        group.issue_id,
+                        created,
+                        False,
+                        item.grouping.hash,
+                        event["timestamp"],
+                    )
+                )
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"]))
+                report.append(
+                    Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"])
+                )
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:

@@ -29,9 +29,21 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("disk is full", "the disk is full", "Free some space; what was stored before is safe"),
     ("disk i/o error", "the disk does not answer properly", "Check it, then run: crashvault doctor"),
     ("readonly", "the vault cannot be written", "Check the permissions of {path} and its directory"),
-    ("unable to open", "the vault cannot be opened", "Check that {path} exists and that you may read and write it"),
-    ("malformed", "the vault file is damaged", "Run: crashvault doctor, and bring a backup back with: crashvault restore"),
-    ("not a database", "{path} is not a vault", "Move the file away, or bring a backup back with: crashvault restore"),
+    (
+        "unable to open",
+        "the vault cannot be opened",
+        "Check that {path} exists and that you may read and write it",
+    ),
+    (
+        "malformed",
+        "the vault file is damaged",
+        "Run: crashvault doctor, and bring a backup back with: crashvault restore",
+    ),
+    (
+        "not a database",
+        "{path} is not a vault",
+        "Move the file away, or bring a backup back with: crashvault restore",
+    ),
     ("locked", "the vault is busy", "Another program holds it; try again, or look with: crashvault doctor"),
     ("no such table", "the vault is incomplete", "Run: crashvault doctor"),
 )
@@ -187,7 +199,9 @@ class SQLite:
 
     def allocate(self, name: str, count: int) -> int:
         """Reserve `count` ids, never given twice; the first of them. Only inside `writing()`."""
-        first = self.value("UPDATE sequences SET next = next + ? WHERE name = ? RETURNING next - ?", (count, name, count))
+        first = self.value(
+            "UPDATE sequences SET next = next + ? WHERE name = ? RETURNING next - ?", (count, name, count)
+        )
         return int(first)
 
     def checkpoint(self) -> None:
@@ -219,7 +233,8 @@ def _open_lock(path: str) -> int:
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(
-            f"the vault cannot be written ({error.strerror}: {lock})", f"Check the permissions of {os.path.dirname(lock)}"
+            f"the vault cannot be written ({error.strerror}: {lock})",
+            f"Check the permissions of {os.path.dirname(lock)}",
         ) from error
 
 

@@ -23,9 +23,14 @@ class Statistics:
     def totals(self, project: int | None = None) -> Totals:
         """Counts over everything, or over one project."""
         where, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
-        by_status = dict(self.db.rows(f"SELECT status, count(*) FROM issues {where} GROUP BY status", parameters))
+        by_status = dict(
+            self.db.rows(f"SELECT status, count(*) FROM issues {where} GROUP BY status", parameters)
+        )
         by_level = dict(
-            self.db.rows(f"SELECT level, sum(count) FROM project_hours {where} GROUP BY level ORDER BY level DESC", parameters)
+            self.db.rows(
+                f"SELECT level, sum(count) FROM project_hours {where} GROUP BY level ORDER BY level DESC",
+                parameters,
+            )
         )
         rows = self.db.rows(
             """SELECT p.id, p.name, (SELECT count(*) FROM issues WHERE project_id = p.id),
@@ -40,7 +45,9 @@ class Statistics:
         first, last = since // HOUR, until // HOUR
         counts = [0] * (last - first + 1)
         # The primary key begins with the project, so each is a short range.
-        chosen = [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
+        chosen = (
+            [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
+        )
         for one in chosen:
             for hour, count in self.db.rows(
                 "SELECT hour, sum(count) FROM project_hours WHERE project_id = ? AND hour BETWEEN ? AND ? GROUP BY hour",

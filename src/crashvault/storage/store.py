@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .levels import Levels
     from .projects import Projects
     from .recording import Recording
+    from .search import Search
     from .settings import Settings
     from .statistics import Statistics
     from .triage import Triage
@@ -84,6 +85,12 @@ class Store:
         from .deletion import Deletion
 
         return Deletion(self.db, self.blobs)
+
+    def search(self, now: int) -> Search:
+        """The reader of queries; `now` (microseconds) is what relative times count from."""
+        from .search import Search
+
+        return Search(self.db, now)
 
     @cached_property
     def statistics(self) -> Statistics:

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 from .sqlite import SQLite, chunks, marks
 
 _FIELDS = frozenset(
-    {"status", "severity", "title", "title_fixed", "assigned", "is_regressed", "resolved_at", "resolved_in", "category"}
+    {
+        "status",
+        "severity",
+        "title",
+        "title_fixed",
+        "assigned",
+        "is_regressed",
+        "resolved_at",
+        "resolved_in",
+        "category",
+    }
 )
 
 
@@ -37,7 +47,8 @@ class Triage:
         found = []
         for part in chunks(list(newest)):
             rows = self.db.rows(
-                f"SELECT id, resolved_at FROM issues WHERE status = 'resolved' AND id IN ({marks(part)})", part
+                f"SELECT id, resolved_at FROM issues WHERE status = 'resolved' AND id IN ({marks(part)})",
+                part,
             )
             found += [issue for issue, resolved_at in rows if newest[issue] > (resolved_at or 0)]
         return found
@@ -46,7 +57,9 @@ class Triage:
         """Set fields of one issue. Joins the open transaction."""
         assert _FIELDS.issuperset(fields)
         columns = "".join(f", {name} = ?" for name in fields)
-        self.db.execute(f"UPDATE issues SET changed_at = ?{columns} WHERE id = ?", (now, *fields.values(), issue))
+        self.db.execute(
+            f"UPDATE issues SET changed_at = ?{columns} WHERE id = ?", (now, *fields.values(), issue)
+        )
 
     def log(self, issue: int, now: int, actor: str, kind: str, data: Mapping[str, Any]) -> None:
         self.db.execute(
@@ -57,6 +70,7 @@ class Triage:
     def activity(self, issue: int, limit: int = 50) -> list[Activity]:
         """What happened to an issue, latest first."""
         rows = self.db.rows(
-            "SELECT at, actor, kind, data FROM activity WHERE issue_id = ? ORDER BY id DESC LIMIT ?", (issue, limit)
+            "SELECT at, actor, kind, data FROM activity WHERE issue_id = ? ORDER BY id DESC LIMIT ?",
+            (issue, limit),
         )
         return [Activity(at, actor, kind, json.loads(data)) for at, actor, kind, data in rows]

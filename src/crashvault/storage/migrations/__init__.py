@@ -22,7 +22,9 @@ _FOLDER = os.path.dirname(__file__)
 def schema_version(db: SQLite) -> int:
     """The version of the open vault; 0 for a new file. Raises StoreError where it is newer than we can read."""
     try:
-        rows = dict(db.connection.execute("SELECT key, value FROM meta WHERE key IN ('schema_version', 'min_reader')"))
+        rows = dict(
+            db.connection.execute("SELECT key, value FROM meta WHERE key IN ('schema_version', 'min_reader')")
+        )
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return 0
@@ -51,8 +53,14 @@ def migrate(db: SQLite, current: int) -> None:
         for version in range(current + 1, VERSION + 1):
             for statement in statements(version):
                 _run(db, statement)
-        _run(db, f"INSERT INTO meta VALUES ('schema_version', '{VERSION}') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        _run(db, f"INSERT INTO meta VALUES ('min_reader', '{MIN_READER}') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        _run(
+            db,
+            f"INSERT INTO meta VALUES ('schema_version', '{VERSION}') ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )
+        _run(
+            db,
+            f"INSERT INTO meta VALUES ('min_reader', '{MIN_READER}') ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )
 
 
 def statements(version: int) -> list[str]:
@@ -81,7 +89,9 @@ def _keep_copy(db: SQLite, version: int) -> None:
         shutil.copymode(db.path, f"{target}.tmp")
         os.replace(f"{target}.tmp", target)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"no backup copy could be made before the upgrade ({error})", "Free some space and try again") from error
+        raise StoreError(
+            f"no backup copy could be made before the upgrade ({error})", "Free some space and try again"
+        ) from error
 
 
 def _run(db: SQLite, statement: str) -> None:

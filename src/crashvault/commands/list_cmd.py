@@ -1,0 +1,90 @@
+"""`crashvault list`: the issues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..models import STATUSES
+from .context import Context, command, emit, joined_query
+
+_EXAMPLES = """
+crashvault list
+crashvault list 'level:>=error tag:db since:24h'
+crashvault list --status all --sort events --limit 20
+crashvault list file:orders/*.py --json
+"""
+_SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users", "priority")
+
+
+@command("list", _EXAMPLES)
+@click.argument("query", nargs=-1)
+@click.option("--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]")
+@click.option("--level", metavar="LEVEL", help="Only with an event of this level.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only with an event with this tag; may be repeated.")
+@click.option("--sort", type=click.Choice(_SORTS, case_sensitive=False), default="last_seen", show_default=True)
+@click.option("--desc/--asc", "descending", default=None, help="Order. [default: --desc, --asc for id, title and status]")
+@click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+def list_issues(
+    context: Context, query: tuple[str, ...], status: str | None, level: str | None, tags: tuple[str, ...], sort: str,
+    descending: bool | None, limit: int, offset: int,
+) -> None:  # fmt: skip
+    """List issues, those seen last first.
+
+    Without a status only open issues are shown. QUERY is written in the query language: `crashvault help query`."""
+    from ..clock import now
+    from .reading import narrowed, shown_issues
+
+    moment = now()
+    store = context.store
+    with store.reading():
+        search = store.search(moment)
+        node, open_only = narrowed(context, search, joined_query(query), status=status, level=level, tags=tags)
+        order = sort not in ("id", "title", "status") if descending is None else descending
+        page = search.find_issues(node, sort, order, limit, offset)
+        hidden = _hidden(context, search, query, level, tags, page.total) if open_only else 0
+        issues = shown_issues(store, page.ids, moment, with_tags=context.json)
+    if context.json:
+        from ..output.shapes import listing
+
+        emit(listing(issues, page.total, None, total_exact=page.total_exact, hidden=hidden))
+    else:
+        _print(context, store, issues, page, offset, hidden, bool(query or level or tags))
+
+
+list = list_issues
+
+
+def _hidden(context: Context, search: Any, query: tuple[str, ...], level: str | None, tags: tuple[str, ...], total: int) -> int:
+    """How many issues the default status leaves out."""
+    from .reading import narrowed
+
+    if not query and not level and not tags and not context.project:
+        return int(search.db.value("SELECT count(*) FROM issues WHERE status <> 'open'"))
+    node, _ = narrowed(context, search, joined_query(query), status="all", level=level, tags=tags)
+    return max(0, int(search.find_issues(node, limit=0).total) - total)
+
+
+def _print(context: Context, store: Any, issues: Any, page: Any, offset: int, hidden: int, filtered: bool) -> None:
+    from ..console import console
+    from ..output.issues import print_issues
+
+    if issues:
+        print_issues(issues, {level.name: level for level in store.levels.list()})
+    else:
+        console.print("[muted]No issues fit.[/muted]" if filtered or hidden else _EMPTY)
+    notes = []
+    if len(issues) + offset < page.total:
+        plus = "" if page.total_exact else " at least"
+        notes.append(f"{offset + 1}–{offset + len(issues)} of{plus} {page.total}; more with --offset {offset + len(issues)}")
+    if hidden:
+        notes.append(f"{hidden} resolved or ignored left out; all with --status all")
+    if notes:
+        console.print(f"[muted]{'. '.join(notes)}[/muted]")
+
+
+_EMPTY = """[muted]No issues yet.[/muted] Record one:
+  crashvault wrap -- python app.py
+  crashvault add "Something broke\""""

@@ -1,0 +1,399 @@
+"""Message → template: the parts of a message that vary between occurrences become placeholders.
+
+`user 4711 not found` becomes `user <int> not found`. The text is cut into tokens from left to right by one
+regular expression whose alternatives never overlap and never backtrack over each other, so the time is
+linear in the length of the text. Plain words are one token as a run. A token that may vary (a "chunk":
+whatever stands between spaces, quotes and brackets) is classified as a whole, which is what keeps `utf-8`,
+`x86_64` and `HTTP/1.1` from being taken for identifiers.
+
+Placeholders are themselves tokens, and whatever touches one is left alone but for its digits; that makes
+the result stable: parameterizing a template changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .bounded import Memo
+
+HEADLINE = 1000  # characters of the line that a key is made of
+MAX_WHOLE = 1500  # characters of a message that may be its own key
+
+PLACEHOLDERS = (
+    "int float hex uuid path url email ip mac host date time duration size percent version str value key id blob dict list"
+).split()
+
+# Words that carry digits and yet name a thing: they are part of the message, not of the occurrence.
+TECHNICAL_WORDS = frozenset(
+    """utf8 utf16 utf32 utf7 ucs2 ucs4 utf8mb4 ascii7 latin1 cp437 cp850 cp1251 cp1252 iso8859 big5 gb2312 base32 base64
+    base16 base58 base85 ascii85 md4 md5 sha1 sha2 sha3 sha224 sha256 sha384 sha512 crc16 crc32 crc32c crc64 blake2b
+    blake2s argon2 argon2id aes128 aes192 aes256 rc4 ed25519 x25519 x509 pkcs1 pkcs7 pkcs8 pkcs11 pkcs12 rs256 rs512
+    es256 hs256 hs384 hs512 int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 float128
+    complex64 complex128 datetime64 timedelta64 i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bfloat16 x86 x64 x32
+    i386 i486 i586 i686 amd64 arm64 armv7 armv8 aarch64 win32 win64 mips64 ppc64 ppc64le s390x riscv64 ipv4 ipv6 ip4
+    ip6 inet6 http1 http2 http3 h2 h2c h3 tls1 ssl2 ssl3 socks4 socks5 oauth1 oauth2 saml2 s3 ec2 ecs2 k8s k3s i18n
+    l10n a11y python2 python3 py2 py3 pypy3 psycopg2 psycopg3 urllib3 boto3 botocore2 jinja2 yaml12 sqlite3 mysql8
+    log4j log4j2 slf4j db2 h2db neo4j web3 es5 es6 es2015 es2020 mp3 mp4 h264 h265 vp8 vp9 av1 lz4 bz2 gz7 zlib1 7z
+    md2 ext2 ext3 ext4 ntfs3 fat16 fat32 usb2 usb3 g1 oom2 level1 level2 p2p b2b b2c e2e c3p0 d3 three3d 2d 3d 2fa u2f
+    fido2 ed448 p256 p384 p521 secp256k1 m2m o2m v8 v1beta1 v1alpha1 c99 c11 c89 c14n gpt2 bert4 cuda11 cuda12
+    x86_64 x86-64 utf-8 utf-16 utf-32 utf-7 utf-16le utf-16be iso-8859-1 iso-8859-15 windows-1252 cp-1252 sha-1 sha-224
+    sha-256 sha-384 sha-512 md-5 http/1 http/1.0 http/1.1 http/2 http/2.0 http/3 tls/1.2 tlsv1 tlsv1.1 tlsv1.2 tlsv1.3
+    sslv2 sslv3 aes-128 aes-192 aes-256 base-64
+    ps1 ps2 utf_8 r2 dbm1 imap4 pop3 smtp2 krb5 gss2 nfs3 nfs4 smb1 smb2 smb3 ldap3 x11 qt4 qt5 qt6 gtk2 gtk3 gtk4
+    vue2 vue3 angular2 t4 t3 m1 m2 mod10 mod11 luhn10 exif2 iso3166 iso4217 rfc822 rfc2822 rfc3339 iso8601 8bit 7bit
+    16bit 32bit 64bit 1d 4xx 5xx""".split()
+)
+
+_UNITS_OF_TIME = (
+    "ns|us|µs|μs|ms|msecs?|s|secs?|seconds?|millis|milliseconds?|microseconds?|nanoseconds?|mins?|minutes?|h|hrs?"
+    "|hours?|days?|weeks?|months?|years?"
+)
+_UNITS_OF_SIZE = "[kKMGTP]i?[bB]|[bB]ytes?|B|[kKMG]bps|[kKmMgG]egabytes|octets?"
+_EDGE = r"(?![\w<])"
+_OPEN = r"(?<![\w>\\])"
+_BARE = r"[^\s\"'`<>{}\[\](),;|]"  # what a chunk is made of
+_ENDS = r"(?![.:]?[^\s.:,;!?|(){}\[\]\"'])(?!<)"  # after a bare number: nothing that would make it a part of something
+_QUOTED = r"(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")"
+
+# Alternatives with a common beginning stand together behind one look at it, so that most positions cost little.
+_TOKEN_SOURCE = (
+    # A run of plain words with their punctuation: the bulk of most messages, swallowed in one step.
+    r"(?P<plain>(?:[\s(),;!?|]++|[A-Za-z_]++(?:['-][A-Za-z_]++){0,3}+[.:]{0,3}+(?=[\s(),;!?|]|\Z))++)"
+    rf"|(?=[-+]?\d){_OPEN}(?:"
+    rf"(?P<date>\d{{4}}[-/]\d\d?[-/]\d\d?"
+    r"(?:[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d++)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
+    rf"{_EDGE}|\d\d?/[A-Z][a-z][a-z]/\d{{4}}(?:[: ]\d\d:\d\d:\d\d)?(?: [+-]\d{{4}})?{_EDGE})"
+    rf"|(?P<time>\d\d?:\d\d:\d\d(?:[.,]\d++)?(?: ?[APap]\.?[Mm]\b\.?)?{_EDGE})"
+    rf"|(?P<duration>[-+]?\d++(?:\.\d++)? ?(?:{_UNITS_OF_TIME}){_EDGE}(?![/.=@:-]\w))"
+    rf"|(?P<size>[-+]?\d++(?:[.,]\d++)? ?(?:{_UNITS_OF_SIZE}){_EDGE}(?![/.=@:-]\w))"
+    rf"|(?P<percent>[-+]?\d++(?:\.\d++)? ?%{_EDGE})"
+    rf"|(?P<int>[-+]?\d++{_ENDS}))"
+    rf"|(?P<placeholder><(?:{'|'.join(PLACEHOLDERS)})>)"
+    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))(?:[ :](?![>\s]))[^<>\n]*+>)"
+    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_EDGE}|‘[^’\n]*+’{_EDGE}|“[^”\n]*+”{_EDGE})"
+    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_EDGE})"
+    r"|(?P<list>\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\])"
+    r"|(?=[A-Za-z_])(?:"
+    r"(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
+    r"|(?P<pair>(?<![\w>.\-])[A-Za-z_][\w.\-]{0,63}+=(?!=)"
+    rf"(?:'[^'\n]*+'{_EDGE}|\"[^\"\n]*+\"{_EDGE}|<\w++>{_EDGE}|[^\s\"'`<>{{}}\[\](),;|&=]++(?![<=\"'`]))))"
+    rf"|(?P<chunk>(?<![<>]){_BARE}++(?!<))"
+    rf"|(?P<fragment>{_BARE}++)"
+)
+
+_HEX = "[0-9a-fA-F]"
+_CHUNK_SOURCE = (
+    r"(?P<int>[-+]?\d++)"
+    r"|(?P<float>[-+]?(?:\d++\.\d*+|\.\d++)(?:[eE][-+]?\d++)?|[-+]?\d++[eE][-+]?\d++)"
+    r"|(?P<hex>[-+#]?0[xX][0-9a-fA-F]++[uUlL]*+"
+    rf"|#?(?=[a-fA-F]*\d)(?=\d*[a-fA-F]){_HEX}{{7,}})"
+    rf"|(?P<uuid>{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}})"
+    rf"|(?P<mac>{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}})"
+    r"|(?P<ip>/?\d{1,3}+(?:\.\d{1,3}+){3}(?:[:/]\d++)?"
+    r"|(?=[^:]*+:[^:]*+:)(?=\D*\d)[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:\.\d{1,3}){0,3}(?:%\w++)?(?:/\d++)?)"
+    rf"|(?P<duration>(?:\d++(?:\.\d++)?(?:{_UNITS_OF_TIME}|[mdw]))++)"
+    r"|(?P<date>\d\d?[./-]\d\d?[./-]\d{4})"
+    r"|(?P<time>\d\d?:\d\d(?:[APap][Mm])?)"
+    r"|(?P<version>[vV]\d++(?:\.\d++)++(?:[-+._]?[A-Za-z][\w.+-]*+)?|\d++(?:\.\d++){2,}+(?:[-+._]?[A-Za-z][\w.+-]*+)?)"
+    r"|(?P<email>[\w.+%\-]++@[\w\-]++(?:\.[\w\-]++)++)"
+    r"|(?P<path>(?:[A-Za-z]:|~\w*+|\.\.?)?(?:[/\\]++[^/\\\s]++)++[/\\]*+"
+    r"|[A-Za-z_@.][\w.@+\-]*+(?:[/\\]++[\w.@+$#~\-]++){2,}+(?::\d++){0,2}"
+    r"|[A-Za-z_@.][\w.@+\-]*+[/\\][\w@+\-]++\.[A-Za-z]\w{0,5}+(?::\d++){0,2})"
+    r"|(?P<host>(?:[A-Za-z0-9\-]++\.)++(?:com|net|org|edu|gov|local|internal|lan|localdomain|svc)(?::\d++)?|localhost:\d++)"
+    r"|(?P<blob>eyJ[\w\-]{8,}+(?:\.[\w\-]*+){1,4}|[A-Za-z0-9+/]{20,}+={1,2})"
+)
+
+_compiled: dict[str, re.Pattern[str]] = {}
+_SUSPECT = re.compile(r"[0-9\"'`@/\\<{\[=.\u2018\u201c]")
+_memo: Memo[tuple[str, bool], str] = Memo(2048)
+
+
+def parameterize(text: str, keep_names: bool = False) -> str:
+    """The template of a message.
+
+    `text` is any text. With `keep_names` a quoted word that looks like an
+    identifier stays (see `keeps_names`). Applying it to its own result changes nothing. Never raises.
+    """
+    if _SUSPECT.search(text) is None:
+        return text
+    key = (text, keep_names)
+    found = _memo.get(key)
+    if found is None:
+        found = _template(text, keep_names)
+        if len(text) <= HEADLINE:
+            _memo.put(key, found)
+    return found
+
+
+def _template(text: str, keep_names: bool) -> str:
+    out = _collapse_payloads(text) if "{" in text else text
+    out = _regex("token", _TOKEN_SOURCE).sub(_replace_but_names if keep_names else _replace, out)
+    if out == text:
+        return text
+    if "<time>" in out:
+        out = _regex("verbal_date", _VERBAL_DATE_SOURCE).sub("<date>", out)
+    if "  " in out or "\t" in out:
+        out = _regex("blanks", r"[ \t]++").sub(" ", out)
+    if ">, <" in out or "> <" in out or ">,<" in out:
+        out = _regex("enumeration", _ENUMERATION_SOURCE).sub(r"\1", out)
+    return out
+
+
+_ENUMERATION_SOURCE = r"(<[a-z]++>)(?:(?:, ?| )\1)++"
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_VERBAL_DATE_SOURCE = (
+    rf"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}},? )?(?:<int> {_MONTH}|\b{_MONTH} <int>)(?:,? <int>)?,? <time>"
+    r"(?: (?:[+-]?<int>|UTC|GMT|[A-Z]{2,4}T))?(?: <int>)?"
+)
+
+
+def _regex(name: str, source: str) -> re.Pattern[str]:
+    # Compiled when first needed: a message without anything suspicious never pays for it.
+    pattern = _compiled.get(name)
+    if pattern is None:
+        pattern = _compiled[name] = re.compile(source)
+    return pattern
+
+
+def _replace(match: re.Match[str]) -> str:
+    kind = match.lastgroup or ""
+    constant = _CONSTANTS.get(kind)
+    if constant is not None:
+        return constant
+    token = match[0]
+    rewrite = _REWRITES.get(kind)
+    return token if rewrite is None else rewrite(token)
+
+
+def _replace_but_names(match: re.Match[str]) -> str:
+    if match.lastgroup == "quoted" and _is_name(match[0]):
+        return match[0]
+    return _replace(match)
+
+
+def _is_name(quoted: str) -> bool:
+    """Whether what is quoted reads like code: `foo`, `foo.bar`, `Foo::bar()`, `String.length()`."""
+    return _regex("name", r"\W?[A-Za-z_$][\w.:$\-/]*+(?:\([^()]*+\))?\W").fullmatch(quoted) is not None
+
+
+def _rewrite_ticked(token: str) -> str:
+    return token if _is_name(token) else "<str>"
+
+
+def _rewrite_repr(token: str) -> str:
+    """`<Foo object at 0x7f…>` and `<User: bob>` keep their class; `<class 'int'>` keeps what it names."""
+    name = token[1:].split(" ", 1)[0].split(":", 1)[0]
+    if name in ("class", "function", "module"):
+        named = token[len(name) + 2 : -1].split(" ", 1)[0].strip("'\"")
+        return f"<{name} {_rewrite_fragment(named)}>" if named else token
+    return f"<{_rewrite_fragment(name)}>" if name.isidentifier() or "." in name else token
+
+
+def _rewrite_url(token: str) -> str:
+    return f"<url>{token[len(token.rstrip('.,;:!?)]}')) :]}"
+
+
+def _rewrite_pair(token: str) -> str:
+    key, _, value = token.partition("=")
+    return f"{_rewrite_fragment(key)}=<value>{value[len(value.rstrip('.:!?')) :]}"
+
+
+def _rewrite_chunk(token: str) -> str:
+    if _regex("special", r"[\d@/\\.]").search(token) is None:
+        return token
+    core = token.rstrip(".:!?")
+    if core.lower() in TECHNICAL_WORDS:
+        return token
+    match = _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
+    if match is None:
+        return _rewrite_fragment(token)
+    return f"<{match.lastgroup}>{token[len(core) :]}"
+
+
+def _rewrite_fragment(token: str) -> str:
+    """Digits inside of a longer name: `Thread-12`, `blk_-16089`, `node17.example`, `a1b2c3d4e5`."""
+    if _regex("digit", r"\d").search(token) is None:
+        return token
+    return _regex("digits", r"(?:(?<=[_:=#])-)?[^\W_]*+").sub(_rewrite_word, token)
+
+
+def _rewrite_word(match: re.Match[str]) -> str:
+    word = match[0]
+    if word.isalpha() or not word or word.lower() in TECHNICAL_WORDS:
+        return word
+    if len(word) >= 7 and _regex("hash", r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]+").fullmatch(word):
+        return "<hex>"
+    runs = _regex("runs", r"-?\d++")
+    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or _regex("short", r"[^\W\d]{1,2}\d++").fullmatch(
+        word
+    ):
+        return "<id>"
+    return runs.sub("<int>", word)
+
+
+# What a token becomes, by the group that matched it; a group in neither table stays as it is.
+_CONSTANTS = {
+    kind: f"<{kind}>" for kind in ("date", "time", "duration", "size", "percent", "int", "list")
+} | {"quoted": "<str>"}
+_REWRITES: dict[str, Callable[[str], str]] = {
+    "repr": _rewrite_repr,
+    "ticked": _rewrite_ticked,
+    "url": _rewrite_url,
+    "pair": _rewrite_pair,
+    "chunk": _rewrite_chunk,
+    "fragment": _rewrite_fragment,
+}
+
+
+def _collapse_payloads(text: str) -> str:
+    """Braces around data become `<dict>`, nested ones with their outermost; `{name}` stays.
+
+    A payload that was cut off by a length limit is a payload too: an unclosed brace before a quote
+    swallows the rest.
+    """
+    spans, unclosed = _brace_spans(text)
+    for start in unclosed:
+        if text[start + 1 : start + 3].lstrip()[:1] in ('"', "'"):
+            spans = [span for span in spans if span[0] < start] + [(start, len(text))]
+            break
+    out: list[str] = []
+    position = 0
+    for start, end in spans:
+        if _regex("data", r"[:=,\"']").search(text, start, end):
+            out += (text[position:start], "<dict>")
+            position = end
+    return "".join(out) + text[position:]
+
+
+def _brace_spans(text: str) -> tuple[list[tuple[int, int]], list[int]]:
+    """Outermost balanced spans (start, end), in order, and the braces that are never closed."""
+    opened: list[int] = []
+    spans: list[tuple[int, int]] = []
+    for match in _regex("braces", r"(?<![\"'])[{}]|[{}](?![\"'])").finditer(text):
+        if match[0] == "{":
+            opened.append(match.start())
+        elif opened:
+            start = opened.pop()
+            while spans and spans[-1][0] > start:
+                spans.pop()
+            spans.append((start, match.end()))
+    return spans, opened
+
+
+# What a quoted word means depends on the error. In these it names a thing in the code (an attribute, a
+# variable, a type, a class, a column): it tells one bug from another, and it is the same for every user.
+# Elsewhere (ValueError, FileNotFoundError, NumberFormatException, …) it is data.
+NAMING_TYPES = frozenset(
+    """AttributeError NameError UnboundLocalError ImportError ModuleNotFoundError TypeError NotImplementedError
+    UndefinedError FieldError FieldDoesNotExist NoReverseMatch ImproperlyConfigured TemplateSyntaxError
+    TemplateAssertionError CircularImportError PicklingError ProgrammingError UndefinedColumn UndefinedTable
+    UndefinedFunction InvalidRequestError ArgumentError NoMethodError UninitializedConstant ReferenceError
+    NullPointerException ClassNotFoundException NoClassDefFoundError NoSuchMethodError NoSuchFieldError
+    NoSuchMethodException NoSuchFieldException AbstractMethodError IncompatibleClassChangeError ClassCastException
+    VerifyError LinkageError UnsatisfiedLinkError InstantiationException IllegalAccessError IllegalAccessException
+    MissingMethodException MissingFieldException TypeLoadException NullReferenceException InvalidCastException
+    NoSuchBeanDefinitionException BeanCreationException UnsatisfiedDependencyException
+    UninitializedPropertyAccessException UndefinedFunctionError FunctionClauseError ProtocolUndefinedError
+    BadMethodCallException BindingResolutionException RuntimeBinderException""".split()
+)
+
+# Here the whole value is one piece of data: the key that was missing, the exit status.
+VALUE_TYPES = frozenset("KeyError StopIteration StopAsyncIteration SystemExit KeyNotFoundException".split())
+
+# Here the message only describes the input, or repeats the type in words that vary with the interpreter and the
+# operands; where a frame says which call it was, it is left out of the key.
+SILENT_TYPES = frozenset(
+    """ZeroDivisionError FloatingPointError ArithmeticException DivideByZeroException RecursionError StackOverflowError
+    KeyboardInterrupt InterruptedException JSONDecodeError UnicodeDecodeError UnicodeEncodeError UnicodeError ExpatError
+    ParserError ScannerError ParseError TOMLDecodeError XMLSyntaxError JsonParseException JsonSyntaxException
+    MalformedJsonException JsonEOFException MalformedInputException NumberFormatException DateTimeParseException
+    SAXParseException ParseException JsonReaderException JsonException FormatException NumberFormatError
+    ParseIntError ParseFloatError""".split()
+)
+
+
+def keeps_names(type_: str) -> bool:
+    """Whether quoted words in the messages of this exception type (short name) are names in the code."""
+    return type_ in NAMING_TYPES
+
+
+def headline(text: str) -> str:
+    """The first line that says something: of several lines the first weighs, the rest is detail.
+
+    A line that ends in a colon announces the next one, so that belongs to it. At most 1,000 characters.
+    """
+    if "\n" not in text and "\r" not in text:
+        return text[:HEADLINE].strip()
+    lines = (line.strip() for line in text[:MAX_WHOLE].splitlines())
+    first = second = ""
+    for line in lines:
+        if not line:
+            continue
+        if first:
+            second = line
+            break
+        first = line
+        if not first.endswith(":"):
+            break
+    return f"{first} {second}"[:HEADLINE].rstrip()
+
+
+class Template(NamedTuple):
+    """A message for people and for keys: in keys all placeholders are equal, since one slot may hold 5, 5.0 and 5a."""
+
+    text: str
+    key: str
+
+
+_values: Memo[tuple[str, str, bool], Template] = Memo(2048)
+
+
+def value_template(type_: str, value: str, located: bool) -> Template:
+    """The template of an exception's value, by what values mean for that type (short name).
+
+    `located` says that a frame is known, so that the message need not carry the whole identity.
+    """
+    key = (type_, value, located)
+    found = _values.get(key)
+    if found is None:
+        found = _value_template(type_, value, located)
+        if len(value) <= HEADLINE:
+            _values.put(key, found)
+    return found
+
+
+def _value_template(type_: str, value: str, located: bool) -> Template:
+    value = value.strip()
+    if not value or (located and (type_ in SILENT_TYPES or _is_about_json(type_, value))):
+        return Template("", "")
+    if type_ in VALUE_TYPES:
+        return Template("<value>", "<*>")
+    text = parameterize(headline(value), type_ in NAMING_TYPES)
+    return Template(text, template_key(text))
+
+
+def _is_about_json(type_: str, value: str) -> bool:
+    return type_ == "SyntaxError" and "JSON" in value[:HEADLINE]
+
+
+def template_key(template: str) -> str:
+    """A template with all placeholders alike, and a run of them as one: an enumeration may be of any length."""
+    if "<" not in template:
+        return template
+    key = _regex("any_placeholder", rf"<(?:{'|'.join(PLACEHOLDERS)})>").sub("<*>", template)
+    return _regex("any_run", r"<\*>(?:(?:, ?| )<\*>)++").sub("<*>", key)
+
+
+def message_template(message: str) -> Template:
+    """The template of a plain message. One without variable parts is its own template and key, to the letter.
+
+    A message that starts like a printed exception (`TypeError: …`) is read as that exception's.
+    """
+    type_, colon, _ = message.partition(": ")
+    keep = bool(colon) and type_.rpartition(".")[2] in NAMING_TYPES
+    if len(message) <= MAX_WHOLE and parameterize(message, keep) == message:
+        return Template(message, message)
+    text = parameterize(headline(message), keep)
+    return Template(text, template_key(text))

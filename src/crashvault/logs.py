@@ -1,0 +1,2 @@
+def log_debug(event, **f): pass
+def start(*a): pass

@@ -1,0 +1,54 @@
+"""Issues as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..console import Column, console, escape, level_tag, tagged
+from .times import ago
+
+_COLUMNS = (
+    Column("id", justify="right"),
+    Column("level", min_width=5),
+    Column("title", min_width=16, ratio=1),
+    Column("events", justify="right"),
+    Column("users", justify="right"),
+    Column("seen", min_width=6),
+    Column("status", min_width=4),
+)
+
+
+def print_issues(issues: Sequence[Mapping[str, Any]], levels: Mapping[str, Any]) -> None:
+    """Print issues in their documented shape."""
+    console.table(_COLUMNS, [_row(issue, levels) for issue in issues])
+
+
+def _row(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> list[str]:
+    title = escape(issue["title"])
+    culprit = f" [muted]{escape(issue['culprit'])}[/muted]" if issue["culprit"] else ""
+    return [
+        f"[highlight]{issue['id']}[/highlight]",
+        shown_level(issue["level"], levels),
+        f"{title}{culprit}",
+        str(issue["count"]),
+        str(issue["users"] or ""),
+        f"[secondary]{ago(issue['last_seen'])}[/secondary]",
+        shown_status(issue),
+    ]
+
+
+def shown_level(name: str, levels: Mapping[str, Any]) -> str:
+    """A level in its colour; custom ones with their emoji."""
+    level = levels.get(name)
+    emoji = f"{level.emoji} " if level is not None and level.emoji and not level.built_in else ""
+    return tagged(level_tag(name, (level.colour or "") if level is not None else ""), f"{emoji}{name}")
+
+
+def shown_status(issue: Mapping[str, Any]) -> str:
+    """The status, and what is special about an open issue."""
+    status = issue["status"]
+    note = "regressed" if issue["is_regressed"] else "new" if issue["is_new"] else ""
+    if note:
+        return f"[{'warning' if note == 'regressed' else 'info'}]{note}[/{'warning' if note == 'regressed' else 'info'}]"
+    return tagged(f"status.{status}", status)

@@ -1,0 +1,25 @@
+"""Times as people like to read them."""
+
+from __future__ import annotations
+
+from ..clock import DAY, HOUR, MINUTE, SECOND, from_iso, now
+
+_UNITS = ((365 * DAY, "y"), (DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
+
+
+def ago(iso: str) -> str:
+    """How long ago a time was: `5m ago`."""
+    return f"{duration(max(0, now() - from_iso(iso)))} ago"
+
+
+def duration(microseconds: int) -> str:
+    """A length of time in its largest unit: `3h`."""
+    for size, unit in _UNITS:
+        if microseconds >= size:
+            return f"{microseconds // size}{unit}"
+    return "0s"
+
+
+def short(iso: str) -> str:
+    """A time to the second, in UTC: `2026-11-23 18:47:03`."""
+    return iso[:19].replace("T", " ")

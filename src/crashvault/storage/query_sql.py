@@ -1,0 +1,436 @@
+"""A query's tree as SQL.
+
+Leaves become one of two things. An `Index` is an expression for the full-text index, which holds words and
+fields of an event alike; neighbours of that kind melt into one expression, so that the index intersects
+them itself. Everything else is a `Clause` over `events e`, `hashes h`, `issues i`.
+
+Some leaves can only be narrowed by SQL: that words stand next to each other, for one. Then the result says
+`exact = False`, and whoever asks must look at the events themselves (`query.match`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from ..query.text import words as text_words
+from ..query.tree import (
+    And,
+    Everything,
+    Level,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Phrase,
+    Term,
+    Word,
+    Words,
+    leaves,
+    path_patterns,
+)
+from .document import MAX_VALUE, SIGN, hash_token, word_id, word_token
+from .issues import NEW_FOR
+from .sqlite import SQLite, marks
+
+EXPANDED = 5_000  # distinct values that a wildcard may stand for
+_AT_ONCE = 400  # tokens in one index expression
+
+ISSUE_FIELDS = frozenset(
+    {"is", "severity", "status", "category", "issue", "fingerprint", "assigned", "count", "users", "first-seen",
+     "last-seen", "project"}
+)  # fmt: skip
+_WORD_FIELDS = frozenset({"release", "environment", "host", "user", "platform", "source", "exception"})
+_STACK_FIELDS = frozenset({"file", "function", "module"})
+_NUMBERS = {"issue": "i.id", "count": "i.count", "users": "i.users"}
+_TIMES = {"first-seen": "i.first_seen", "last-seen": "i.last_seen", "since": "e.timestamp", "until": "e.timestamp"}
+_CHOICES = {"status": "i.status", "severity": "i.severity"}
+_HAS_CLAUSES = {
+    "assigned": "i.assigned IS NOT NULL", "severity": "i.severity IS NOT NULL", "category": "i.category IS NOT NULL",
+    "file": "e.stack_id IS NOT NULL", "function": "e.stack_id IS NOT NULL", "module": "e.stack_id IS NOT NULL",
+    "line": "e.stack_id IS NOT NULL",
+}  # fmt: skip
+_HAS_WORDS = {"exception": "exceptions", "tag": "tags", "trace": "trace_id"}
+_HAS_NEARLY = frozenset({"file", "function", "module", "line", "exception"})
+
+
+class Index(NamedTuple):
+    """An expression over the event index. Empty: no event can match."""
+
+    expression: str
+
+
+class Clause(NamedTuple):
+    sql: str
+    parameters: tuple[Any, ...] = ()
+    exact: bool = True
+
+
+class Group(NamedTuple):
+    """Several conditions, all or any of which must hold."""
+
+    joiner: str  # AND or OR
+    parts: tuple[Condition, ...]
+
+
+class Negation(NamedTuple):
+    part: Condition
+
+
+Condition: TypeAlias = Index | Clause | Group | Negation
+
+TRUE = Clause("1")
+FALSE = Clause("0")
+
+
+class Compiler:
+    """Compiles trees for one vault: wildcards are expanded over its tables of distinct values."""
+
+    def __init__(self, db: SQLite, now: int) -> None:
+        self.db = db
+        self.now = now
+
+    def condition(self, node: Node) -> Condition:
+        """The condition that a tree stands for."""
+        if isinstance(node, Everything):
+            return TRUE
+        if isinstance(node, And):
+            return self._joined("AND", [self.condition(child) for child in node.children])
+        if isinstance(node, Or):
+            return self._joined("OR", [self.condition(child) for child in node.children])
+        if isinstance(node, Not):
+            return _negated(self.condition(node.child))
+        if isinstance(node, Word):
+            return self._anywhere(node.pattern)
+        if isinstance(node, Phrase):
+            found = self._joined("AND", [self._anywhere(token) for token in node.tokens])
+            return Group("AND", (found, Clause("1", (), exact=False)))
+        return self._term(node)
+
+    def _joined(self, joiner: str, parts: Sequence[Condition]) -> Condition:
+        """A group in which all index expressions are one."""
+        flat = [inner for part in parts for inner in _members(joiner, part)]
+        indexes = [part.expression for part in flat if isinstance(part, Index)]
+        others = [part for part in flat if not isinstance(part, Index)]
+        if joiner == "OR":
+            indexes = [expression for expression in indexes if expression]
+            if not indexes and not others:
+                return Index("")
+        elif "" in indexes:
+            return Index("")
+        merged = [Index(_join_expressions(indexes, joiner))] if indexes else []
+        together = (*merged, *others)
+        return together[0] if len(together) == 1 else Group(joiner, together)
+
+    # Terms
+
+    def _term(self, term: Term) -> Condition:
+        if term.op == "has":
+            return self._has(term)
+        if term.field in _WORD_FIELDS:
+            return self._words(term.field, _patterns(term.values))
+        if term.field in _STACK_FIELDS:
+            return self._stack(term.field, _patterns(term.values))
+        return _TERMS[term.field](self, term)
+
+    def _has(self, term: Term) -> Condition:
+        if term.field == "tag" and term.key:
+            return Group("OR", (Index(_quoted(word_token(("tagkey", term.key[:MAX_VALUE])))),
+                                *self._issue_tags([Pattern((f"{term.key}=", ""))])))  # fmt: skip
+        clause = _HAS_CLAUSES.get(term.field)
+        if clause:
+            return Clause(clause, (), exact=term.field not in _HAS_NEARLY)
+        name = _HAS_WORDS.get(term.field, term.field)
+        found = Index(_quoted(word_token(("has", name))))
+        if term.field in ("release", "environment", "host", "user", "platform", "source", "exception", "tag", "trace"):
+            return Group("AND", (found, Clause("1", (), exact=False))) if term.field in _HAS_NEARLY else found
+        return TRUE  # what every event and issue has
+
+    def _words(self, field: str, patterns: Iterable[Pattern]) -> Condition:
+        """Events with one of the words that patterns stand for."""
+        values = [value for pattern in patterns for value in self._values(field, pattern)]
+        return self._any_token([word_token((field, value)) for value in values])
+
+    def _any_token(self, tokens: Sequence[str]) -> Condition:
+        if len(tokens) <= _AT_ONCE:
+            return Index(" OR ".join(map(_quoted, tokens)))
+        slices = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
+        return Group("OR", tuple(_index_clause(" OR ".join(map(_quoted, part))) for part in slices))
+
+    def _values(self, field: str, pattern: Pattern) -> list[str]:
+        """The distinct values of a field that fit; an exact one is taken as it is."""
+        if pattern.exact:
+            return [pattern.literal[:MAX_VALUE]]
+        prefix = pattern.literal
+        sql, parameters = "SELECT value FROM words WHERE field = ?", [field]
+        if prefix:
+            sql, parameters = f"{sql} AND value >= ? AND value < ?", [field, prefix, prefix + "\U0010ffff"]
+        longest = max(pattern.pieces, key=len)
+        if longest:
+            sql, parameters = f"{sql} AND instr(value, ?)", [*parameters, longest]
+        found = (value for (value,) in self.db.stream(sql, parameters) if pattern.matches(value))
+        return [value for value, _ in zip(found, range(EXPANDED), strict=False)]
+
+    def _stack(self, field: str, patterns: Iterable[Pattern]) -> Condition:
+        if field == "file":
+            patterns = [variant for pattern in patterns for variant in path_patterns(pattern)]
+        numbers = [word_id((field, value)) for pattern in patterns for value in self._values(field, pattern)]
+        if not numbers:
+            return FALSE
+        return Clause(
+            f"e.stack_id IN (SELECT stack_id FROM stack_words WHERE word IN ({marks(numbers)}))", tuple(numbers)
+        )
+
+    def _tag(self, term: Term) -> Condition:
+        patterns = _patterns(term.values)
+        if term.key:
+            patterns = [Pattern((f"{term.key}={item.pieces[0]}", *item.pieces[1:])) for item in patterns]
+        return self._joined("OR", [self._words("tag", patterns), *self._issue_tags(patterns)])
+
+    def _issue_tags(self, patterns: Sequence[Pattern]) -> list[Condition]:
+        """Issues that people have tagged so."""
+        known = [tag for (tag,) in self.db.rows("SELECT DISTINCT tag FROM issue_tags")]
+        fit = [tag for tag in known if any(pattern.matches(tag.casefold()) for pattern in patterns)]
+        if not fit:
+            return []
+        return [Clause(f"i.id IN (SELECT issue_id FROM issue_tags WHERE tag IN ({marks(fit)}))", tuple(fit))]
+
+    def _level(self, term: Term) -> Condition:
+        ranks = dict(self.db.rows("SELECT name, rank FROM levels"))
+        if term.op == "any":
+            chosen = [ranks[str(name)] for name in term.values if name in ranks]
+        else:
+            limit = next(value.rank for value in term.values if isinstance(value, Level))
+            chosen = [rank for rank in ranks.values() if _COMPARE[term.op](rank, limit)]
+        return self._any_token([word_token(("level", str(rank))) for rank in chosen])
+
+    def _message(self, term: Term) -> Condition:
+        """Narrowed by the words that must be there; whether they are in the message is for others to see."""
+        narrowed = [self._joined("AND", self._required(value)) for value in term.values]
+        return Group("AND", (self._joined("OR", narrowed), Clause("1", (), exact=False)))
+
+    def _required(self, value: Any) -> list[Condition]:
+        if isinstance(value, Words):
+            return [self._event_word(Pattern((word,))) for word in value.words]
+        found: list[Condition] = []
+        for position, piece in enumerate(value.pieces):
+            found += [self._event_word(pattern) for pattern in _sure_words(value.pieces, position, piece)]
+        return found or [TRUE]
+
+    def _id(self, term: Term) -> Condition:
+        """Events or hashes by the beginning of their id."""
+        column, size = {"event": ("e.event_id", 32), "fingerprint": ("h.hash", 40)}[term.field]
+        parts: list[Condition] = []
+        for pattern in _patterns(term.values):
+            head = pattern.literal
+            low, high = bytes.fromhex(head.ljust(size, "0")), bytes.fromhex(head.ljust(size, "f"))
+            exact = pattern.exact or pattern.pieces[1:] == ("",)
+            parts.append(Clause(f"{column} BETWEEN ? AND ?", (low, high), exact))
+        return self._joined("OR", parts)
+
+    def _trace(self, term: Term) -> Condition:
+        parts: list[Condition] = []
+        for pattern in _patterns(term.values):
+            if pattern.exact:
+                parts.append(Index(_quoted(word_token(("trace_id", pattern.literal)))))
+            else:
+                known = Index(_quoted(word_token(("has", "trace_id"))))
+                parts.append(Group("AND", (known, Clause("1", (), exact=False))))
+        return self._joined("OR", parts)
+
+    def _distinct(self, term: Term) -> Condition:
+        """Issues by a short text of theirs: the few distinct values are compared here, not by the database."""
+        column = term.field
+        known = [row[0] for row in self.db.rows(f"SELECT DISTINCT {column} FROM issues WHERE {column} IS NOT NULL")]
+        fit = [value for value in known if any(item.matches(value.casefold()) for item in _patterns(term.values))]
+        return Clause(f"i.{column} IN ({marks(fit)})", tuple(fit)) if fit else FALSE
+
+    def _project(self, term: Term) -> Condition:
+        known = self.db.rows("SELECT id, name FROM projects")
+        fit = [id_ for id_, name in known if any(item.matches(name.casefold()) for item in _patterns(term.values))]
+        return Clause(f"h.project_id IN ({marks(fit)})", tuple(fit)) if fit else FALSE
+
+    def _flag(self, term: Term) -> Condition:
+        flags = {
+            "new": Clause(
+                "(i.status = 'open' AND NOT i.is_regressed AND i.created_at > ?)", (self.now - NEW_FOR,)
+            ),
+            "regressed": Clause("i.is_regressed = 1"),
+        }  # fmt: skip
+        return self._joined("OR", [flags[str(value)] for value in term.values])
+
+    # Words of the text
+
+    def _anywhere(self, pattern: Pattern) -> Condition:
+        """A word in an event's own text, or in its stack."""
+        in_stack = self._stack_word(pattern)
+        in_event = self._event_word(pattern)
+        return in_event if in_stack is None else self._joined("OR", [in_event, in_stack])
+
+    def _event_word(self, pattern: Pattern) -> Condition:
+        return self._any_token_or_prefix("event_terms", pattern)
+
+    def _any_token_or_prefix(self, vocabulary: str, pattern: Pattern) -> Condition:
+        prefix = _prefix_expression(pattern)
+        if prefix is not None:
+            return Index(prefix)
+        return self._any_token(self._vocabulary(vocabulary, pattern))
+
+    def _stack_word(self, pattern: Pattern) -> Condition | None:
+        expression = _prefix_expression(pattern)
+        if expression is None:
+            expression = " OR ".join(map(_quoted, self._vocabulary("stack_terms", pattern)[:_AT_ONCE]))
+        if not expression or not self.db.row("SELECT 1 FROM stack_index WHERE stack_index MATCH ? LIMIT 1", (expression,)):
+            return None
+        return Clause("e.stack_id IN (SELECT rowid FROM stack_index WHERE stack_index MATCH ?)", (expression,))
+
+    def _vocabulary(self, table: str, pattern: Pattern) -> list[str]:
+        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside."""
+        longest = max(pattern.pieces, key=len)
+        sql, parameters = f"SELECT term FROM {table} WHERE instr(term, ?)", [longest]
+        if pattern.literal:
+            sql, parameters = f"{sql} AND term >= ? AND term < ?", [longest, pattern.literal, f"{pattern.literal}\U0010ffff"]
+        found = (term for (term,) in self.db.stream(sql, parameters) if term[0] != SIGN and pattern.matches(term))
+        return [term for term, _ in zip(found, range(EXPANDED), strict=False)]
+
+
+def _compare(term: Term) -> Condition:
+    """Numbers and times against a column."""
+    column = _NUMBERS.get(term.field) or _TIMES[term.field]
+    if term.op == "any":
+        return Clause(f"{column} IN ({marks(term.values)})", term.values)
+    return Clause(f"{column} {term.op} ?", term.values)
+
+
+def _choice(term: Term) -> Condition:
+    return Clause(f"{_CHOICES[term.field]} IN ({marks(term.values)})", term.values)
+
+
+def _line(term: Term) -> Condition:
+    return Clause("e.stack_id IS NOT NULL", (), exact=False)
+
+
+_TERMS: dict[str, Callable[[Compiler, Term], Condition]] = {
+    "tag": Compiler._tag,
+    "level": Compiler._level,
+    "message": Compiler._message,
+    "event": Compiler._id,
+    "fingerprint": Compiler._id,
+    "trace": Compiler._trace,
+    "assigned": Compiler._distinct,
+    "category": Compiler._distinct,
+    "project": Compiler._project,
+    "is": Compiler._flag,
+    **{name: (lambda _, term: _choice(term)) for name in _CHOICES},
+    **{name: (lambda _, term: _compare(term)) for name in (*_NUMBERS, *_TIMES)},
+    "line": lambda _, term: _line(term),
+}
+
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+}
+
+
+# Conditions
+
+
+def issue_only(node: Node) -> bool:
+    """Whether a tree asks for nothing that is an event's own."""
+    return all(isinstance(leaf, Term) and leaf.field in ISSUE_FIELDS for leaf in leaves(node))
+
+
+def exact(condition: Condition) -> bool:
+    """Whether SQL alone decides."""
+    if isinstance(condition, Clause):
+        return condition.exact
+    if isinstance(condition, Group):
+        return all(map(exact, condition.parts))
+    return exact(condition.part) if isinstance(condition, Negation) else True
+
+
+def where(condition: Condition, *, each: bool = False) -> Clause:
+    """A condition as SQL over `events e`, `hashes h`, `issues i`.
+
+    `each`: look an event up in the index when it comes by, instead of fetching all that the index has: for
+    walking along events until enough are found.
+    """
+    if isinstance(condition, Clause):
+        return condition
+    if isinstance(condition, Index):
+        if not condition.expression:
+            return FALSE
+        if each:
+            sql = "EXISTS (SELECT 1 FROM event_index WHERE event_index MATCH ? AND rowid = e.id)"
+            return Clause(sql, (condition.expression,))
+        return _index_clause(condition.expression)
+    if isinstance(condition, Negation):
+        inner = where(condition.part, each=each)
+        # What SQL can only narrow cannot be excluded: all of it stays a candidate.
+        return Clause(f"NOT ({inner.sql})", inner.parameters) if exact(condition.part) else Clause("1", (), False)
+    parts = [where(part, each=each) for part in condition.parts]
+    return Clause(
+        f" {condition.joiner} ".join(f"({part.sql})" for part in parts),
+        tuple(value for part in parts for value in part.parameters),
+        all(part.exact for part in parts),
+    )
+
+
+def conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    """The conditions that must all hold."""
+    return condition.parts if isinstance(condition, Group) and condition.joiner == "AND" else (condition,)
+
+
+def within_hash(expression: str, column: str) -> tuple[str, str]:
+    """SQL that asks the index for events of one hash, and its parameter."""
+    prefix = hash_token(0)[:-1]
+    return f"""(? || ' AND "{prefix}' || {column} || '"')""", f"({expression})"
+
+
+def _negated(condition: Condition) -> Condition:
+    return condition.part if isinstance(condition, Negation) else Negation(condition)
+
+
+def _members(joiner: str, condition: Condition) -> tuple[Condition, ...]:
+    return condition.parts if isinstance(condition, Group) and condition.joiner == joiner else (condition,)
+
+
+def _index_clause(expression: str) -> Clause:
+    return Clause("e.id IN (SELECT rowid FROM event_index WHERE event_index MATCH ?)", (expression,))
+
+
+def _join_expressions(expressions: Sequence[str], joiner: str) -> str:
+    distinct = list(dict.fromkeys(expressions))
+    return distinct[0] if len(distinct) == 1 else f" {joiner} ".join(f"({item})" for item in distinct)
+
+
+def _patterns(values: Iterable[Any]) -> list[Pattern]:
+    return [value for value in values if isinstance(value, Pattern)]
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
+
+
+def _prefix_expression(pattern: Pattern) -> str | None:
+    """The index expression of a whole word or of a beginning; None for other patterns."""
+    if pattern.exact:
+        return _quoted(pattern.literal)
+    if pattern.pieces[1:] == ("",) and pattern.literal:
+        return f"{_quoted(pattern.literal)} *"
+    return None
+
+
+def _sure_words(pieces: Sequence[str], position: int, piece: str) -> list[Pattern]:
+    """The words that a text must hold to fit this piece of a pattern: those that no wildcard touches."""
+    found = [Pattern((word,)) for word in text_words(piece)]
+    if not found:
+        return []
+    if position > 0 and piece[:1].isalnum():
+        found = found[1:]
+    if position < len(pieces) - 1 and piece[-1:].isalnum() and found:
+        last = found.pop()
+        found.append(Pattern((last.literal, "")))
+    return found

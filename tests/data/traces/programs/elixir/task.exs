@@ -1,0 +1,1 @@
+Task.async(fn -> raise ArgumentError, "in a task" end) |> Task.await()

@@ -1,0 +1,17 @@
+package main
+
+import "sync"
+
+func bump(n *int, group *sync.WaitGroup) {
+	*n++
+	group.Done()
+}
+
+func main() {
+	var group sync.WaitGroup
+	n := 0
+	group.Add(2)
+	go bump(&n, &group)
+	go bump(&n, &group)
+	group.Wait()
+}

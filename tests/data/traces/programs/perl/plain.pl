@@ -1,0 +1,3 @@
+use strict;
+sub f { die "plain death" }
+f();

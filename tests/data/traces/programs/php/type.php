@@ -1,0 +1,7 @@
+<?php
+function twice(int $n): int
+{
+    return $n * 2;
+}
+
+echo twice("many");

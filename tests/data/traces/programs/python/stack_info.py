@@ -1,0 +1,8 @@
+import logging
+
+
+def inner():
+    logging.warning("look here", stack_info=True)
+
+
+inner()

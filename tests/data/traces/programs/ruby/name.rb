@@ -1,0 +1,6 @@
+def greet
+  nmae = "x"
+  puts nam
+end
+
+greet

@@ -1,0 +1,24 @@
+"""Which language runtimes tests may ask for, and what it means when one is absent.
+
+`scripts/test` installs those of `INSTALLED`, so where `CI=true` a missing one is a failure; any
+other runtime is used when the machine happens to have it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+INSTALLED = frozenset({"python3", "node", "java", "javac", "gcc"})
+
+
+def require(*tools: str) -> None:
+    """Skip the calling test unless all `tools` (names of executables) are on the PATH."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if not missing:
+        return
+    if os.environ.get("CI") == "true" and INSTALLED.intersection(missing):
+        pytest.fail(f"scripts/test installs {', '.join(missing)}, but it is not on the PATH")
+    pytest.skip(f"not on this machine: {', '.join(missing)}")
