@@ -29,21 +29,22 @@ _K, _D = 256, 8  # segment and dmer length of the COVER algorithm, in bytes
 
 
 class Samples(NamedTuple):
+    """Encoded parts by the dictionary that compresses them."""
+
     payloads: list[bytes]
-    stacks: list[bytes]
+    stacks: list[bytes]  # and backgrounds
 
 
 def collect(raws: Iterable[dict[str, Any]]) -> Samples:
-    """The encoded parts of events as the store compresses them; each distinct stack once."""
+    """The encoded parts of events as the store compresses them; what is shared, once."""
     encode = codec.fast_encoder()
     payloads: list[bytes] = []
-    stacks: dict[bytes, bytes] = {}
+    shared: dict[bytes, None] = {}
     for raw in raws:
         parts = codec.split(normalize(raw, received_at=RECEIVED, levels=LEVEL_RANKS), encode)
         payloads.append(parts.payload)
-        if parts.stack is not None and parts.digest is not None:
-            stacks[parts.digest] = parts.stack
-    return Samples(payloads, list(stacks.values()))
+        shared.update(dict.fromkeys(body for body in (parts.stack, parts.background) if body))
+    return Samples(payloads, list(shared))
 
 
 def training_events(n: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -56,7 +57,7 @@ def training_events(n: int, seed: int) -> Iterator[dict[str, Any]]:
 
 def train(samples: list[bytes], size: int) -> bytes:
     """A dictionary of at most `size` bytes."""
-    return zstandard.train_dictionary(size, samples, k=_K, d=_D, level=codec._LEVEL).as_bytes()
+    return zstandard.train_dictionary(size, list[bytes | bytearray | memoryview](samples), k=_K, d=_D, level=codec._LEVEL).as_bytes()
 
 
 def held_out(n: int, seed: int) -> dict[str, Samples]:
