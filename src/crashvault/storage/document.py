@@ -30,9 +30,11 @@ LISTED = (
 # Words that say nothing about an issue as a whole.
 UNCOUNTED = frozenset({"has", "trace_id"})
 _PLAIN = ("release", "environment", "host", "platform", "source", "logger", "transaction")
-_PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
+_PRESENCE = (*_PLAIN, "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
              "trace_id", "span_id", "errors", "fingerprint", "request", "pid", "tags")  # fmt: skip
-MAX_VALUE = 200  # characters of a value that a word holds
+MAX_VALUE = (
+    32_768  # characters of a value that a word holds; more than any limit of `ingest.limits`, so that none is cut
+)
 
 _words: dict[tuple[str, str], tuple[int, str]] = {}
 _CACHE_LIMIT = 200_000
@@ -84,7 +86,8 @@ def event_words(event: Event, rank: int) -> list[Word]:
         key, separator, _ = folded.partition("=")
         if separator:
             words["tagkey", key] = None
-    for identity in user_identities(get("user")):
+    people = user_identities(get("user"))
+    for identity in people:
         words["user", identity] = None
     for link in get("exceptions", ()):
         for name in exception_names(link):
@@ -95,6 +98,8 @@ def event_words(event: Event, rank: int) -> list[Word]:
     for field in _PRESENCE:
         if field in event:
             words["has", field] = None
+    if people:
+        words["has", "user"] = None  # a user without any name is nobody that could be asked for
     return list(words)
 
 
@@ -114,8 +119,13 @@ def user_identities(user: Any) -> list[str]:
         return []
     if type(user) is not dict:
         return [fold(user)]
-    found = [fold(user[key]) for key in ("id", "email", "username", "ip_address") if user.get(key)]
+    found = [fold(user[key]) for key in ("id", "email", "username", "ip_address") if _names_somebody(user.get(key))]
     return list(dict.fromkeys(found))
+
+
+def _names_somebody(value: Any) -> bool:
+    """The same values as `query.match` takes for a name."""
+    return bool(value) if type(value) is str else type(value) is int and abs(value) < 10**18
 
 
 def stack_words(event: Event) -> list[Word]:
