@@ -17,6 +17,7 @@ from typing import Any
 
 from ..models import Event, ExceptionInfo, Frame
 from ..query.text import document, event_texts, stack_texts
+from ..query.tree import fold_path
 
 INDEX_VERSION = 1
 SIGN = "¤"
@@ -121,13 +122,13 @@ def stack_words(event: Event) -> list[Word]:
     """The distinct words of an event's stack."""
     words: dict[Word, None] = {}
     for frame in all_frames(event):
-        for field in ("file", "function", "module"):
+        for field in ("function", "module"):
             value = frame.get(field)
             if value:
                 words[field, fold(value)] = None
-        path = frame.get("abs_path")
+        path = frame.get("file")
         if path:
-            words["file", fold(path)] = None
+            words["file", fold_path(path)[:MAX_VALUE]] = None
     return list(words)
 
 

@@ -126,13 +126,6 @@ class Issues:
                 found.setdefault(issue, []).append(tag)
         return found
 
-    def last_rows(self, issues: Sequence[int]) -> list[int]:
-        """The row of each issue's latest event."""
-        found: list[int] = []
-        for part in chunks(issues):
-            found += [row for (row,) in self.db.rows(f"SELECT last_event FROM issues WHERE id IN ({marks(part)})", part)]
-        return found
-
     def hours(self, issue: int, since: int, until: int) -> list[int]:
         """Events an hour between two times, from the counters."""
         first, last = since // HOUR, until // HOUR

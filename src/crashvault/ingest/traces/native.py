@@ -361,10 +361,10 @@ def _lldb_frame(line: str) -> Frame | None:
     if found is None:
         return None
     located = _PLACE.match(found[4]) if found[4] else None
-    place = (located[1], located[2], located[3]) if located else (None, None, None)
-    return _native(
-        _without_arguments(found[3].partition(" + ")[0]), *place, package=found[2], address=found[1]
-    )
+    function = _without_arguments(found[3].partition(" + ")[0])
+    if located is None:
+        return _native(function, None, None, None, found[2], found[1])
+    return _native(function, located[1], located[2], located[3], found[2], found[1])
 
 
 def _glibc_frame(line: str) -> Frame | None:
@@ -399,8 +399,10 @@ def _apple_frame(line: str) -> Frame | None:
     if found is None:
         return None
     located = _PLACE.match(found[4]) if found[4] else None
-    place = (located[1], located[2]) if located else (None, None)
-    return _native(_without_arguments(found[3]), *place, package=found[1].strip(), address=found[2])
+    function, package = _without_arguments(found[3]), found[1].strip()
+    if located is None:
+        return _native(function, None, None, None, package, found[2])
+    return _native(function, located[1], located[2], None, package, found[2])
 
 
 _FRAMES: tuple[tuple[str, Callable[[str], Frame | None]], ...] = (

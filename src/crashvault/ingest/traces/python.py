@@ -171,7 +171,7 @@ def _traceback(lines: Sequence[str], at: int) -> _Traceback:
             break
         elif indent(line) > base:
             _add_detail(frames, line)
-        elif kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
+        elif frames and kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
             value, after = _message(lines, at, base, found[2])
             return _Traceback(first, after, frames, found[1], value, [], kind)
         elif not _resumes(lines, at, base):
@@ -248,7 +248,7 @@ def _margin(line: str) -> tuple[int, str, str]:
 
 
 def _children(lines: Sequence[str], at: int, margin: int, depth: int) -> tuple[list[list[_Traceback]], int]:
-    children = []
+    children: list[list[_Traceback]] = []
     while at < len(lines):
         if depth > MAX_GROUP_DEPTH:
             return children, _skip_margin(lines, at)

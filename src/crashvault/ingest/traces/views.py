@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 MAX_LINE = 8192  # characters; what a longer line has beyond that is nothing a stack trace needs
@@ -110,7 +111,7 @@ def _select(whole: View, numbers: Sequence[int], cuts: dict[int, int]) -> View:
 def _records(whole: View, cuts: dict[int, int], depth: int) -> Iterator[View]:
     """Each prefixed line together with the lines without a prefix that follow it."""
     starts = [*sorted(cuts), len(whole.bodies)]
-    for first, after in zip(starts, starts[1:], strict=False):
+    for first, after in pairwise(starts):
         if after - first > 1:
             record = _select(whole, range(first, after), {first: cuts[first]})
             yield View([_bare(record.bodies[0], depth), *record.bodies[1:]], record.spans)
