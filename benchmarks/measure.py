@@ -105,11 +105,11 @@ def _fill(home: Path, events: int, issues: int) -> None:
     from crashvault.pipeline import record_events
 
     vault = core.open_vault(str(home))
-    span_end = 0
+    recorded = 0
     for batch in batches(realistic.events(events, issues=issues)):
         record_events(vault, batch)
-        span_end += len(batch)
-        progress(f"filling a vault: {span_end:,} of {events:,} events")
+        recorded += len(batch)
+        progress(f"filling a vault: {recorded:,} of {events:,} events")
     vault.close()
     progress("")
 

@@ -7,12 +7,13 @@ variables, object addresses, breadcrumbs, users, hosts, releases, times, headers
 
 How honest the shapes and the entropy are is measured by `python -m benchmarks.sdk_shapes`, which runs the
 real sentry-sdk 2.75 over failing WSGI, Flask with SQLAlchemy, asyncio, thread pool, logging and chained
-programs and compares. Measured on Python 3.11, real against generated Python events: 7,980 and 10,400 bytes,
-889 and 760 bytes a frame, 3.2 and 2.7 locals a frame, 1 : 2.9 and 1 : 2.7 by zstd alone, and a second event of
-a known bug adds 222 and 830 bytes (the small programs vary less than life does, so the generator errs on the
+programs and compares. Measured on Python 3.11, real against generated Python events: 7,990 and 10,860 bytes,
+885 and 766 bytes a frame, 3.2 and 3.0 locals a frame, 1 : 2.9 and 1 : 2.6 by zstd alone; a second event of
+a known bug adds 229 and 826 bytes (the small programs vary less than life does, so the generator errs on the
 side of more entropy). Node events follow captures of @sentry/node 10 (9,220 bytes, 10 frames). Java events
-follow the documented payload of sentry-java and well-known Spring, Kafka and Hibernate stacks: no real
-capture was at hand. No capture of production traffic was used.
+follow what sentry-java documents and well-known Spring, Kafka and Hibernate stacks: no real capture was at
+hand. No production traffic was used. Python frames are real lines of the standard library, JavaScript lines
+are synthetic, so figures for Node compression are less certain than those for Python.
 
 Same seed, same arguments and same Python version give the same events.
 """
