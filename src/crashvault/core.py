@@ -71,6 +71,19 @@ def save_config(config: dict[str, Any], home: str | None = None) -> None:
     _write_json_atomic(config_path(home_dir(home)), config)
 
 
+def save_checked_config(text: str, home: str | None = None) -> None:
+    """Replace `config.json` by what a person wrote. Raises InvalidError, and leaves the old one, where that is wrong."""
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise InvalidError(f"that is not JSON ({error})", "Nothing was changed; try again") from error
+    if not isinstance(config, dict):
+        raise InvalidError("that is not a JSON object", "Write settings as {\"name\": value}")
+    for key, value in config.items():
+        parse_value(key, value if isinstance(value, str) else json.dumps(value))
+    save_config(config, home)
+
+
 def get_setting(store: Store, key: str) -> tuple[Any, Origin]:
     """A setting's value and where it comes from: environment, config.json, vault or default."""
     setting = check_key(key)
