@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config import SETTINGS, Origin, check_key, parse_value
-from .errors import InvalidError, StoreError
+from .errors import CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
+
+if TYPE_CHECKING:
+    from .storage.health import Finding
 
 CONFIG_FILE = "config.json"
 LOG_FILE = "app.log"
@@ -156,3 +159,24 @@ def write_text_atomic(path: str, text: str) -> None:
         raise StoreError(
             f"{path} cannot be written ({error.strerror})", "Check the directory's permissions and free space"
         ) from error
+
+
+# Health
+
+
+def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]:
+    """What `doctor` finds: each check's name with its findings."""
+    from .storage.health import Finding
+    from .storage.health import examine as checks
+
+    results = list(checks(store.db, store.home, deep=deep))
+    wrong = check_config_file(store.home)
+    results.append(("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong]))
+    return results
+
+
+def broken(error: CrashvaultError) -> Finding:
+    """The finding that the vault cannot even be opened."""
+    from .storage.health import Finding
+
+    return Finding("error", "opening", error.message, error.hint)
