@@ -122,7 +122,7 @@ class Search:
                 f"SELECT e.id, e.timestamp FROM json_each(?) c CROSS JOIN events e ON e.id = c.value"
                 f" CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}",
                 (json.dumps(part), *clause.parameters),
-            )  # type: ignore[arg-type]
+            )
         found.sort(key=lambda item: (item[1], item[0]), reverse=True)
         return found
 
