@@ -63,9 +63,7 @@ def timed(command: Sequence[str], env: Mapping[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def interleaved(
-    commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int
-) -> dict[str, list[float]]:
+def interleaved(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
     """Seconds of each round of each command; one unmeasured round warms the caches."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
@@ -103,9 +101,8 @@ def filled_vault(events: int, issues: int = 20_000) -> Path:
 
 
 def _fill(home: Path, events: int, issues: int) -> None:
-    from crashvault.pipeline import record_events
-
     from crashvault import core
+    from crashvault.pipeline import record_events
 
     vault = core.open_vault(str(home))
     span_end = 0
@@ -154,9 +151,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return (
-            f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
-        )
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

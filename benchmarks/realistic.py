@@ -260,8 +260,7 @@ def _pool(rng: Random, seed: int, moment: Moment, owner: bugs.Service) -> list[A
     ]
     pool += [f"7f{heap}{noise[at : at + 5]}" for at in range(168, 208, 5)]
     pool += [
-        int(noise[at : at + length], 16)
-        for at, length in ((208, 6), (214, 5), (219, 7), (226, 4), (230, 6), (236, 5))
+        int(noise[at : at + length], 16) for at, length in ((208, 6), (214, 5), (219, 7), (226, 4), (230, 6), (236, 5))
     ]
     pool += [_uuid(noise, 241), _uuid(noise, 280), _uuid(noise, 320)]
     pool += [_word(noise, at) for at in (360, 370, 380, 390)]
@@ -290,16 +289,13 @@ def _word(noise: str, at: int) -> str:
 def _hosts() -> tuple[str, ...]:
     roles = ("web", "worker", "api", "cron", "batch")
     return tuple(
-        f"{roles[index % 5]}-{index:02}.{REGIONS[index % len(REGIONS)]}.acme.internal"
-        for index in range(HOSTS)
+        f"{roles[index % 5]}-{index:02}.{REGIONS[index % len(REGIONS)]}.acme.internal" for index in range(HOSTS)
     )
 
 
 @functools.cache
 def _release(seed: int, index: int) -> str:
-    return (
-        f"acme@2026.{index // 4 + 30}.{index % 4}+{Random(f'release/{seed}/{index}').randbytes(4).hex()[:7]}"
-    )
+    return f"acme@2026.{index // 4 + 30}.{index % 4}+{Random(f'release/{seed}/{index}').randbytes(4).hex()[:7]}"
 
 
 def _user(rng: Random) -> str:
