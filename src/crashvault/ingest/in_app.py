@@ -131,7 +131,7 @@ _CSHARP = _Foreign(
         "UnityEngine.", "UnityEditor.", "Interop.", "Internal.", "FSharp.", "MassTransit.", "Hangfire.",
         "Quartz.",
     ),
-    functions=frozenset({"lambda_method"}),
+    function_starts=("lambda_method",),
 )  # fmt: skip
 
 _NATIVE = _Foreign(

@@ -113,7 +113,7 @@ class Deletion:
         if with_files:
             self.db.execute(f"DELETE FROM attachments WHERE event IN ({marks(with_files)})", with_files)
         self._forget_words(vanished)
-        self._forget_stacks({hot[row][3] for row in rows if hot[row][3] is not None})
+        self._forget_stacks({stack for *_, stack, _ in hot.values() if stack is not None})
         self._uncount(items, hot)
         return len(items)
 
@@ -123,7 +123,7 @@ class Deletion:
             f"SELECT id, project_id, event_id, hash_id, stack_id, level FROM events WHERE id IN ({marks(rows)})",
             rows,
         )
-        return {row[0]: row[1:] for row in found}  # type: ignore[misc]
+        return {row[0]: row[1:] for row in found}
 
     # The index
 
@@ -131,7 +131,8 @@ class Deletion:
         self, items: Sequence[StoredEvent], hot: dict[int, tuple[int, bytes, int, int | None, int]]
     ) -> set[tuple[int, Word]]:
         """Take events out of the index; the (hash, word) pairs they had."""
-        documents, pairs = [], set()
+        documents: list[tuple[str, int, str]] = []
+        pairs: set[tuple[int, Word]] = set()
         for item in items:
             _, _, hash_id, _, rank = hot[item.row]
             words = event_words(item.event, rank)
@@ -215,7 +216,7 @@ class Deletion:
             ("project_hours", ("project_id", "hour", "level"), totals),
         ):
             where = " AND ".join(f"{column} = ?" for column in columns)
-            rows = [(count, *key) for key, count in counts.items()]  # type: ignore[attr-defined]
+            rows = [(count, *key) for key, count in counts.items()]
             self.db.execute_many(f"UPDATE {table} SET count = count - ? WHERE {where}", rows)
             self.db.execute_many(
                 f"DELETE FROM {table} WHERE count <= 0 AND {where}", [row[1:] for row in rows]

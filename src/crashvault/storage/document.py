@@ -11,7 +11,7 @@ this module makes of an event must not change without a migration that rebuilds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -73,7 +73,7 @@ def fold(value: Any) -> str:
 def event_words(event: Event, rank: int) -> list[Word]:
     """The distinct words of an event."""
     words: dict[Word, None] = {("level", str(rank)): None}
-    get = event.get
+    get: Callable[..., Any] = event.get
     for field in _PLAIN:
         value = get(field)
         if value:

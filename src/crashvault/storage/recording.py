@@ -405,7 +405,7 @@ class Recording:
             ("hash_minutes", "minute, hash_id", minutes),
             ("project_hours", "project_id, hour, level", totals),
         ):
-            values = [(*key, count) for key, count in sorted(counts.items())]  # type: ignore[attr-defined]
+            values = [(*key, count) for key, count in sorted(counts.items())]
             if values:
                 self.db.execute_many(
                     f"INSERT INTO {table} VALUES ({marks(values[0])})"

@@ -31,7 +31,7 @@ LANGUAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("csharp", "dotnet", ("   at ", "  at ", "Unhandled exception. ")),
     ("native", "native", ("#0 ", "#1 ", "frame #", "Sanitizer", "runtime error: ", "terminat", "==    at 0x")),
     ("native", "native", ("***", "free()", "malloc", "alloc()", "corrupt", "ssertion", "(core dumped)", ")[0x", ") [0x")),
-    ("native", "native", ("Segmentation fault", "Aborted", "A fatal error has been detected", " 0# ")),
+    ("native", "native", (" Crashed:", "Exception Type: ", "stop reason = ", "Segmentation fault", "Aborted", "A fatal error has been detected", " 0# ")),
     ("elixir", "elixir", ("** (", "** exception ", "=ERROR REPORT", "=CRASH REPORT", "[{file,", "init terminating")),
     ("other", "scripting", (".pl line ", ".pm line ", "-e line ", ".t line ", ".cgi line ", ".psgi line ")),
     ("other", "scripting", ("stack traceback:", "Execution halted", "#0      ", "Fatal error: ")),

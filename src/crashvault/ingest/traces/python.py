@@ -290,7 +290,8 @@ def _plain_chain(lines: list[str]) -> list[_Traceback]:
 
 def _flatten(chain: list[_Traceback]) -> list[ExceptionInfo]:
     """The exceptions of a chain, root cause first. Where a group is among them all get the ids by which
-    Sentry links exceptions: 0 is the one raised last, `parent_id` names the group or what was caused."""
+    Sentry links exceptions: 0 is the one raised last, `parent_id` names the group or what was caused, and
+    `is_exception_group` marks the groups themselves."""
     if not any(traceback.children for traceback in chain):
         return [_exception(traceback) for traceback in chain]
     made: list[ExceptionInfo] = []
@@ -300,12 +301,10 @@ def _flatten(chain: list[_Traceback]) -> list[ExceptionInfo]:
 
 def _link(chain: list[_Traceback], parent: int | None, made: list[ExceptionInfo]) -> None:
     """Append the chain, the one raised last first, and below each group its members."""
-    member = parent
-    for position, traceback in enumerate(reversed(chain)):
+    for traceback in reversed(chain):
         own = len(made)
-        in_group = bool(traceback.children) or (position == 0 and member is not None)
         mechanism: dict[str, Any] = {"type": "chained", "exception_id": own}
-        if in_group:
+        if traceback.children:
             mechanism["is_exception_group"] = True
         if parent is not None:
             mechanism["parent_id"] = parent
