@@ -90,7 +90,7 @@ _CHUNK_SOURCE = (
     r"|(?P<hex>[-+#]?0[xX][0-9a-fA-F]++[uUlL]*+"
     rf"|#?(?=[a-fA-F]*\d)(?=\d*[a-fA-F]){_HEX}{{7,}})"
     rf"|(?P<uuid>{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}})"
-    rf"|(?P<mac>{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}})"
+    rf"|(?P<mac>{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5,}})"
     r"|(?P<ip>/?\d{1,3}+(?:\.\d{1,3}+){3}(?:[:/]\d++)?"
     r"|(?=[^:]*+:[^:]*+:)(?=\D*\d)[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:\.\d{1,3}){0,3}(?:%\w++)?(?:/\d++)?)"
     rf"|(?P<duration>(?:\d++(?:\.\d++)?(?:{_UNITS_OF_TIME}|[mdw]))++)"
@@ -132,10 +132,10 @@ def _template(text: str, keep_names: bool) -> str:
     out = _regex("token", _TOKEN_SOURCE).sub(_replace_but_names if keep_names else _replace, out)
     if out == text:
         return text
-    if "<time>" in out:
-        out = _regex("verbal_date", _VERBAL_DATE_SOURCE).sub("<date>", out)
     if "  " in out or "\t" in out:
         out = _regex("blanks", r"[ \t]++").sub(" ", out)
+    if "<time>" in out:
+        out = _regex("verbal_date", _VERBAL_DATE_SOURCE).sub("<date>", out)
     if ">, <" in out or "> <" in out or ">,<" in out:
         out = _regex("enumeration", _ENUMERATION_SOURCE).sub(r"\1", out)
     return out
@@ -178,6 +178,12 @@ def _is_name(quoted: str) -> bool:
     return _regex("name", r"\W?[A-Za-z_$][\w.:$\-/]*+(?:\([^()]*+\))?\W").fullmatch(quoted) is not None
 
 
+def _rewrite_quoted(token: str) -> str:
+    """A quoted value is data; of a quoted HTTP request the method is not."""
+    request = _regex("request", r"[\"'](GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S.*+").fullmatch(token)
+    return f"{request[1]} <path>" if request else "<str>"
+
+
 def _rewrite_ticked(token: str) -> str:
     return token if _is_name(token) else "<str>"
 
@@ -207,9 +213,13 @@ def _rewrite_chunk(token: str) -> str:
     if core.lower() in TECHNICAL_WORDS:
         return token
     match = _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
+    if match is not None:
+        return f"<{match.lastgroup}>{token[len(core) :]}"
+    label, colon, rest = core.partition(":")
+    match = _regex("chunk", _CHUNK_SOURCE).fullmatch(rest) if colon and rest else None
     if match is None:
         return _rewrite_fragment(token)
-    return f"<{match.lastgroup}>{token[len(core) :]}"
+    return f"{_rewrite_fragment(label)}:<{match.lastgroup}>{token[len(core) :]}"
 
 
 def _rewrite_fragment(token: str) -> str:
@@ -236,8 +246,9 @@ def _rewrite_word(match: re.Match[str]) -> str:
 # What a token becomes, by the group that matched it; a group in neither table stays as it is.
 _CONSTANTS = {
     kind: f"<{kind}>" for kind in ("date", "time", "duration", "size", "percent", "int", "list")
-} | {"quoted": "<str>"}
+} 
 _REWRITES: dict[str, Callable[[str], str]] = {
+    "quoted": _rewrite_quoted,
     "repr": _rewrite_repr,
     "ticked": _rewrite_ticked,
     "url": _rewrite_url,
@@ -383,7 +394,7 @@ def template_key(template: str) -> str:
     if "<" not in template:
         return template
     key = _regex("any_placeholder", rf"<(?:{'|'.join(PLACEHOLDERS)})>").sub("<*>", template)
-    return _regex("any_run", r"<\*>(?:(?:, ?| )<\*>)++").sub("<*>", key)
+    return _regex("any_run", r"((?<![\w\-])[\w\-]{0,40}<\*>)(?:(?:, ?| )\1)++").sub(r"\1", key)
 
 
 def message_template(message: str) -> Template:
