@@ -15,14 +15,13 @@ from ..clock import DAY, HOUR, MINUTE
 from . import codec
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
-    LISTED,
     Word,
     event_document,
     event_words,
     hash_token,
     stack_document,
     stack_words,
-    word_id,
+    word_name,
     word_token,
 )
 from .loading import Loader, StoredEvent
