@@ -174,7 +174,7 @@ def _traceback(lines: Sequence[str], at: int) -> _Traceback:
         elif frames and kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
             value, after = _message(lines, at, base, found[2])
             return _Traceback(first, after, frames, found[1], value, [], kind)
-        elif not _resumes(lines, at, base):
+        elif not _resumes(lines, at, base) and indent("".join(lines[at + 1 : at + 2])) < base + 4:
             break
         at += 1
     return _Traceback(first, at, frames, None, None, [], kind)
