@@ -146,15 +146,13 @@ class Deletion:
         """Remove (hash, word) pairs that no event has any more, then words that no hash has any more."""
         gone = []
         for hash_id, word in pairs:
-            number = word_id(word)
             if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"'):
-                gone.append((number, hash_id))
-                if not self.db.row(
-                    "SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (number, hash_id)
-                ):
-                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", word)
-                if word[0] == "user":
-                    self._forget_user(hash_id, number)
+                gone.append((word, hash_id))
+                name = word_name(word)
+                if name and not self.db.row("SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (word, hash_id)):
+                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
+                if name and name[0] == "user":
+                    self._forget_user(hash_id, word)
         self.db.execute_many("DELETE FROM hash_words WHERE word = ? AND hash_id = ?", gone)
 
     def _forget_user(self, hash_id: int, user: int) -> None:
@@ -176,10 +174,9 @@ class Deletion:
             )
             self.db.execute("DELETE FROM stack_words WHERE stack_id = ?", (stack,))
             for word in stack_words(event):
-                if word[0] in LISTED and not self.db.row(
-                    "SELECT 1 FROM stack_words WHERE word = ?", (word_id(word),)
-                ):
-                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", word)
+                name = word_name(word)
+                if name and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word,)):
+                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
             self.db.execute("DELETE FROM stack_hashes WHERE stack_id = ?", (stack,))
             self.db.execute("DELETE FROM stacks WHERE id = ?", (stack,))
         return len(gone)
