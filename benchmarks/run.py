@@ -11,19 +11,19 @@ from benchmarks import cli_start, measure, query, record, wrap
 
 SCALES: dict[str, dict[str, tuple[Any, ...]]] = {
     "quick": {
-        "record": (10_000, 20_000, 1),
+        "record": (10_000, 10_000, 20_000, 1),
         "cli_start": (10_000, 7),
         "query": ([1_000, 10_000], 3),
         "wrap": (50, 1),
     },
     "usual": {
-        "record": (50_000, 20_000, 3),
+        "record": (20_000, 20_000, 20_000, 3),
         "cli_start": (100_000, 15),
         "query": ([10_000, 100_000], 7),
         "wrap": (500, 3),
     },
     "full": {
-        "record": (100_000, 20_000, 3),
+        "record": (50_000, 50_000, 20_000, 3),
         "cli_start": (100_000, 31),
         "query": ([10_000, 100_000, 1_000_000], 7),
         "wrap": (500, 5),

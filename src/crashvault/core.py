@@ -9,11 +9,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .config import SETTINGS, Origin, check_key, parse_value
-from .errors import InvalidError, StoreError
+from .errors import CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
+
+if TYPE_CHECKING:
+    from .storage.health import Finding
 
 CONFIG_FILE = "config.json"
 LOG_FILE = "app.log"
@@ -71,6 +74,19 @@ def load_config(home: str | None = None) -> dict[str, Any]:
 def save_config(config: dict[str, Any], home: str | None = None) -> None:
     """Replace `config.json`, whole or not at all."""
     _write_json_atomic(config_path(home_dir(home)), config)
+
+
+def save_checked_config(text: str, home: str | None = None) -> None:
+    """Replace `config.json` by what a person wrote. Raises InvalidError, and leaves the old one, where that is wrong."""
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise InvalidError(f"that is not JSON ({error})", "Nothing was changed; try again") from error
+    if not isinstance(config, dict):
+        raise InvalidError("that is not a JSON object", "Write settings as {\"name\": value}")
+    for key, value in config.items():
+        parse_value(key, value if isinstance(value, str) else json.dumps(value))
+    save_config(config, home)
 
 
 def get_setting(store: Store, key: str) -> tuple[Any, Origin]:
@@ -173,3 +189,24 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
                 f"{path} cannot be written ({error.strerror or error})", "Check the directory's permissions and free space"
             ) from error
         raise
+
+
+# Health
+
+
+def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]:
+    """What `doctor` finds: each check's name with its findings."""
+    from .storage.health import Finding
+    from .storage.health import examine as checks
+
+    results = list(checks(store.db, store.home, deep=deep))
+    wrong = check_config_file(store.home)
+    results.append(("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong]))
+    return results
+
+
+def broken(error: CrashvaultError) -> Finding:
+    """The finding that the vault cannot even be opened."""
+    from .storage.health import Finding
+
+    return Finding("error", "opening", error.message, error.hint)

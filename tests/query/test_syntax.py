@@ -258,6 +258,7 @@ ERRORS = {
     "env:prod": (0, 'unknown field "env"', "did you mean environment?"),
     "zzzz:1": (0, 'unknown field "zzzz"', "fields: is,"),
     "a tag:": (6, '"tag" needs a value', "right after"),
+    "tag.region:": (11, '"tag.region" needs a value', ""),
     "tag:(a OR b)": (4, '"tag" needs a value', "tag:a,b"),
     "count:>": (7, '"count" needs a value', ""),
     "host:a,,b": (7, "a value is missing", ""),
@@ -297,6 +298,23 @@ def test_error(text):
     assert caught.value.position == position
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+HOSTILE = '"\n\x1b[31m\u202e"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{field}:{HOSTILE}" for field in ("since", "level", "count", "event", "has", "is", "status")]
+    + [f"{field}:{'z' * 3_000}" for field in ("since", "level", "count", "event", "has", "is", "status")]
+    + ["q" * 3_000 + ":x", "." * 3_000, '"\n\x1b\u202e"', 'message:"\n\x1b\u202e"', f"tag.{'z' * 3_000}:"],
+    ids=lambda text: repr(text[:12]),
+)
+def test_an_error_is_short_and_prints(text):
+    with pytest.raises(QueryError) as caught:
+        read(text)
+    assert len(str(caught.value)) < 700
+    assert str(caught.value).isprintable()
 
 
 def test_unknown_field_names_every_field():
@@ -353,7 +371,8 @@ def test_any_text_is_a_tree_or_a_query_error(text):
     except QueryError as error:
         assert 0 <= error.position <= len(text)
         assert error.message
-        assert not error.message.endswith(".")
+        assert len(str(error)) < 700
+        assert len(str(error).splitlines()) == 1
     else:
         repr(tree).encode()  # what is in a tree can be given to a database
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import QueryError
-from ..output.shapes import event_shape, issue_shape
+from ..output.shapes import event_shape, issue_shape, listing
 from ..query.tree import Everything, Node, Pattern, Term, all_of, fields_used
-from .context import Context
+from .context import Context, emit
+
+
+_TAGS_FROM = 5  # events of an issue whose tags are shown
 
 
 def narrowed(
@@ -59,12 +62,44 @@ def shown_issues(store: Any, ids: Sequence[int], now: int, *, with_tags: bool = 
 
 
 def issue_tags(store: Any, ids: Sequence[int]) -> dict[int, list[str]]:
-    """The tags of issues: those that people gave them, then those of their latest event."""
-    own = store.issues.tags(ids)
-    latest = {item.issue_id: item.event.get("tags", []) for item in store.events.load(store.issues.last_rows(ids))}
-    return {issue: list(dict.fromkeys([*own.get(issue, ()), *latest.get(issue, ())])) for issue in ids}
+    """The tags of issues: those that people gave them, then those of their latest events."""
+    found = {issue: dict.fromkeys(tags) for issue, tags in store.issues.tags(ids).items()}
+    rows = [row for issue in ids for row in store.issues.latest_events(issue, _TAGS_FROM)]
+    for item in store.events.load(rows):
+        found.setdefault(item.issue_id, {}).update(dict.fromkeys(item.event.get("tags", ())))
+    return {issue: list(tags) for issue, tags in found.items()}
 
 
 def shown_events(store: Any, rows: Sequence[int]) -> list[dict[str, Any]]:
     """Events in their documented shape."""
     return [event_shape(item.event, item.issue_id, item.fingerprint) for item in store.events.load(rows)]
+
+
+def event_page(
+    context: Context, query: str, *, level: str | None = None, tags: Sequence[str] = (), extra: Sequence[str] = (),
+    limit: int, offset: int,
+) -> None:  # fmt: skip
+    """Find events and print a page of them."""
+    from ..clock import now
+
+    store = context.store
+    with store.reading():
+        search = store.search(now())
+        node, _ = narrowed(context, search, query, level=level, tags=tags, extra=extra, open_by_default=False)
+        page = search.events(node, limit, offset)
+        shapes = shown_events(store, page.ids)
+    if context.json:
+        emit(listing(shapes, page.total, None, total_exact=page.total_exact))
+        return
+    from ..console import console
+    from ..output.events import print_events
+
+    if not shapes:
+        console.print("[muted]No events fit.[/muted]" if node != Everything() else "[muted]No events yet.[/muted]")
+        return
+    print_events(shapes, {item.name: item for item in store.levels.list()})
+    if offset + len(shapes) < page.total:
+        plus = "" if page.total_exact else " at least"
+        console.print(
+            f"[muted]{offset + 1}–{offset + len(shapes)} of{plus} {page.total}; more with --offset {offset + len(shapes)}[/muted]"
+        )

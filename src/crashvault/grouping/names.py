@@ -15,6 +15,7 @@ Replacement = tuple[str, str]
 class Language(NamedTuple):
     """How names read in one language."""
 
+    name: str
     functions: tuple[Replacement, ...] = ()
     modules: tuple[Replacement, ...] = ()
     place: str = (
@@ -23,7 +24,6 @@ class Language(NamedTuple):
     anonymous: frozenset[str] = frozenset()  # names that stand for "no name"
     transparent: frozenset[str] = frozenset()  # frames that belong to the function around them
     short: bool = False  # the class before a method's name is not reliable: keep the last part only
-    tail: str = "."  # separator before that last part
 
 
 _ANONYMOUS = frozenset({"", "?", "??", "<anonymous>", "<unknown>", "unknown", "anonymous", "(anonymous)"})
@@ -36,12 +36,14 @@ _JVM_PROXY = (
 
 LANGUAGES: dict[str, Language] = {
     "python": Language(
+        "python",
         functions=((r"^.*<locals>\.", ""),),
         place="module",
         anonymous=frozenset({"<lambda>"}),
         transparent=frozenset({"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"}),
     ),
     "java": Language(
+        "java",
         functions=(
             (
                 r"^(?:static |lambda\$)?(?:lambda\$)?(\w++)\$(?:\d+|default|suspendImpl|lambda)(?:\$\d+)*$",
@@ -61,6 +63,7 @@ LANGUAGES: dict[str, Language] = {
         transparent=frozenset({"access"}),
     ),
     "javascript": Language(
+        "javascript",
         functions=(
             (r"^.*\[as ([^\]]++)\].*$", r"\1"),
             (r"^(?:async|new|get|set|static|bound|await)\s++(?=\S)", ""),
@@ -72,6 +75,7 @@ LANGUAGES: dict[str, Language] = {
         short=True,
     ),
     "go": Language(
+        "go",
         functions=(
             (r"^.*/(?=[^/]*$)", ""),
             (r"\[\.\.\.\]|\[[^\[\]]*+\]|·dwrap·\d+|-fm$|-range\d+$", ""),
@@ -82,6 +86,7 @@ LANGUAGES: dict[str, Language] = {
         ),
     ),
     "rust": Language(
+        "rust",
         functions=(
             (r"::h[0-9a-f]{16}$|\[[0-9a-f]{8,16}\]", ""),
             (r"(?:::)?\{\{?(?:closure|impl|async_fn|vtable)[^{}]*+\}\}?(?:::\d+)?", ""),
@@ -91,6 +96,7 @@ LANGUAGES: dict[str, Language] = {
         place="",
     ),
     "csharp": Language(
+        "csharp",
         functions=(
             (r"\(.*\)$", ""),
             (r"^.*<(\w++)>[bgd]__?\w*+(?:\|[\w]*+)?(?:\.MoveNext)?$", r"\1"),
@@ -101,6 +107,7 @@ LANGUAGES: dict[str, Language] = {
         anonymous=frozenset({"MoveNext"}),
     ),
     "php": Language(
+        "php",
         functions=(
             (r"\{closure(?::([^:{}]++(?:::[^:{}(]++)?)\(?\)?[^{}]*+)?\}", r"\1"),
             (r"class@anonymous.*?(?=::|->|$)", "class@anonymous"),
@@ -110,6 +117,7 @@ LANGUAGES: dict[str, Language] = {
         place="file",
     ),
     "ruby": Language(
+        "ruby",
         functions=(
             (r"^(?:(?:block|rescue|ensure)(?: \(\d+ levels\))? in )++", ""),
             (r"^.*[#.](?=[\w?!=]++$)", ""),
@@ -117,6 +125,7 @@ LANGUAGES: dict[str, Language] = {
         place="file",
     ),
     "elixir": Language(
+        "elixir",
         functions=(
             (r"^anonymous fn/\d+ in ", ""),
             (r"^-(?:fun\.)?(.+?)/\d+-(?:fun|anonymous|lc\$\^\d+/\d+|inlined)-\d+-.*$", r"\1"),
@@ -125,15 +134,18 @@ LANGUAGES: dict[str, Language] = {
         ),
         anonymous=frozenset({"-fun"}),
     ),
-    "native": Language(place=""),
-    "other": Language(functions=((r"\(.*\)$", ""),), place="module"),
+    "native": Language("native", place=""),
+    "other": Language("other", functions=((r"\(.*\)$", ""),), place="module"),
 }
-for _alias, _name in (
-    ("node", "javascript"), ("typescript", "javascript"), ("kotlin", "java"), ("scala", "java"), ("android", "java"),
-    ("dotnet", "csharp"), ("c", "native"), ("cpp", "native"), ("objc", "native"), ("cocoa", "native"), ("swift", "native"),
-    ("erlang", "elixir"),
-):  # fmt: skip
-    LANGUAGES[_alias] = LANGUAGES[_name]
+_ALIASES = {
+    "javascript": ("node", "typescript"),
+    "java": ("kotlin", "scala", "android"),
+    "csharp": ("dotnet",),
+    "native": ("c", "cpp", "objc", "cocoa", "swift"),
+    "elixir": ("erlang",),
+}
+for _name, _others in _ALIASES.items():
+    LANGUAGES.update(dict.fromkeys(_others, LANGUAGES[_name]))
 
 _compiled: dict[str, re.Pattern[str]] = {}
 
@@ -159,7 +171,7 @@ def function_name(function: str | None, platform: str | None, *, minified: bool 
     for pattern, replacement in spoken.functions:
         name = _sub(pattern, replacement, name)
     if spoken.short and not name.startswith("<"):
-        name = name.rpartition(spoken.tail)[2]
+        name = name.rpartition(".")[2]
     if name in _ANONYMOUS or name in spoken.anonymous or (minified and len(name) <= 2):
         return ""
     return name.strip(" :.")
@@ -172,11 +184,12 @@ def is_transparent(function: str | None, platform: str | None) -> bool:
 
 
 def native_function(name: str) -> str:
-    """A C or C++ function without arguments, templates, clones and offsets: `ns::Foo<int>::bar(int) const` → `ns::Foo::bar`."""
+    """A C or C++ function without arguments, templates, clones and offsets: `ns::Foo<int>::bar(int) const` →
+    `ns::Foo::bar`."""
     name = _sub(r"\[clone [^\]]*+\]|\[abi:[^\]]*+\]|@{1,2}[\w.]++$|\s*\+\s*(?:0x)?[0-9a-fA-F]++$", "", name)
     name = _sub(r"(?:\.(?:isra|part|constprop|cold|lto_priv|llvm|localalias|clone)(?:\.\d+)*+)++$", "", name)
     name = _sub(
-        r"\(anonymous namespace\)::|`anonymous namespace'::|\{anonymous\}::|^non-virtual thunk to |^virtual thunk to ",
+        r"\(anonymous namespace\)::|`anonymous namespace'::|\{anonymous\}::|^(?:non-)?virtual thunk to ",
         "",
         name,
     )
@@ -196,7 +209,8 @@ def native_function(name: str) -> str:
 
 
 def _without_brackets(name: str) -> str:
-    """Drop `<…>` with everything inside, and everything from the argument list on (`{lambda(int)#1}` is a name part)."""
+    """Drop `<…>` with everything inside, and everything from the argument list on (`{lambda(int)#1}` is a
+    name part)."""
     out = []
     depth = 0
     for piece in re.split(r"([<>()])", name):
@@ -232,7 +246,8 @@ _EXTENSION = re.compile(r"(?:\.(?:chunk|bundle|min|prod|development|esm|cjs|umd)
 
 
 def file_name(file: str | None) -> str:
-    """A file's place inside of its project, without host, installation prefix, versions, hashes and extension.
+    """A file's place inside of its project, without host, installation prefix, versions, hashes and
+    extension.
 
     `/home/ann/shop/orders/api.py`, `C:\\shop\\orders\\api.py` and `orders/api.py` all become `orders/api`.
     """
@@ -270,7 +285,8 @@ def module_name(module: str, platform: str | None) -> str:
 
 
 def place(module: str | None, file: str | None, platform: str | None) -> str:
-    """Where a function is defined: its module if that is known and stable, else its file inside of the project."""
+    """Where a function is defined: its module if that is known and stable, else its file inside of the
+    project."""
     spoken = language(platform)
     if not spoken.place:
         return ""
@@ -286,7 +302,8 @@ _GENERIC_SUFFIX = re.compile(r"<.*$|`\d+.*$|\[.*$")
 
 
 def type_name(type_: str | None) -> str:
-    """An exception's type without module, package, pointer and type parameters: `java.io.IOException` → `IOException`."""
+    """An exception's type without module, package, pointer and type parameters: `java.io.IOException` →
+    `IOException`."""
     name = (type_ or "").strip()[:300].lstrip("*&")
     if not name or " " in name:
         return name

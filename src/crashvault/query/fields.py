@@ -71,6 +71,12 @@ def compares(field: Field) -> bool:
     return field.name == "severity" or (field.kind in COMPARED_KINDS and field.name not in ("since", "until"))
 
 
+def excerpt(text: str) -> str:
+    """A part of a query as an error shows it: on one line, and not long."""
+    line = "".join(char if char.isprintable() else " " for char in text[:60])
+    return f"{line}…" if len(text) > 60 else line
+
+
 def did_you_mean(typed: str, known: Iterable[str]) -> str:
     """`did you mean X? `, or nothing when no known word is near."""
     from difflib import get_close_matches

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import QueryError
-from .fields import FIELDS, did_you_mean, field_name
+from .fields import FIELDS, did_you_mean, excerpt, field_name
 from .text import normalize_text
 from .tree import (
     And,
@@ -62,7 +62,7 @@ MAX_VALUES = 200  # of one term
 
 _CHUNK = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\[*",()\\]|\\|[^\s()"\\])+', re.DOTALL)
 _SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\\([*",()\\])|(\*)|(,)|([^"*,\\]+|\\)', re.DOTALL)
-# In a path a backslash before a star, or before another, is a separator: file:C:\\orders\\*, file:\\\\srv\\x.
+# In a path a backslash before a star or another backslash is a separator, as in C:\orders\* and \\srv\x.
 _PATH_SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\\([",()])|(\*)|(,)|([^"*,\\]+|\\\\|\\)', re.DOTALL)
 _FIELD = re.compile(r'(tag\.[^\s:"()=,*\\<>]+|[a-z][a-z0-9_-]*):', re.IGNORECASE | re.ASCII)
 _KEYWORDS = {"AND": "and", "OR": "or", "NOT": "not"}
@@ -208,7 +208,8 @@ class _Parser:
         rest = self.text[field.end() : token.end]
         if rest.startswith((":", "//")):
             return True
-        return field_name(field[1]) not in FIELDS and (len(field[1]) == 1 or not rest)
+        name = field_name(field[1])
+        return name not in FIELDS and not name.startswith("tag.") and (len(name) == 1 or not rest)
 
     def _field_term(self, match: re.Match[str], token: _Token) -> Node:
         typed = match[1]
@@ -219,10 +220,12 @@ class _Parser:
             hint = (
                 f"{did_you_mean(name, FIELDS)}fields: {', '.join(FIELDS)}; to search for the text, use quotes"
             )
-            raise self._error(f'unknown field "{typed}"', hint, token)
+            raise self._error(f'unknown field "{excerpt(typed)}"', hint, token)
         op, start = self._op(match.end(), token.end)
         if start == token.end:
-            raise QueryError(f'"{typed}" needs a value', self.text, start, self._no_value_hint(token))
+            raise QueryError(
+                f'"{excerpt(typed)}" needs a value', self.text, start, self._no_value_hint(token)
+            )
         values = _read_values(
             self.text, start, token.end, _PATH_SEGMENT if field.kind == "path" else _SEGMENT
         )
@@ -236,7 +239,7 @@ class _Parser:
         return (sign[0], sign.end()) if sign else ("any", at)
 
     def _no_value_hint(self, token: _Token) -> str:
-        shown = self.text[token.start : token.end]
+        shown = excerpt(self.text[token.start : token.end])
         if self.kind == "(":
             return f"several values are joined by commas: {shown}a,b"
         return f'write it right after the sign, or search for the text "{shown}" in quotes'
@@ -252,7 +255,7 @@ class _Parser:
         tokens = _token_patterns(pieces)
         if not tokens:
             hint = "use letters or digits, or message:*…* to find signs in a message"
-            bare = shown.strip('"')
+            bare = excerpt(shown.strip('"'))
             raise self._error(f'"{bare}" has no letters or digits to search for', hint, token)
         if Pattern(("", "")) in tokens:
             raise self._error("a * between two words stands for too much", "join two terms by AND", token)

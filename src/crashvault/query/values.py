@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..errors import QueryError
 from ..models import SEVERITIES, STATUSES
-from .fields import HAS_FIELDS, Field, compares, did_you_mean, field_name
+from .fields import HAS_FIELDS, Field, compares, did_you_mean, excerpt, field_name
 from .text import words
 from .tree import Level, Node, Pattern, Term, Value, Words, any_of, fold_path, negate, without_empty_middles
 
@@ -36,8 +36,13 @@ class RawValue(NamedTuple):
     position: int
 
     @property
-    def shown(self) -> str:
+    def text(self) -> str:
         return "*".join(self.pieces)
+
+    @property
+    def shown(self) -> str:
+        """The text for an error."""
+        return excerpt(self.text)
 
 
 class RawTerm(NamedTuple):
@@ -110,8 +115,8 @@ def _message_value(raw: RawTerm, value: RawValue) -> Value:
         return _pattern(value)
     tokens = tuple(words(value.pieces[0]))
     if not tokens:
-        hint = f"message:*{value.pieces[0]}* looks for the signs themselves"
-        raise _error(raw, value, f'"{value.pieces[0]}" has no letters or digits to search for', hint)
+        hint = f"message:*{value.shown}* looks for the signs themselves"
+        raise _error(raw, value, f'"{value.shown}" has no letters or digits to search for', hint)
     return Words(tokens)
 
 
@@ -178,7 +183,7 @@ def _read_level(raw: RawTerm) -> Node:
 
 
 def _level_names(raw: RawTerm, value: RawValue) -> list[str]:
-    if value.shown.casefold() == "fatal" and "fatal" not in raw.levels and "critical" in raw.levels:
+    if value.text.casefold() == "fatal" and "fatal" not in raw.levels and "critical" in raw.levels:
         return ["critical"]
     return _choose(raw, value, raw.levels)
 
@@ -210,7 +215,7 @@ def _read_has(raw: RawTerm) -> Node:
 
 
 def _has(raw: RawTerm, value: RawValue) -> Node:
-    folded = value.shown.casefold()
+    folded = value.text.casefold()
     if folded.startswith("tag.") and len(folded) > 4 and len(value.pieces) == 1:
         return Term("tag", folded[4:], "has", (), raw.position)
     name = field_name(folded)
@@ -225,7 +230,7 @@ def _read_number(raw: RawTerm) -> Node:
 
 
 def _number(raw: RawTerm, value: RawValue) -> int:
-    text = value.shown[1:] if raw.field.name == "issue" and value.shown.startswith("#") else value.shown
+    text = value.text.removeprefix("#") if raw.field.name == "issue" else value.text
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise _error(
             raw,
@@ -271,7 +276,7 @@ def _read_time(raw: RawTerm) -> Node:
 
 def _time(raw: RawTerm, value: RawValue) -> tuple[int, bool]:
     try:
-        return parse_time(value.shown, raw.now)
+        return parse_time(value.text, raw.now)
     except ValueError:
         raise _error(raw, value, f'"{value.shown}" is no time', _TIME_HINT) from None
 

@@ -28,8 +28,9 @@ PAYLOAD, STACK = 2, 3
 _LEVEL = 3
 # What the events of one deployment have in common, at the top of an event and inside its context.
 _BACKGROUND = ("modules", "sdk", "debug_meta")
-_CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os", "contexts")
-_NEVER_SHARED = "trace"  # among contexts
+_CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os")
+_CONTEXTS = "contexts"  # where a Sentry payload that came as it was keeps those
+_LOOSE = frozenset({"value", "mechanism", "frames"})
 _SMALL = 64  # bytes; below, compression gains nothing
 
 # What has columns of its own.
@@ -101,15 +102,26 @@ def _background(rest: dict[str, Any]) -> dict[str, Any]:
     """Take what a deployment's events share out of `rest`, whose own containers stay as they are."""
     found = {key: rest.pop(key) for key in _BACKGROUND if key in rest}
     context = rest.get("context")
-    if context and not context.keys().isdisjoint(_CONTEXT_BACKGROUND):
-        rest["context"] = context = dict(context)
-        taken = {key: context.pop(key) for key in _CONTEXT_BACKGROUND if key in context}
-        contexts = taken.get("contexts")
-        if type(contexts) is dict and _NEVER_SHARED in contexts:
-            context["contexts"] = {_NEVER_SHARED: contexts[_NEVER_SHARED]}
-            taken["contexts"] = {key: value for key, value in contexts.items() if key != _NEVER_SHARED}
-        found["context"] = taken
+    if type(context) is dict:
+        context, taken = _without_background(context)
+        inner = context.get(_CONTEXTS)
+        if type(inner) is dict:
+            inner, shared = _without_background(inner)
+            if shared:
+                context = {**context, _CONTEXTS: inner}
+                taken = {**taken, _CONTEXTS: shared}
+        if taken:
+            rest["context"] = context
+            found["context"] = taken
     return found
+
+
+def _without_background(context: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A context without what a deployment's events share, and that."""
+    if context.keys().isdisjoint(_CONTEXT_BACKGROUND):
+        return context, {}
+    rest = context.copy()
+    return rest, {key: rest.pop(key) for key in _CONTEXT_BACKGROUND if key in context}
 
 
 def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
@@ -117,15 +129,22 @@ def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, An
     loose, static = [], []
     for link in chain:
         frames = link.get("frames") or ()
-        variables = [frame["vars"] if "vars" in frame else None for frame in frames]
-        fixed = {key: value for key, value in link.items() if key not in ("value", "mechanism", "frames")}
-        fixed["frames"] = [
-            {key: value for key, value in frame.items() if key != "vars"} if "vars" in frame else frame
-            for frame in frames
-        ]
+        variables = [frame.get("vars") for frame in frames]
+        fixed = {key: value for key, value in link.items() if key not in _LOOSE}
+        if any(variables):
+            fixed["frames"] = [_without_variables(frame) if "vars" in frame else frame for frame in frames]
+            loose.append([link.get("value"), link.get("mechanism"), variables])
+        else:
+            fixed["frames"] = frames
+            loose.append([link.get("value"), link.get("mechanism"), None])
         static.append(fixed)
-        loose.append([link.get("value"), link.get("mechanism"), variables if any(variables) else None])
     return loose, static
+
+
+def _without_variables(frame: dict[str, Any]) -> dict[str, Any]:
+    kept = frame.copy()  # quicker than picking keys
+    del kept["vars"]
+    return kept
 
 
 def join(

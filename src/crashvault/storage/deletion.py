@@ -15,14 +15,13 @@ from ..clock import DAY, HOUR, MINUTE
 from . import codec
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
-    LISTED,
     Word,
     event_document,
     event_words,
     hash_token,
     stack_document,
     stack_words,
-    word_id,
+    word_name,
     word_token,
 )
 from .loading import Loader, StoredEvent
@@ -113,7 +112,7 @@ class Deletion:
         if with_files:
             self.db.execute(f"DELETE FROM attachments WHERE event IN ({marks(with_files)})", with_files)
         self._forget_words(vanished)
-        self._forget_stacks({hot[row][3] for row in rows if hot[row][3] is not None})
+        self._forget_stacks({stack for *_, stack, _ in hot.values() if stack is not None})
         self._uncount(items, hot)
         return len(items)
 
@@ -123,7 +122,7 @@ class Deletion:
             f"SELECT id, project_id, event_id, hash_id, stack_id, level FROM events WHERE id IN ({marks(rows)})",
             rows,
         )
-        return {row[0]: row[1:] for row in found}  # type: ignore[misc]
+        return {row[0]: row[1:] for row in found}
 
     # The index
 
@@ -131,7 +130,8 @@ class Deletion:
         self, items: Sequence[StoredEvent], hot: dict[int, tuple[int, bytes, int, int | None, int]]
     ) -> set[tuple[int, Word]]:
         """Take events out of the index; the (hash, word) pairs they had."""
-        documents, pairs = [], set()
+        documents: list[tuple[str, int, str]] = []
+        pairs: set[tuple[int, Word]] = set()
         for item in items:
             _, _, hash_id, _, rank = hot[item.row]
             words = event_words(item.event, rank)
@@ -146,15 +146,13 @@ class Deletion:
         """Remove (hash, word) pairs that no event has any more, then words that no hash has any more."""
         gone = []
         for hash_id, word in pairs:
-            number = word_id(word)
             if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"'):
-                gone.append((number, hash_id))
-                if not self.db.row(
-                    "SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (number, hash_id)
-                ):
-                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", word)
-                if word[0] == "user":
-                    self._forget_user(hash_id, number)
+                gone.append((word, hash_id))
+                name = word_name(word)
+                if name and not self.db.row("SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (word, hash_id)):
+                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
+                if name and name[0] == "user":
+                    self._forget_user(hash_id, word)
         self.db.execute_many("DELETE FROM hash_words WHERE word = ? AND hash_id = ?", gone)
 
     def _forget_user(self, hash_id: int, user: int) -> None:
@@ -176,10 +174,9 @@ class Deletion:
             )
             self.db.execute("DELETE FROM stack_words WHERE stack_id = ?", (stack,))
             for word in stack_words(event):
-                if word[0] in LISTED and not self.db.row(
-                    "SELECT 1 FROM stack_words WHERE word = ?", (word_id(word),)
-                ):
-                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", word)
+                name = word_name(word)
+                if name and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word,)):
+                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
             self.db.execute("DELETE FROM stack_hashes WHERE stack_id = ?", (stack,))
             self.db.execute("DELETE FROM stacks WHERE id = ?", (stack,))
         return len(gone)
@@ -215,7 +212,7 @@ class Deletion:
             ("project_hours", ("project_id", "hour", "level"), totals),
         ):
             where = " AND ".join(f"{column} = ?" for column in columns)
-            rows = [(count, *key) for key, count in counts.items()]  # type: ignore[attr-defined]
+            rows = [(count, *key) for key, count in counts.items()]
             self.db.execute_many(f"UPDATE {table} SET count = count - ? WHERE {where}", rows)
             self.db.execute_many(
                 f"DELETE FROM {table} WHERE count <= 0 AND {where}", [row[1:] for row in rows]

@@ -44,7 +44,7 @@ class Issue(NamedTuple):
     release: str | None
     environment: str | None
     is_regressed: int
-    count: int
+    count: int  # type: ignore[assignment]  # a column, not the method of tuples
     users: int
     first_seen: int
     last_seen: int
@@ -65,7 +65,7 @@ class HashInfo(NamedTuple):
     hash: str
     algorithm: str
     title: str
-    count: int
+    count: int  # type: ignore[assignment]  # a column, not the method of tuples
     merged: bool  # it came from another issue
     key: str
     reason: str
@@ -126,13 +126,6 @@ class Issues:
                 found.setdefault(issue, []).append(tag)
         return found
 
-    def last_rows(self, issues: Sequence[int]) -> list[int]:
-        """The row of each issue's latest event."""
-        found: list[int] = []
-        for part in chunks(issues):
-            found += [row for (row,) in self.db.rows(f"SELECT last_event FROM issues WHERE id IN ({marks(part)})", part)]
-        return found
-
     def hours(self, issue: int, since: int, until: int) -> list[int]:
         """Events an hour between two times, from the counters."""
         first, last = since // HOUR, until // HOUR
@@ -165,9 +158,7 @@ def order_by(sort: str, descending: bool) -> str:
 
 def check_page(limit: int, offset: int) -> None:
     if not 0 <= limit <= MAX_LIMIT or offset < 0:
-        raise InvalidError(
-            f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}"
-        )
+        raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
 
 
 __all__ = ["HashInfo", "Issue", "Issues", "check_page", "order_by"]

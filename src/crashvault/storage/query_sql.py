@@ -29,7 +29,7 @@ from ..query.tree import (
     leaves,
     path_patterns,
 )
-from .document import MAX_VALUE, SIGN, hash_token, word_id, word_token
+from .document import MAX_VALUE, SIGN, hash_token, trace_word, word_of, word_token
 from .issues import NEW_FOR
 from .sqlite import SQLite, marks
 
@@ -135,13 +135,13 @@ class Compiler:
 
     def _has(self, term: Term) -> Condition:
         if term.field == "tag" and term.key:
-            return Group("OR", (Index(_quoted(word_token(("tagkey", term.key[:MAX_VALUE])))),
+            return Group("OR", (Index(_quoted(word_token(word_of("tagkey", term.key[:MAX_VALUE])))),
                                 *self._issue_tags([Pattern((f"{term.key}=", ""))])))  # fmt: skip
         clause = _HAS_CLAUSES.get(term.field)
         if clause:
             return Clause(clause, (), exact=term.field not in _HAS_NEARLY)
         name = _HAS_WORDS.get(term.field, term.field)
-        found = Index(_quoted(word_token(("has", name))))
+        found = Index(_quoted(word_token(word_of("has", name))))
         if term.field in ("release", "environment", "host", "user", "platform", "source", "exception", "tag", "trace"):
             return Group("AND", (found, Clause("1", (), exact=False))) if term.field in _HAS_NEARLY else found
         return TRUE  # what every event and issue has
@@ -149,7 +149,7 @@ class Compiler:
     def _words(self, field: str, patterns: Iterable[Pattern]) -> Condition:
         """Events with one of the words that patterns stand for."""
         values = [value for pattern in patterns for value in self._values(field, pattern)]
-        return self._any_token([word_token((field, value)) for value in values])
+        return self._any_token([word_token(word_of(field, value)) for value in values])
 
     def _any_token(self, tokens: Sequence[str]) -> Condition:
         if len(tokens) <= _AT_ONCE:
@@ -174,7 +174,7 @@ class Compiler:
     def _stack(self, field: str, patterns: Iterable[Pattern]) -> Condition:
         if field == "file":
             patterns = [variant for pattern in patterns for variant in path_patterns(pattern)]
-        numbers = [word_id((field, value)) for pattern in patterns for value in self._values(field, pattern)]
+        numbers = [word_of(field, value) for pattern in patterns for value in self._values(field, pattern)]
         if not numbers:
             return FALSE
         return Clause(
@@ -202,7 +202,7 @@ class Compiler:
         else:
             limit = next(value.rank for value in term.values if isinstance(value, Level))
             chosen = [rank for rank in ranks.values() if _COMPARE[term.op](rank, limit)]
-        return self._any_token([word_token(("level", str(rank))) for rank in chosen])
+        return self._any_token([word_token(word_of("level", str(rank))) for rank in chosen])
 
     def _message(self, term: Term) -> Condition:
         """Narrowed by the words that must be there; whether they are in the message is for others to see."""
@@ -232,9 +232,9 @@ class Compiler:
         parts: list[Condition] = []
         for pattern in _patterns(term.values):
             if pattern.exact:
-                parts.append(Index(_quoted(word_token(("trace_id", pattern.literal)))))
+                parts.append(Index(_quoted(word_token(trace_word(pattern.literal)))))
             else:
-                known = Index(_quoted(word_token(("has", "trace_id"))))
+                known = Index(_quoted(word_token(word_of("has", "trace_id"))))
                 parts.append(Group("AND", (known, Clause("1", (), exact=False))))
         return self._joined("OR", parts)
 

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..clock import HOUR, MINUTE
 from ..models import Event, Grouping
 from . import codec
 from .document import (
-    LISTED,
-    UNCOUNTED,
     Word,
     event_document,
-    event_words,
     hash_token,
+    issue_words,
+    own_words,
     stack_document,
     stack_words,
     user_identities,
-    word_id,
+    word_name,
+    word_of,
 )
 from .sqlite import SQLite, chunks, marks
 
-_LISTED = frozenset(LISTED)
 _SEEN_LIMIT = 500_000
 
 
@@ -41,7 +40,7 @@ class Prepared(NamedTuple):
     key: bytes  # the event id's 16 bytes
     parts: codec.Parts  # the shared ones not yet compressed: they are rarely new
     payload: bytes  # compressed
-    words: list[Word]
+    words: list[Word]  # that count for the issue
     document: str
     user: int | None  # the word of who is counted as affected
 
@@ -59,7 +58,7 @@ class Stored(NamedTuple):
 
 def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
     """All of an event's work that needs no database."""
-    words = event_words(event, rank)
+    words = issue_words(event, rank)
     people = user_identities(event.get("user"))
     return Prepared(
         event=event,
@@ -69,8 +68,8 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
         parts=parts,
         payload=codec.shrink(parts.payload, codec.PAYLOAD),
         words=words,
-        document=event_document(event, words),
-        user=word_id(("user", people[0])) if people else None,
+        document=event_document(event, [*own_words(event), *words]),
+        user=word_of("user", people[0]) if people else None,
     )
 
 
@@ -109,7 +108,11 @@ class Recording:
 
     def __init__(self, db: SQLite) -> None:
         self.db = db
-        self._seen: set[Any] = set()
+        # What is known to be stored: hash and word as one number, hash and user as a negative one; listed words;
+        # pairs of stack and hash.
+        self._seen: set[int] = set()
+        self._listed: set[Word] = set()
+        self._pairs: set[tuple[int, int]] = set()
         self._generation = ""
 
     def append(
@@ -144,13 +147,14 @@ class Recording:
 
     def forget_seen(self) -> None:
         """Drop what this process believes is stored, after a transaction that failed."""
-        self._seen.clear()
+        for known in (self._seen, self._listed, self._pairs):
+            known.clear()  # type: ignore[attr-defined]
 
     def _refresh(self) -> None:
         """Deleting rows raises the generation, so that no process takes a removed word for stored."""
         generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
         if generation != self._generation or len(self._seen) > _SEEN_LIMIT:
-            self._seen.clear()
+            self.forget_seen()
             self._generation = generation
 
     # Who is new
@@ -309,9 +313,9 @@ class Recording:
             found[digest] = stack_id
             bodies.append((stack_id, digest, codec.shrink(item.parts.stack, codec.STACK)))
             documents.append((stack_id, stack_document(item.event)))
-            listed = stack_words(item.event)
-            words += [(word_id(word), stack_id) for word in listed]
-            self._list_words(listed)
+            found_words = stack_words(item.event)
+            words += [(word, stack_id) for word in found_words]
+            self._list_words(found_words)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
         self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
         self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
@@ -358,9 +362,9 @@ class Recording:
         self.db.execute_many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", hot)
         self.db.execute_many("INSERT INTO payloads VALUES (?, ?)", bodies)
         self.db.execute_many("INSERT INTO event_index (rowid, body) VALUES (?, ?)", documents)
-        unseen = [pair for pair in pairs if ("stack", *pair) not in self._seen]
+        unseen = pairs - self._pairs
         self.db.execute_many("INSERT INTO stack_hashes VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(unseen))
-        self._seen.update(("stack", *pair) for pair in unseen)
+        self._pairs |= unseen
 
     def _insert_files(self, rows: Sequence[tuple[int, Prepared, _Hash]], now: int) -> None:
         """Which contents the events name: what no row names is garbage."""
@@ -380,20 +384,18 @@ class Recording:
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
-        listed: list[Word] = []
         seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
+            shifted = hash_id << 56
             for word in item.words:
-                pair = (hash_id, word)
-                if pair not in seen and word[0] not in UNCOUNTED:
-                    seen.add(pair)
-                    pairs.append((word_id(word), hash_id))
-                    listed.append(word)
-            if item.user is not None and (hash_id, item.user) not in seen:
-                seen.add((hash_id, item.user))
+                if shifted | word not in seen:
+                    seen.add(shifted | word)
+                    pairs.append((word, hash_id))
+            if item.user is not None and (user := -(shifted | item.user)) not in seen:
+                seen.add(user)
                 self._add_user(group, item.user)
-        self._list_words(listed)
+        self._list_words(word for word, _ in pairs)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
@@ -412,9 +414,10 @@ class Recording:
         group.issue_users += not elsewhere
 
     def _list_words(self, words: Iterable[Word]) -> None:
-        new = {word for word in words if word[0] in _LISTED and word not in self._seen}
-        self._seen.update(new)
-        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(new))
+        new = {word for word in words if word not in self._listed}
+        self._listed.update(new)
+        names = sorted(name for word in new if (name := word_name(word)))
+        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", names)
 
     # Counters
 
@@ -439,7 +442,7 @@ class Recording:
             ("hash_minutes", "minute, hash_id", minutes),
             ("project_hours", "project_id, hour, level", totals),
         ):
-            values = [(*key, count) for key, count in sorted(counts.items())]  # type: ignore[attr-defined]
+            values = [(*key, count) for key, count in sorted(counts.items())]
             if values:
                 self.db.execute_many(
                     f"INSERT INTO {table} VALUES ({marks(values[0])})"

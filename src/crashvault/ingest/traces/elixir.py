@@ -149,6 +149,8 @@ def _shell(lines: Sequence[str], first: int, headline: re.Match[str]) -> Found:
             frames.append(
                 make_frame("elixir", found[2], found[3], None, function or module, function and module)
             )
+        elif frames and lines[at].startswith("        "):  # the arguments of the call above
+            continue
         elif frames or not lines[at].startswith("   "):
             break
         else:

@@ -64,7 +64,7 @@ def _found(
     threads: list[dict[str, Any]] = [
         {"name": _thread_name(name), "frames": frames[::-1]} for name, frames in sections
     ]
-    crash = threads.pop(crashed) if threads else {"name": "", "frames": []}
+    crash: dict[str, Any] = threads.pop(crashed) if threads else {"name": "", "frames": []}
     exception = make_exception(headline and headline[1], headline and headline[2], crash["frames"])
     if crash["name"] not in ("", "Stack"):
         exception["thread"] = crash["name"]

@@ -52,6 +52,7 @@ def find(lines: Sequence[str]) -> Found | None:
             at = goroutine.last
         elif line == "WARNING: DATA RACE":
             traces.append(_race(lines, at))
+            at = traces[-1].last
         at += 1
     if dump:
         traces.append(_found(lines, dump))
@@ -166,7 +167,7 @@ def _race(lines: Sequence[str], first: int) -> Found:
     """A report of the race detector: the access that it noticed, the rest of it as threads."""
     sections: list[tuple[str, list[Frame]]] = []
     at = first + 1
-    while at < len(lines) and not lines[at].startswith("====="):
+    while at < len(lines) and not lines[at].startswith(("=====", "WARNING: ")):
         section = _RACE_SECTION.match(lines[at])
         frame = _frame(lines, at) if sections and lines[at].startswith("  ") else None
         if section:
@@ -180,4 +181,5 @@ def _race(lines: Sequence[str], first: int) -> Found:
     name, frames = sections[0] if sections else ("", [])
     threads = [{"name": other, "frames": frames[::-1]} for other, frames in sections[1:]]
     exception = make_exception("DATA RACE", name, frames[::-1])
-    return Found(first, min(at, len(lines) - 1), [exception], None, threads, CRASH if sections else WEAK)
+    last = at if at < len(lines) and lines[at].startswith("=====") else at - 1
+    return Found(first, last, [exception], None, threads, CRASH if sections else WEAK)

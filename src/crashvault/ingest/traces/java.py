@@ -82,9 +82,11 @@ def _sections(lines: Sequence[str]) -> list[_Section]:
             at += 1
         if at == start:
             at += 1
-        elif section := _section(lines, start, at, floor, frames, more):
+            continue
+        section = _section(lines, start, at, floor, frames, more)
+        if section is not None:
             sections.append(section)
-            floor = at
+        floor = at
     return sections
 
 

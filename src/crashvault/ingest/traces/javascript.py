@@ -189,23 +189,32 @@ def _expand_skipped(tree: list[_Error]) -> None:
 
 def _linked(tree: list[_Error]) -> list[ExceptionInfo]:
     """Root cause first. The text has each error before its cause or members, so ids are positions in it."""
-    grouped = any(not error.is_cause for error in tree[1:])
+    parents = _parents(tree)
+    groups = {parent for parent, error in zip(parents, tree, strict=True) if not error.is_cause}
     made = []
-    above: list[int] = []  # the errors that the present one lies within
     for number, error in enumerate(tree):
         exception = make_exception(error.type, error.value, error.frames[::-1])
-        while above and tree[above[-1]].indent >= error.indent:
-            above.pop()
-        if grouped:
-            exception["mechanism"] = _mechanism(error, number, above[-1] if above else None)
-        above.append(number)
+        if groups - {None}:
+            exception["mechanism"] = _mechanism(number, parents[number], number in groups)
         made.append(exception)
     return made[::-1]
 
 
-def _mechanism(error: _Error, number: int, parent: int | None) -> dict[str, Any]:
+def _parents(tree: list[_Error]) -> list[int | None]:
+    """For each error the number of the one it lies within."""
+    parents: list[int | None] = []
+    above: list[int] = []
+    for number, error in enumerate(tree):
+        while above and tree[above[-1]].indent >= error.indent:
+            above.pop()
+        parents.append(above[-1] if above else None)
+        above.append(number)
+    return parents
+
+
+def _mechanism(number: int, parent: int | None, is_group: bool) -> dict[str, Any]:
     mechanism: dict[str, Any] = {"type": "chained", "exception_id": number}
-    if parent is None or not error.is_cause:
+    if is_group:
         mechanism["is_exception_group"] = True
     if parent is not None:
         mechanism["parent_id"] = parent

@@ -87,6 +87,16 @@ _HEADLINES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str], Sequence[
     ("runtime error: ", _UNDEFINED, lambda m, _: ("undefined behavior", m[4], [_native(None, m[1], m[2], m[3])])),
     ("Thread ", _GDB_THREAD, lambda m, _: (m[2], m[3], [])),
     ("Program ", _GDB_THREAD, lambda m, _: (m[2], m[3], [])),
+    (
+        "stop reason = ",
+        re.compile(r"\* thread #.{0,300}? stop reason = (?:signal )?(\w{1,40})(?: \((.*)\))?"),
+        lambda m, _: (m[1], m[2], []),
+    ),
+    (
+        "Exception Type: ",
+        re.compile(r"Exception Type: {1,8}(\w{1,40})(?: \((.*)\))?"),
+        lambda m, _: (m[1], m[2], []),
+    ),
     ("== ", _VALGRIND_HEAD, lambda m, _: ("Valgrind", m[1], [])),
     (
         "#  SIG",
@@ -243,7 +253,7 @@ def _spoken(lines: Sequence[str], at: int) -> _Said | None:
         found = pattern.match(line) if mark in line else None
         if found:
             type_, value, frames = read(found, lines[at + 1 : at + 2])
-            after = at + 2 if "throwing" in line and value is not None else at + 1
+            after = at + 2 if "throwing" in line and "what():" in "".join(lines[at + 1 : at + 2]) else at + 1
             thread = found[1] if pattern is _GDB_THREAD else None
             return _Said(at, after, type_, value, frames, pattern is _UNDEFINED, thread)
     found = _SHELL.match(line) if any(word in line for word in _SHELL_SIGNALS) else None
@@ -361,10 +371,10 @@ def _lldb_frame(line: str) -> Frame | None:
     if found is None:
         return None
     located = _PLACE.match(found[4]) if found[4] else None
-    place = (located[1], located[2], located[3]) if located else (None, None, None)
-    return _native(
-        _without_arguments(found[3].partition(" + ")[0]), *place, package=found[2], address=found[1]
-    )
+    function = _without_arguments(found[3].partition(" + ")[0])
+    if located is None:
+        return _native(function, None, None, None, found[2], found[1])
+    return _native(function, located[1], located[2], located[3], found[2], found[1])
 
 
 def _glibc_frame(line: str) -> Frame | None:
@@ -399,8 +409,10 @@ def _apple_frame(line: str) -> Frame | None:
     if found is None:
         return None
     located = _PLACE.match(found[4]) if found[4] else None
-    place = (located[1], located[2]) if located else (None, None)
-    return _native(_without_arguments(found[3]), *place, package=found[1].strip(), address=found[2])
+    function, package = _without_arguments(found[3]), found[1].strip()
+    if located is None:
+        return _native(function, None, None, None, package, found[2])
+    return _native(function, located[1], located[2], None, package, found[2])
 
 
 _FRAMES: tuple[tuple[str, Callable[[str], Frame | None]], ...] = (

@@ -159,6 +159,11 @@ def _split_call(call: str) -> tuple[str | None, str]:
     return None, name.rpartition("\\")[2] if "{closure" in name else name
 
 
+def _unescape(text: str) -> str:
+    """Text out of a JSON string, in which PHP also escapes slashes."""
+    return text.replace("\\\\", "\\").replace("\\/", "/")
+
+
 def _logged(lines: Sequence[str], at: int) -> Found | None:
     """Monolog, as Laravel uses it: `… {"exception":"[object] (Type(code: 0): message at file:3)`, `[stacktrace]`."""
     line = lines[at]
@@ -166,5 +171,6 @@ def _logged(lines: Sequence[str], at: int) -> Found | None:
     if found is None or at + 1 >= len(lines) or lines[at + 1] != "[stacktrace]":
         return None
     calls, last, complete = _calls(lines, at + 2)
-    exception = make_exception(found[1], found[2], _frames((found[3].replace("\\/", "/"), found[4]), calls))
+    calls = [(file, line, _unescape(call)) for file, line, call in calls]
+    exception = make_exception(_unescape(found[1]), found[2], _frames((_unescape(found[3]), found[4]), calls))
     return Found(at, max(last, at + 1), [exception], None, (), CRASH if complete else PARTIAL)

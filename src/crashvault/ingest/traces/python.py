@@ -171,10 +171,10 @@ def _traceback(lines: Sequence[str], at: int) -> _Traceback:
             break
         elif indent(line) > base:
             _add_detail(frames, line)
-        elif kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
+        elif frames and kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
             value, after = _message(lines, at, base, found[2])
             return _Traceback(first, after, frames, found[1], value, [], kind)
-        elif not _resumes(lines, at, base):
+        elif not _resumes(lines, at, base) and indent("".join(lines[at + 1 : at + 2])) < base + 4:
             break
         at += 1
     return _Traceback(first, at, frames, None, None, [], kind)
@@ -248,7 +248,7 @@ def _margin(line: str) -> tuple[int, str, str]:
 
 
 def _children(lines: Sequence[str], at: int, margin: int, depth: int) -> tuple[list[list[_Traceback]], int]:
-    children = []
+    children: list[list[_Traceback]] = []
     while at < len(lines):
         if depth > MAX_GROUP_DEPTH:
             return children, _skip_margin(lines, at)
@@ -290,7 +290,8 @@ def _plain_chain(lines: list[str]) -> list[_Traceback]:
 
 def _flatten(chain: list[_Traceback]) -> list[ExceptionInfo]:
     """The exceptions of a chain, root cause first. Where a group is among them all get the ids by which
-    Sentry links exceptions: 0 is the one raised last, `parent_id` names the group or what was caused."""
+    Sentry links exceptions: 0 is the one raised last, `parent_id` names the group or what was caused, and
+    `is_exception_group` marks the groups themselves."""
     if not any(traceback.children for traceback in chain):
         return [_exception(traceback) for traceback in chain]
     made: list[ExceptionInfo] = []
@@ -300,12 +301,10 @@ def _flatten(chain: list[_Traceback]) -> list[ExceptionInfo]:
 
 def _link(chain: list[_Traceback], parent: int | None, made: list[ExceptionInfo]) -> None:
     """Append the chain, the one raised last first, and below each group its members."""
-    member = parent
-    for position, traceback in enumerate(reversed(chain)):
+    for traceback in reversed(chain):
         own = len(made)
-        in_group = bool(traceback.children) or (position == 0 and member is not None)
         mechanism: dict[str, Any] = {"type": "chained", "exception_id": own}
-        if in_group:
+        if traceback.children:
             mechanism["is_exception_group"] = True
         if parent is not None:
             mechanism["parent_id"] = parent

@@ -108,7 +108,7 @@ def _add_from_lines(lines: Sequence[str], at: int, frames: list[Frame]) -> int:
         line = lines[at]
         if found := _FROM.match(line) if "from " in line else None:
             frames.append(_frame(found[1], found[2], found[3]))
-        elif found := _LEVELS.match(line) if "levels" in line else None:
+        elif found := _LEVELS.match(line) if frames and "levels" in line else None:
             frames[-1]["count"] = int(found[1]) + 1
         else:
             break

@@ -52,6 +52,7 @@ def _at(lines: Sequence[str], at: int) -> Found | None:
 def _panic(lines: Sequence[str], first: int, panic: re.Match[str]) -> Found:
     thread, rest = panic[1], panic[2]
     after = _end_of_message(lines, first + 1)
+    place: tuple[str, str, str] | None
     if new := _NEW_PLACE.match(rest):
         message, place = "\n".join(lines[first + 1 : after]), (new[1], new[2], new[3])
     else:

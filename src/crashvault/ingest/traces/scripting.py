@@ -51,7 +51,7 @@ _LANGUAGES: tuple[_Language, ...] = (
     ),
     _Language(
         "",
-        re.compile(r"(?:(?P<type>[A-Z]\w{0,100})(?:: | \())?(?P<value>.*)$"),
+        re.compile(r"(?:(?P<type>[A-Z]\w{0,100})(?: \([^)]{0,100}\))?: )?(?P<value>.*)$"),
         "",
         re.compile(r"#\d{1,6} {2,8}(?P<function>\S.*?) \((?P<file>\S.*?)(?::(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}))?\)$"),
     ),
@@ -63,7 +63,7 @@ _LANGUAGES: tuple[_Language, ...] = (
         needs_frames=False,
     ),
 )  # fmt: skip
-_CLEAN_LUA = re.compile(r"(?:(?:function|upvalue|local|method|field|global) )?[<']?(.+?)[>']?$")
+_LUA_NAME = re.compile(r"(?:function|upvalue|local|method|field|global|metamethod) [<'](.+)[>']$")
 
 
 def find(lines: Sequence[str]) -> Found | None:
@@ -137,6 +137,6 @@ def _called(function: str, calls: list[dict[str, str | None]]) -> list[dict[str,
 
 def _frame(call: dict[str, str | None]) -> Frame:
     name = call.get("function")
-    cleaned = _CLEAN_LUA.match(name) if name else None
-    function = cleaned[1] if cleaned else name
+    quoted = _LUA_NAME.match(name) if name else None
+    function = quoted[1] if quoted else name
     return make_frame("other", call.get("file"), call.get("line"), call.get("column"), function)

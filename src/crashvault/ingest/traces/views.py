@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 MAX_LINE = 8192  # characters; what a longer line has beyond that is nothing a stack trace needs
@@ -37,9 +38,14 @@ _PREFIX = re.compile(
       | (?:[\w.-]{{1,64}}\ )?[\w./@-]{{1,64}}\[\d{{1,10}}\]:   # syslog: host program[1234]:
       | (?:std(?:out|err))(?:\ [FP]|:)                         # a Kubernetes node's own log files
       | \[(?:[a-z_]{{1,20}}:)?(?:debug|info|notice|warn(?:ing)?|error|crit(?:ical)?|fatal|stderr|stdout)\]
-      | \[(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\](?!\ FATAL)
+      | \[(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\](?!\ FATAL\ UNHANDLED)
     ))(?:\ |$)""",
     re.VERBOSE,
+)
+# A level without brackets counts as a prefix only behind another one: alone it is a word like any other.
+_LEVEL = re.compile(
+    r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRITICAL|FATAL(?! ERROR| UNHANDLED))"
+    r"(?::| -)? {1,4}(?!\w+Sanitizer|DATA RACE)"
 )
 
 
@@ -86,20 +92,30 @@ def views(whole: View, depth: int = MAX_DEPTH) -> Iterator[View]:
     sources: dict[str, list[int]] = {}
     cuts: dict[int, int] = {}
     for number, body in enumerate(whole.bodies):
-        found = _PREFIX.match(body) if body and not body[0].isspace() else None
+        found = _prefix(body, depth < MAX_DEPTH)
         if found is not None:
-            cuts[number] = found.end()
-            sources.setdefault(_TIME_KEY if found["time"] else found["name"], []).append(number)
+            cuts[number], source = found
+            sources.setdefault(source, []).append(number)
     if not sources or depth == 0:
         yield whole
         return
     bare = [number for number, body in enumerate(whole.bodies) if number not in cuts]
     for numbers in sources.values():
-        if len(numbers) > 1 or not bare:
-            yield from views(_select(whole, numbers, cuts), depth - 1)
+        yield from views(_select(whole, numbers, cuts), depth - 1)
     if any(whole.bodies[number] for number in bare):
         yield from _records(whole, cuts, depth)
         yield _select(whole, bare, cuts)
+
+
+def _prefix(body: str, is_inner: bool) -> tuple[int, str] | None:
+    """Length of the first prefix of a line, and what tells its source: times differ from line to line."""
+    if not body or body[0].isspace():
+        return None
+    found = _PREFIX.match(body)
+    if found is not None:
+        return found.end(), _TIME_KEY if found["time"] else found["name"]
+    found = _LEVEL.match(body) if is_inner else None
+    return (found.end(), found[0]) if found is not None else None
 
 
 def _select(whole: View, numbers: Sequence[int], cuts: dict[int, int]) -> View:
@@ -110,7 +126,7 @@ def _select(whole: View, numbers: Sequence[int], cuts: dict[int, int]) -> View:
 def _records(whole: View, cuts: dict[int, int], depth: int) -> Iterator[View]:
     """Each prefixed line together with the lines without a prefix that follow it."""
     starts = [*sorted(cuts), len(whole.bodies)]
-    for first, after in zip(starts, starts[1:], strict=False):
+    for first, after in pairwise(starts):
         if after - first > 1:
             record = _select(whole, range(first, after), {first: cuts[first]})
             yield View([_bare(record.bodies[0], depth), *record.bodies[1:]], record.spans)
@@ -118,8 +134,8 @@ def _records(whole: View, cuts: dict[int, int], depth: int) -> Iterator[View]:
 
 def _bare(body: str, depth: int) -> str:
     for _ in range(depth):
-        found = _PREFIX.match(body)
+        found = _prefix(body, is_inner=True)
         if found is None:
             break
-        body = body[found.end() :]
+        body = body[found[0] :]
     return body

@@ -1,0 +1,25 @@
+"""`crashvault event`: one event whole."""
+
+from __future__ import annotations
+
+import click
+
+from ..output.shapes import event_shape
+from .context import Context, command, emit
+
+
+@command("event", "crashvault event 4f1c9a7e\ncrashvault event 4f1c9a7e --json")
+@click.argument("event_id")
+def event(context: Context, event_id: str) -> None:
+    """Show one event whole: stack trace, local variables, context, breadcrumbs.
+
+    The beginning of its id is enough where it fits one event only."""
+    store = context.store
+    found = store.events.get(event_id)
+    shape = event_shape(found.event, found.issue_id, found.fingerprint)
+    if context.json:
+        emit(shape)
+        return
+    from ..output.events import print_event
+
+    print_event(shape, {level.name: level for level in store.levels.list()})

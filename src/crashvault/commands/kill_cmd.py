@@ -1,0 +1,25 @@
+"""`crashvault kill`: delete everything."""
+
+from __future__ import annotations
+
+import click
+
+from .context import Context, command, emit
+
+
+@command("kill", "crashvault kill\ncrashvault kill --yes")
+@click.confirmation_option(prompt="Delete ALL issues and events of this vault?")
+def kill(context: Context) -> None:
+    """Delete all issues and events; projects, levels and settings stay, and ids go on counting."""
+    from ..clock import now
+
+    store = context.store
+    totals = store.statistics.totals()
+    store.deletion.everything(now())
+    store.deletion.shrink_file()
+    if context.json:
+        emit({"deleted_issues": totals.issues, "deleted_events": totals.events})
+        return
+    from ..console import console
+
+    console.print(f"[danger]Deleted[/danger] {totals.issues} issues with {totals.events} events")

@@ -1,0 +1,28 @@
+"""`crashvault purge`: delete issues with their events."""
+
+from __future__ import annotations
+
+import click
+
+from .context import Context, command, emit
+from .triage import issues_argument
+
+
+@command("purge", "crashvault purge 12\ncrashvault purge 12 15 --yes")
+@issues_argument
+@click.confirmation_option(prompt="Delete these issues with all their events?")
+def purge(context: Context, issues: tuple[int, ...]) -> None:
+    """Delete issues with all their events, their text in the index and their attachments."""
+    from ..clock import now
+    from ..console import console, progress
+
+    store = context.store
+    total = sum(store.issues.get(issue).count for issue in dict.fromkeys(issues))
+    with progress("Deleting events", total) as bar:
+        deleted = store.deletion.issues(list(dict.fromkeys(issues)), now(), bar.advance)
+        store.deletion.merge_index()
+    if context.json:
+        emit({"deleted_issues": len(set(issues)), "deleted_events": deleted})
+        return
+    console.print(f"[success]Deleted[/success] {len(set(issues))} issues with {deleted} events")
+    console.print("[muted]Backups and exports that you made may still hold them.[/muted]")

@@ -1,0 +1,19 @@
+"""`crashvault set-severity`."""
+
+from __future__ import annotations
+
+import click
+
+from ..models import SEVERITIES
+from .context import Context, command
+from .triage import IssueId, change
+
+
+@command("set-severity", "crashvault set-severity 12 15 high")
+@click.argument("issues", nargs=-1, required=True, type=IssueId())
+@click.argument("severity", type=click.Choice(SEVERITIES, case_sensitive=False))
+def set_severity(context: Context, issues: tuple[int, ...], severity: str) -> None:
+    """Give issues a triage severity: low, medium, high or critical."""
+    from .. import lifecycle
+
+    change(context, lifecycle.set_severity, issues, f"Severity {severity}:", severity)

@@ -1,0 +1,75 @@
+"""One issue in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..console import console, escape, tagged
+from .events import place
+from .issues import shown_level, shown_status
+from .sparkline import sparkline
+from .stack import stack_markup
+from .times import ago, short
+
+
+def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool) -> None:
+    """Print the details of an issue that `crashvault show` collects."""
+    console.print(f"[highlight]#{issue['id']}[/highlight] [bold]{escape(issue['title'])}[/bold]")
+    if issue["culprit"]:
+        console.print(f"[muted]in[/muted] {escape(issue['culprit'])}")
+    for name, value in _facts(issue, levels):
+        console.print(f"  [muted]{name:<12}[/muted] {value}")
+    event = issue["latest_event"]
+    if event is not None:
+        _print_latest(event, full)
+    for entry in reversed(issue["activity"][:10]):
+        console.print(_activity(entry))
+    if event is not None:
+        console.print(
+            f"\n[muted]Next: crashvault resolve {issue['id']} · crashvault events --issue {issue['id']} · "
+            f"crashvault event {event['event_id'][:8]}[/muted]"
+        )
+
+
+def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    status = tagged(f"status.{issue['status']}", issue["status"])
+    note = shown_status(issue) if issue["is_new"] or issue["is_regressed"] else ""
+    yield "status", f"{status} {note}".strip()
+    yield "level", shown_level(issue["level"], levels)
+    if issue["severity"]:
+        yield "severity", tagged(f"severity.{issue['severity']}", issue["severity"])
+    users = f", {issue['users']} users" if issue["users"] else ""
+    yield "events", f"{issue['count']}{users}"
+    yield "last 14 days", f"[info]{sparkline(issue['events_per_day']) or '-'}[/info] [muted]{sum(issue['events_per_day'])}[/muted]"
+    yield "first seen", f"{short(issue['first_seen'])} [secondary]{ago(issue['first_seen'])}[/secondary]"
+    yield "last seen", f"{short(issue['last_seen'])} [secondary]{ago(issue['last_seen'])}[/secondary]"
+    for name in ("release", "environment", "assigned", "category", "fingerprint", "project"):
+        if issue[name]:
+            yield name, escape(issue[name])
+    if issue["tag_counts"]:
+        yield "tags", ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+    own = [tag for tag in issue["tags"] if tag not in issue["tag_counts"]]
+    if own:
+        yield "issue tags", escape(", ".join(own))
+
+
+def _print_latest(event: Mapping[str, Any], full: bool) -> None:
+    lines = list(stack_markup(event, variables=full, fold=not full))
+    if not lines:
+        console.print(f"\n[bold]Latest event[/bold] [muted]{event['event_id'][:8]}[/muted] {escape(event['message'])}")
+        return
+    console.print(f"\n[bold]Latest stack trace[/bold] [muted]{event['event_id'][:8]} {escape(place(event))}[/muted]")
+    for line in lines:
+        console.print(line)
+
+
+def _activity(entry: Mapping[str, Any]) -> str:
+    when = f"[secondary]{short(entry['at'])}[/secondary] {escape(entry['actor'])}"
+    if entry["kind"] == "comment":
+        return f"{when}: {escape(entry['data'].get('text', ''), multiline=True)}"
+    changes = ", ".join(
+        f"{escape(key)} {escape(value[0])} → {escape(value[1])}" if isinstance(value, list) and len(value) == 2 else escape(key)
+        for key, value in entry["data"].items()
+    )
+    return f"{when} [muted]{escape(entry['kind'])}: {changes}[/muted]"
