@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .config import SETTINGS, Origin, check_key, parse_value
 from .errors import CrashvaultError, InvalidError, StoreError
@@ -159,6 +161,34 @@ def write_text_atomic(path: str, text: str) -> None:
         raise StoreError(
             f"{path} cannot be written ({error.strerror})", "Check the directory's permissions and free space"
         ) from error
+
+
+@contextmanager
+def atomic_file(path: str) -> Iterator[BinaryIO]:
+    """A file to be written whole or not at all: made beside the target and put in place when the block ends well.
+
+    A pipe or device is written as it is. Raises StoreError.
+    """
+    special = os.path.exists(path) and not os.path.isfile(path)
+    if special and os.path.isdir(path):
+        raise StoreError(f"{path} is a directory", "Give the name of a file in it")
+    part = path if special else os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.tmp")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=1 << 18) as file:
+            yield file
+            file.flush()
+            if not special:
+                os.fsync(file.fileno())
+        if not special:
+            os.replace(part, os.path.realpath(path))
+    except BaseException as error:
+        if not special and os.path.exists(part):
+            os.unlink(part)
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise StoreError(
+                f"{path} cannot be written ({error.strerror or error})", "Check the directory's permissions and free space"
+            ) from error
+        raise
 
 
 # Health

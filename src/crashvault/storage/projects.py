@@ -34,6 +34,10 @@ class Projects:
                 self._ids[name] = self._find(name) or self._create(name, now)
         return self._ids
 
+    def forget(self) -> None:
+        """Drop the ids this process knows, after a transaction that may have made projects and failed."""
+        self._ids.clear()
+
     def find(self, name: str) -> Project | None:
         row = self.db.row("SELECT id, name, public_key, created_at FROM projects WHERE name = ?", (name,))
         return Project(*row) if row else None

@@ -115,15 +115,19 @@ class Recording:
         self._pairs: set[tuple[int, int]] = set()
         self._generation = ""
 
-    def append(self, batch: Sequence[Prepared], projects: dict[str, int], now: int) -> list[Stored]:
+    def append(
+        self, batch: Sequence[Prepared], projects: dict[str, int], now: int, *, imported: bool = False
+    ) -> list[Stored]:
         """Store a batch; call it inside `writing()`.
 
         An event whose id is known (in the store, or earlier in the batch) changes nothing and is
         reported as a duplicate of what is stored. `projects` maps every project's name to its id.
+        `imported` events keep the order they are given in, raise no counters that alerts look at, and
+        leave what their issue says of its latest event alone unless they are later than that.
         """
         self._refresh()
         taken = self._taken_keys(batch, projects)
-        fresh = self._fresh(batch, projects, taken)
+        fresh = self._fresh(batch, projects, taken, by_time=not imported)
         hashes = self._hashes(fresh, projects, now)
         stacks = self._stacks(fresh)
         backgrounds = self._backgrounds(fresh)
@@ -135,9 +139,10 @@ class Recording:
         for row, item, group in rows:
             group.add(item, row)
         self._insert_rows(rows, projects, stacks, backgrounds)
+        self._insert_files(rows, now)
         self._insert_words(rows)
-        self._count(rows, projects)
-        self._update_issues(hashes.values())
+        self._count(rows, projects, alerting=not imported)
+        self._update_issues(hashes.values(), strictly=imported)
         return self._report(batch, projects, taken, rows)
 
     def forget_seen(self) -> None:
@@ -171,7 +176,11 @@ class Recording:
         return taken
 
     def _fresh(
-        self, batch: Sequence[Prepared], projects: dict[str, int], taken: dict[tuple[int, bytes], int | None]
+        self,
+        batch: Sequence[Prepared],
+        projects: dict[str, int],
+        taken: dict[tuple[int, bytes], int | None],
+        by_time: bool,
     ) -> list[Prepared]:
         """One of each id that is not stored, oldest first, so that rows come in the order of time where they can."""
         fresh: dict[tuple[int, bytes], Prepared] = {}
@@ -179,7 +188,7 @@ class Recording:
             key = (projects[item.event["project"]], item.key)
             if key not in taken and key not in fresh:
                 fresh[key] = item
-        return sorted(fresh.values(), key=lambda item: item.event["timestamp"])
+        return sorted(fresh.values(), key=lambda item: item.event["timestamp"]) if by_time else list(fresh.values())
 
     # Issues
 
@@ -239,8 +248,8 @@ class Recording:
         )
         return found
 
-    def _update_issues(self, groups: Iterable[_Hash]) -> None:
-        hash_rows, issue_rows, latest_rows = [], [], []
+    def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
+        hash_rows, issue_rows, latest_rows, last_rows = [], [], [], []
         for group in groups:
             latest = group.latest
             if latest is None:
@@ -250,8 +259,10 @@ class Recording:
             )
             issue_rows.append((group.count, group.issue_users, group.first, group.first, group.issue_id))
             event = latest.event
+            before = group.last if strictly and not group.created else group.last + 1
             latest_rows.append((group.last, latest.rank, event.get("release"), event.get("environment"),
-                                group.latest_row, group.issue_id, group.last))  # fmt: skip
+                                group.issue_id, before))  # fmt: skip
+            last_rows.append((group.latest_row, group.issue_id, group.last))
         self.db.execute_many(
             """UPDATE hashes SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END,
@@ -267,9 +278,15 @@ class Recording:
         )
         self.db.execute_many(
             """UPDATE issues SET last_seen = ?, level = ?, release = COALESCE(?, release),
-                 environment = COALESCE(?, environment), last_event = ?
-               WHERE id = ? AND last_seen <= ?""",
+                 environment = COALESCE(?, environment)
+               WHERE id = ? AND last_seen < ?""",
             latest_rows,
+        )
+        # `last_seen` may know of an event that is not stored: imported in part, or deleted.
+        self.db.execute_many(
+            """UPDATE issues SET last_event = ?
+               WHERE id = ? AND COALESCE((SELECT timestamp FROM events WHERE id = last_event), ?) <= ?""",
+            [(row, issue, moment, moment) for row, issue, moment in last_rows],
         )
 
     # Rows
@@ -349,6 +366,20 @@ class Recording:
         self.db.execute_many("INSERT INTO stack_hashes VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(unseen))
         self._pairs |= unseen
 
+    def _insert_files(self, rows: Sequence[tuple[int, Prepared, _Hash]], now: int) -> None:
+        """Which contents the events name: what no row names is garbage."""
+        files = [
+            (row, file["name"], file["content_type"], file["kind"], file["size"], bytes.fromhex(file["digest"]), now)
+            for row, item, _ in rows
+            for file in item.event.get("attachments", ())
+            if "digest" in file
+        ]
+        self.db.execute_many(
+            """INSERT INTO attachments (event, name, content_type, kind, size, digest, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            files,
+        )
+
     # Words and users
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
@@ -390,7 +421,9 @@ class Recording:
 
     # Counters
 
-    def _count(self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int]) -> None:
+    def _count(
+        self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool
+    ) -> None:
         hours: dict[tuple[int, int], int] = {}
         minutes: dict[tuple[int, int], int] = {}
         totals: dict[tuple[int, int, int], int] = {}
@@ -399,8 +432,9 @@ class Recording:
             hour = event["timestamp"] // HOUR
             key = (group.hash_id, hour)
             hours[key] = hours.get(key, 0) + 1
-            key = (event["received_at"] // MINUTE, group.hash_id)
-            minutes[key] = minutes.get(key, 0) + 1
+            if alerting:
+                key = (event["received_at"] // MINUTE, group.hash_id)
+                minutes[key] = minutes.get(key, 0) + 1
             total = (projects[event["project"]], hour, item.rank)
             totals[total] = totals.get(total, 0) + 1
         for table, conflict, counts in (
