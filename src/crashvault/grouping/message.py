@@ -54,9 +54,11 @@ _UNITS_OF_TIME = (
 )
 _UNITS_OF_SIZE = "[kKMGTP]i?[bB]|[bB]ytes?|B|[kKMG]bps|[kKmMgG]egabytes|octets?"
 _EDGE = r"(?![\w<])"
+_CLOSED = r"(?=[\s(),;|{}\]>]|[.:!?]*+(?:[\s,;)]|\Z))"  # after a closing quote: nothing that could be a value itself
 _OPEN = r"(?<![\w>\\])"
-_BARE = r"[^\s\"'`<>{}\[\](),;|]"  # what a chunk is made of
+_BARE = r"[^\s\"'`‘’“”<>{}\[\](),;|]"  # what a chunk is made of
 _ENDS = r"(?![.:]?[^\s.:,;!?|(){}\[\]\"'])(?!<)"  # after a bare number: nothing that makes it a part of more
+_LIST = r"\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\]"
 _QUOTED = r"(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")"
 
 # Alternatives with a common beginning stand together behind one look at it, so that most positions cost
@@ -74,14 +76,16 @@ _TOKEN_SOURCE = (
     rf"|(?P<percent>[-+]?\d++(?:\.\d++)? ?%{_EDGE})"
     rf"|(?P<int>[-+]?\d++{_ENDS}))"
     rf"|(?P<placeholder><(?:{'|'.join(PLACEHOLDERS)})>)"
-    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))(?:[ :](?![>\s]))[^<>\n]*+>)"
-    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_EDGE}|‘[^’\n]*+’{_EDGE}|“[^”\n]*+”{_EDGE})"
-    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_EDGE})"
-    r"|(?P<list>\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\])"
+    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))[ :][^<>\n]*+>)"
+    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_CLOSED}"
+    rf"|‘(?<![\w>\\]‘)[^’\n]*+’{_CLOSED}|“(?<![\w>\\]“)[^”\n]*+”{_CLOSED})"
+    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_CLOSED})"
+    rf"|(?P<list>{_LIST})"
     r"|(?=[A-Za-z_])(?:"
     r"(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
     r"|(?P<pair>(?<![\w>.\-])[A-Za-z_][\w.\-]{0,63}+=(?!=)"
-    rf"(?:'[^'\n]*+'{_EDGE}|\"[^\"\n]*+\"{_EDGE}|<\w++>{_EDGE}|[^\s\"'`<>{{}}\[\](),;|&=]++(?![<=\"'`]))))"
+    rf"(?:'[^'\n]*+'{_CLOSED}|\"[^\"\n]*+\"{_CLOSED}|<(?:value|dict)>{_CLOSED}|{_LIST}|‘[^’\n]*+’{_CLOSED}|“[^”\n]*+”{_CLOSED}"
+    r"|[^\s\"'`‘’“”<>{}\[\](),;|&]++(?!<))))"
     rf"|(?P<chunk>(?<![<>]){_BARE}++(?!<))"
     rf"|(?P<fragment>{_BARE}++)"
 )
@@ -131,6 +135,19 @@ def parameterize(text: str, keep_names: bool = False) -> str:
 
 
 def _template(text: str, keep_names: bool) -> str:
+    out = _pass(text, keep_names)
+    for _ in range(_MORE_PASSES):
+        # A quote that found no partner may find one after its neighbours became placeholders.
+        if out == text or _regex("quote", "[\"'`‘“]").search(out) is None:
+            break
+        text, out = out, _pass(out, keep_names)
+    return out
+
+
+_MORE_PASSES = 4
+
+
+def _pass(text: str, keep_names: bool) -> str:
     out = _collapse_payloads(text) if "{" in text else text
     out = _regex("token", _TOKEN_SOURCE).sub(_replace_but_names if keep_names else _replace, out)
     if out == text:
@@ -147,8 +164,8 @@ def _template(text: str, keep_names: bool) -> str:
 _ENUMERATION_SOURCE = r"(<[a-z]++>)(?:(?:, ?| )\1)++"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _VERBAL_DATE_SOURCE = (
-    rf"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}},? )?(?:<int> {_MONTH}|\b{_MONTH} <int>)(?:,? <int>)?,?"
-    r" <time>(?: (?:[+-]?<int>|UTC|GMT|[A-Z]{2,4}T))?(?: <int>)?"
+    rf"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}},? )?(?:<int> {_MONTH}|\b{_MONTH} <int>)"
+    r"(?:,? <int>)?,? <time>(?: (?:[+-]?<int>|UTC|GMT|[A-Z]{2,4}T))?(?: <int>)?"
 )
 
 
@@ -184,7 +201,7 @@ def _is_name(quoted: str) -> bool:
 def _rewrite_quoted(token: str) -> str:
     """A quoted value is data; of a quoted HTTP request the method is not."""
     request = _regex("request", r"[\"'](GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S.*+").fullmatch(token)
-    return f"{request[1]} <path>" if request else "<str>"
+    return f'"{request[1]} <path>"' if request else "<str>"
 
 
 def _rewrite_ticked(token: str) -> str:
@@ -194,10 +211,10 @@ def _rewrite_ticked(token: str) -> str:
 def _rewrite_repr(token: str) -> str:
     """`<Foo object at 0x7f…>` and `<User: bob>` keep their class; `<class 'int'>` keeps what it names."""
     name = token[1:].split(" ", 1)[0].split(":", 1)[0]
-    if name in ("class", "function", "module"):
-        named = token[len(name) + 2 : -1].split(" ", 1)[0].strip("'\"")
-        return f"<{name} {_rewrite_fragment(named)}>" if named else token
-    return f"<{_rewrite_fragment(name)}>" if name.isidentifier() or "." in name else token
+    if name in ("class", "module", "function"):
+        named = _regex("named", r"<\w++ ['\"]?+[\w.]*+['\"]?+").match(token)
+        return f"{_rewrite_fragment(named[0])}>" if named else token
+    return f"<{_rewrite_fragment(name)}>"
 
 
 def _rewrite_url(token: str) -> str:
@@ -213,9 +230,7 @@ def _rewrite_chunk(token: str) -> str:
     if _regex("special", r"[\d@/\\.]").search(token) is None:
         return token
     core = token.rstrip(".:!?")
-    if core.lower() in TECHNICAL_WORDS:
-        return token
-    match = _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
+    match = None if core.lower() in TECHNICAL_WORDS else _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
     if match is not None:
         return f"<{match.lastgroup}>{token[len(core) :]}"
     label, colon, rest = core.partition(":")
@@ -227,7 +242,7 @@ def _rewrite_chunk(token: str) -> str:
 
 def _rewrite_fragment(token: str) -> str:
     """Digits inside of a longer name: `Thread-12`, `blk_-16089`, `node17.example`, `a1b2c3d4e5`."""
-    if _regex("digit", r"\d").search(token) is None:
+    if _regex("digit", r"\d").search(token) is None or token.rstrip(".:!?=").lower() in TECHNICAL_WORDS:
         return token
     return _regex("digits", r"(?:(?<=[_:=#])-)?[^\W_]*+").sub(_rewrite_word, token)
 
@@ -283,7 +298,7 @@ def _brace_spans(text: str) -> tuple[list[tuple[int, int]], list[int]]:
     """Outermost balanced spans (start, end), in order, and the braces that are never closed."""
     opened: list[int] = []
     spans: list[tuple[int, int]] = []
-    for match in _regex("braces", r"(?<![\"'])[{}]|[{}](?![\"'])").finditer(text):
+    for match in _regex("braces", r"[{}]").finditer(text):
         if match[0] == "{":
             opened.append(match.start())
         elif opened:

@@ -67,7 +67,7 @@ LANGUAGES: dict[str, Language] = {
         functions=(
             (r"^.*\[as ([^\]]++)\].*$", r"\1"),
             (r"^(?:async|new|get|set|static|bound|await)\s++(?=\S)", ""),
-            (r"^async\s+|/<.*$|\$\d+$", ""),
+            (r"/<.*$|\$\d+$| \(index \d+\)$", ""),
             (r"^.*<anonymous>$", ""),
         ),
         place="file",
@@ -195,17 +195,16 @@ def native_function(name: str) -> str:
     )
     if name[:2] in ("-[", "+["):
         return name
-    operator = ""
-    head, found, tail = name.partition("operator")
-    if found and not tail[:1].isidentifier():
-        symbol = re.match(r"\(\)|[^\w\s(]+|\s?[\w:]+", tail)
-        operator = f"operator{symbol[0].strip() if symbol else ''}"
-        name = head
-    name = _without_brackets(name).strip()
-    words = name.split()
-    plain = words[-1] if words and not operator else name.rpartition(" ")[2]
+    operator = _OPERATOR.search(name)
+    head = _without_brackets(name[: operator.start()] if operator else name)
+    plain = head.rpartition(" ")[2] if operator else (head.split() or [""])[-1].rstrip(":")
     plain = "" if plain in _ANONYMOUS or plain.startswith("0x") else plain.strip("*&")
-    return plain + operator
+    return f"{plain}{operator[0].replace(' ', '')}" if operator else plain
+
+
+_OPERATOR = re.compile(
+    r"(?<![\w~])operator(?:\s*(?:\(\)|\[\]|<=>|<<?=?|[^\w\s(<\[]++)|\s(?:new|delete)(?:\[\])?|\s[\w:]++)"
+)
 
 
 def _without_brackets(name: str) -> str:
@@ -222,14 +221,15 @@ def _without_brackets(name: str) -> str:
             break
         elif depth == 0 and piece != ")":
             out.append(piece)
-    return "".join(out).partition("{lambda")[0].rstrip(":") if out else ""
+    return "".join(out).partition("{lambda")[0]
 
 
 # Where a project or a library begins inside of an absolute path; what stands before differs between machines.
-_ROOT = re.compile(
-    r"^.*/(?:site-packages|dist-packages|node_modules|bower_components|pkg/mod|src/main/(?:java|kotlin|scala)|src/test/(?:java|kotlin)"
-    r"|\.cargo/registry/src/[^/]++|rustc/[0-9a-f]{8,}+|gems/[^/]++/gems|vendor/bundle/[^/]++/[^/]++/gems|python3?\.\d++|src)/"
+_LIBRARY = re.compile(
+    r"^.*/(?:site-packages|dist-packages|node_modules|bower_components|pkg/mod|\.cargo/registry/src/[^/]++"
+    r"|rustc/[0-9a-f]{8,}+|gems/[^/]++/gems|vendor/bundle/[^/]++/[^/]++/gems|bundle/gems|python3?\.\d++)/"
 )
+_SOURCES = re.compile(r"^(?:/usr/src/app/|.*?/src/(?:(?:main|test)/(?:java|kotlin|scala)/)?)")
 _HOME = re.compile(
     r"^(?:/(?:home|Users|users)/[^/]++/|/(?:builds|github|tmp|private/tmp)/[^/]++/|/home/runner/work/[^/]++/|/(?:usr/src/app|var/www/html|var/www|var/task"
     r"|usr/local/lib|usr/local|usr/lib|usr|srv|opt|app|code|workspace|work|data|root|mnt/[^/]++)/|/)"
@@ -246,26 +246,27 @@ _EXTENSION = re.compile(r"(?:\.(?:chunk|bundle|min|prod|development|esm|cjs|umd)
 
 
 def file_name(file: str | None) -> str:
-    """A file's place inside of its project, without host, installation prefix, versions, hashes and
-    extension.
+    """A file's place inside of its project, without host, installation prefix, versions, hashes, extension.
 
     `/home/ann/shop/orders/api.py`, `C:\\shop\\orders\\api.py` and `orders/api.py` all become `orders/api`.
     """
     path = (file or "").strip()[:1000].replace("\\", "/").partition("?")[0].partition("#")[0]
+    if path.startswith("node:"):
+        return path
     address = _ADDRESS.match(path)
     if address:
-        path = "/" + path[address.end() :].lstrip("/") if address[0][-2:] != "//" else path[address.end() :]
+        rooted = address[0].endswith("//") or address[0].startswith("app:")
+        path = path[address.end() :] if rooted else f"/{path[address.end() :].lstrip('/')}"
     return _without_noise(_inside_project(path))
 
 
 def _inside_project(path: str) -> str:
-    root = _ROOT.match("/" + path.lstrip("./") if not path.startswith("/") else path)
-    if root:
-        start = root.end() if path.startswith("/") else root.end() - 1 + len(path) - len(path.lstrip("./"))
-        return path[start:]
-    if not path.startswith("/"):
-        return path.removeprefix("./")
-    return "/".join(_HOME.sub("", path).split("/")[-2:])
+    absolute = path.startswith("/")
+    rooted = path if absolute else f"/{path.removeprefix('./')}"
+    start = _LIBRARY.match(rooted) or _SOURCES.match(rooted)
+    if start:
+        return rooted[start.end() :]
+    return "/".join(_HOME.sub("", path).split("/")[-2:]) if absolute else rooted[1:]
 
 
 def _without_noise(path: str) -> str:
