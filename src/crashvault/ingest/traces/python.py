@@ -37,7 +37,8 @@ _PRELUDES: tuple[tuple[str, re.Pattern[str]], ...] = (
 _PRELUDE_MARKS = ("xception", "Process ", "--- Logging")
 _TASK_NAME = re.compile(r"(?:future|handle): <\w{1,60}(?: finished)? name='([^']{1,200})'")
 _MESSAGE_END = re.compile(
-    r"""Traceback\ \(|\s*\+\ Exception\ Group|During\ handling\ of|The\ above\ exception|Exception\ (?:ignored|in)\ |
+    r"""Traceback\ \(|\s*\+\ Exception\ Group|During\ handling\ of|The\ above\ exception|
+    Exception\ (?:ignored|in)\ |
     Fatal\ Python|Task\ exception|Call\ stack:|Process\ \S+:$|Thread\ 0x|\"\"\"$|>>>\ |\$\ |sys:\d+:|
     [^\s:]{1,200}:\d{1,9}:\ \w*Warning:|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)[:\ ]|
     (?:make|gmake)(?:\[\d+\])?:\ \*\*\*|npm\ (?:ERR!|error)|error:\ Recipe""",
@@ -142,7 +143,8 @@ def _found(lines: Sequence[str], chain: list[_Traceback], prelude: _Prelude | No
 
 
 def _without_further_lines(traceback: _Traceback) -> _Traceback:
-    """The program went on after this one, so what follows its first line is more likely output than message."""
+    """The program went on after this one, so what follows its first line is more likely output than
+    message."""
     head, newline, rest = (traceback.value or "").partition("\n")
     if not newline:
         return traceback
@@ -171,7 +173,12 @@ def _traceback(lines: Sequence[str], at: int) -> _Traceback:
             break
         elif indent(line) > base:
             _add_detail(frames, line)
-        elif frames and kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
+        elif (
+            frames
+            and kind == "traceback"
+            and (found := _EXCEPTION.match(line))
+            and not _resumes(lines, at, base)
+        ):
             value, after = _message(lines, at, base, found[2])
             return _Traceback(first, after, frames, found[1], value, [], kind)
         elif not _resumes(lines, at, base) and indent("".join(lines[at + 1 : at + 2])) < base + 4:
