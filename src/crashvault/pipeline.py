@@ -124,12 +124,9 @@ def _draft(
     event = normalize(raw, received_at=now, levels=policy.levels, project=project)
     if given or files:
         _attach(store, event, given, files)
-    parts = codec.split(event, encode)
-    redacted = scrub(event, policy.scrub, parts.all)
-    if redacted:
-        parts = codec.split(event, encode)
+    redacted = scrub(event, policy.scrub)
     rank = policy.levels.get(event["level"], policy.levels[DEFAULT_LEVEL])
-    return prepare(event, parts, group(event, policy.rules), rank), redacted
+    return prepare(event, codec.split(event, encode), group(event, policy.rules), rank), redacted
 
 
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:

@@ -53,10 +53,6 @@ class Parts(NamedTuple):
     background: bytes | None = None
     background_digest: bytes | None = None
 
-    @property
-    def all(self) -> bytes:
-        return b"".join((self.payload, self.stack or b"", self.background or b""))
-
 
 def encode_light(value: Any) -> bytes:
     """JSON with what the standard library has, for commands that store one event."""
