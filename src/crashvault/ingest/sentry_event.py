@@ -72,7 +72,7 @@ def _formatted(template: Any, params: Any) -> Any:
 
 def _are_plain(params: Any) -> bool:
     values = params.values() if isinstance(params, dict) else params
-    return all(isinstance(value, str | float) or type(value) is int and abs(value) < 1 << 63 for value in values)
+    return all(isinstance(value, str | float) or (type(value) is int and abs(value) < 1 << 63) for value in values)
 
 
 def _take_contexts(event: dict[str, Any], raw: dict[str, Any]) -> None:
@@ -102,7 +102,9 @@ def _reported(errors: Any) -> list[dict[str, Any]]:
     if not isinstance(errors, list | tuple):
         return []
     found = (error for error in errors[:_MOST_REMARKS] if isinstance(error, dict))
-    return [{"field": str(error.get("name") or "event")[:300], "reason": str(error.get("type"))[:300]} for error in found]
+    return [
+        {"field": str(error.get("name") or "event")[:300], "reason": str(error.get("type"))[:300]} for error in found
+    ]
 
 
 def _remarks(meta: Any) -> list[dict[str, Any]]:
@@ -117,7 +119,9 @@ def _remarks(meta: Any) -> list[dict[str, Any]]:
         if "" in node:
             found += _remarks_of(path, node[""])
         room = max(0, _MOST_NODES - len(nodes))
-        children = [(f"{path}.{key}"[-300:].lstrip("."), child) for key, child in list(node.items())[:room] if key != ""]
+        children = [
+            (f"{path}.{key}"[-300:].lstrip("."), child) for key, child in list(node.items())[:room] if key != ""
+        ]
         nodes += children  # breadth first: hostile depth costs no recursion
     return found[:_MOST_REMARKS]
 
@@ -129,4 +133,7 @@ def _remarks_of(path: str, note: Any) -> list[dict[str, Any]]:
         for remark in (remarks if isinstance(remarks, list) else ())[:10]
         if isinstance(remark, list | tuple) and len(remark) > 1 and isinstance(remark[1], str)
     ]
-    return [{"field": path, "reason": _REMARKS.get(kind, "reported"), "detail": "by the SDK"} for kind in dict.fromkeys(kinds)]
+    return [
+        {"field": path, "reason": _REMARKS.get(kind, "reported"), "detail": "by the SDK"}
+        for kind in dict.fromkeys(kinds)
+    ]
