@@ -18,14 +18,16 @@ crashvault autolog --python .venv/bin/python app.py
 """
 
 
-@command(
-    "autolog", _EXAMPLES, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@command("autolog", _EXAMPLES, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")
-@click.option("--level", metavar="LEVEL", help="Severity of what is recorded. [default: error; critical for fatal signals]")
+@click.option(
+    "--level", metavar="LEVEL", help="Severity of what is recorded. [default: error; critical for fatal signals]"
+)
 @click.option("--release", metavar="VERSION", help="Version of the program. [default: $SENTRY_RELEASE]")
 @click.option("--environment", metavar="NAME", help="Such as production. [default: $SENTRY_ENVIRONMENT]")
-@click.option("--ignore", multiple=True, metavar="TYPE", help="Exceptions not to record, with their subclasses; may be repeated.")
+@click.option(
+    "--ignore", multiple=True, metavar="TYPE", help="Exceptions not to record, with their subclasses; may be repeated."
+)
 @click.option("--python", metavar="PATH", help="Interpreter that runs the program; Crashvault must be installed there.")
 @click.option("--quiet", is_flag=True, help="Do not say what was recorded.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT|-m MODULE|-c CODE|-] [ARGS]...")
@@ -53,7 +55,17 @@ def _check_program(program: tuple[str, ...]) -> None:
     if first in ("-m", "-c") and len(program) == 1:
         raise click.UsageError(f"argument expected for the {first} option")
     if first.startswith("-") and first not in ("-", "-m", "-c"):
-        known = ["--tag", "--level", "--release", "--environment", "--ignore", "--python", "--quiet", "--project", "--home"]
+        known = [
+            "--tag",
+            "--level",
+            "--release",
+            "--environment",
+            "--ignore",
+            "--python",
+            "--quiet",
+            "--project",
+            "--home",
+        ]
         import difflib
 
         raise click.NoSuchOption(first, possibilities=difflib.get_close_matches(first, known, 2, 0.5))
@@ -79,7 +91,9 @@ def _record(context: Context, deaths: Any, program: tuple[str, ...], settings: d
     from ..sdk.autolog import recorded_line
 
     try:
-        lines = [recorded_line(receipt) for receipt in supervise.record_deaths(context.store, deaths, program, settings)]
+        lines = [
+            recorded_line(receipt) for receipt in supervise.record_deaths(context.store, deaths, program, settings)
+        ]
     except CrashvaultError as error:
         err_console.print(escape(f"crashvault: the crash could not be recorded ({error})"))
         return

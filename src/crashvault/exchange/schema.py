@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypedDict, Union, get_type_hints
 
-import msgspec
 from msgspec import Meta, Struct
 
 from .. import models

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from hashlib import sha1
 from typing import NamedTuple
 
+from ..digests import sha1
 from ..models import Event, ExceptionInfo, Frame, Grouping
 from . import frames as stack
 from . import message, names

@@ -143,7 +143,11 @@ def _capture(error: BaseException, mechanism: str, settings: dict[str, Any], tol
 
     from .client import client_options
 
-    options = {"default_integrations": False, "auto_enabling_integrations": False, "add_full_stack": False}
+    options: dict[str, Any] = {
+        "default_integrations": False,
+        "auto_enabling_integrations": False,
+        "add_full_stack": False,
+    }
     release = settings.get("release") or os.environ.get("SENTRY_RELEASE", "")
     options = client_options(
         settings.get("home"), settings.get("project"), release, settings.get("environment"), options, told

@@ -62,14 +62,20 @@ def python_path(given: str) -> str:
         raise InvalidError(f"there is no Python {given}", "Give the path of an interpreter with --python")
     try:
         check = subprocess.run(
-            [path, "-c", "import crashvault.sdk.autolog, sentry_sdk"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+            [path, "-c", "import crashvault.sdk.autolog, sentry_sdk"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InvalidError(f"{path} cannot be run ({error})", "Give the path of an interpreter with --python") from error
+        raise InvalidError(
+            f"{path} cannot be run ({error})", "Give the path of an interpreter with --python"
+        ) from error
     if check.returncode != 0:
         last = (check.stderr.decode("utf-8", "replace").strip().splitlines() or ["it fails"])[-1]
         raise InvalidError(
-            f"Crashvault cannot be imported by {path} ({last[:200]})", f"Install it there: {path} -m pip install crashvault"
+            f"Crashvault cannot be imported by {path} ({last[:200]})",
+            f"Install it there: {path} -m pip install crashvault",
         )
     return path
 
@@ -162,7 +168,9 @@ def _dumps(folder: str) -> Iterator[tuple[int, str]]:
                 yield int(entry.removesuffix(ECHO)), dump[:MOST_DUMP]
 
 
-def record_deaths(store: Store, deaths: Sequence[Death], command: Sequence[str], settings: dict[str, Any]) -> list[Receipt]:
+def record_deaths(
+    store: Store, deaths: Sequence[Death], command: Sequence[str], settings: dict[str, Any]
+) -> list[Receipt]:
     """Record what killed the program or its children. Raises StoreError."""
     from ..models import DEFAULT_PROJECT
     from ..pipeline import record_events
@@ -204,7 +212,9 @@ def end_like(status: int) -> NoReturn:
 def _die_by(number: int) -> None:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # the core is the program's
+    resource.setrlimit(
+        resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1])
+    )  # the core is the program's
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})

@@ -108,7 +108,7 @@ class VaultWriter:
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
         self._writing_thread = 0
-        self._gave_up = False
+        self._gave_up: bool = False
         self._forking: set[int] = set()  # threads that hold the lock while they fork
 
     def _ensure_thread(self) -> None:

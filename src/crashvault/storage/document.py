@@ -12,9 +12,9 @@ this module makes of an event must not change without a migration that rebuilds 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from typing import Any
 
+from ..digests import blake2b
 from ..models import Event, ExceptionInfo, Frame
 from ..query.text import document, event_texts, stack_texts
 from ..query.tree import fold_path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..digests import dashed
 from ..models import Event
 from . import codec
 from .sqlite import SQLite, chunks, marks
@@ -78,7 +78,7 @@ class Loader:
         event = codec.join(
             codec.expand(body), self._expanded(stack), self._expanded(background), self._decode
         )
-        event["event_id"] = str(uuid.UUID(bytes=event_id))
+        event["event_id"] = dashed(event_id)
         event["project"] = project
         event["timestamp"] = timestamp
         event["received_at"] = received_at

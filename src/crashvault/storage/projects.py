@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class Projects:
 
     def _create(self, name: str, now: int) -> int:
         sql = "INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?) RETURNING id"
-        return int(self.db.value(sql, (name, secrets.token_hex(16), now)))
+        return int(self.db.value(sql, (name, os.urandom(16).hex(), now)))
 
 
 def check_name(name: str) -> None:

@@ -3,6 +3,7 @@
 It has to be harmless in any Python, also in one without Crashvault, and makes way for a sitecustomize that
 is there without it.
 """
+
 import os
 import sys
 
