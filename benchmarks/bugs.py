@@ -114,9 +114,7 @@ def build(seed: int, number: int, epoch: int) -> Bug:
     else:
         payload["logentry"] = {"message": message, "formatted": message, "params": []}
         payload["logger"] = f"{owner.name}.{words['noun']}"
-        payload["threads"] = {
-            "values": [{"stacktrace": {"frames": frames}, "crashed": False, "current": True}]
-        }
+        payload["threads"] = {"values": [{"stacktrace": {"frames": frames}, "crashed": False, "current": True}]}
     return Bug(number, owner, payload | _surroundings(owner, words, rng))
 
 
@@ -362,9 +360,7 @@ _LOCAL_SHAPES = (
 # --- the rest of a payload ------------------------------------------------------------------------
 
 
-def _exceptions(
-    owner: Service, words: dict[str, str], message: str, frames: list[Json], rng: Random
-) -> list[Json]:
+def _exceptions(owner: Service, words: dict[str, str], message: str, frames: list[Json], rng: Random) -> list[Json]:
     kind = rng.choice(EXCEPTIONS[owner.platform]).format_map(words)
     raised = _exception(kind, message, frames, rng)
     if owner.platform == "node" or rng.random() >= 0.15:

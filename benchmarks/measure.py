@@ -63,9 +63,7 @@ def timed(command: Sequence[str], env: Mapping[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def interleaved(
-    commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int
-) -> dict[str, list[float]]:
+def interleaved(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
     """Seconds of each round of each command; one unmeasured round warms the caches."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
@@ -103,16 +101,15 @@ def filled_vault(events: int, issues: int = 20_000) -> Path:
 
 
 def _fill(home: Path, events: int, issues: int) -> None:
+    from crashvault import core
     from crashvault.pipeline import record_events
 
-    from crashvault import core
-
     vault = core.open_vault(str(home))
-    span_end = 0
+    recorded = 0
     for batch in batches(realistic.events(events, issues=issues)):
         record_events(vault, batch)
-        span_end += len(batch)
-        progress(f"filling a vault: {span_end:,} of {events:,} events")
+        recorded += len(batch)
+        progress(f"filling a vault: {recorded:,} of {events:,} events")
     vault.close()
     progress("")
 
@@ -154,9 +151,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return (
-            f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
-        )
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

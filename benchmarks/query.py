@@ -69,9 +69,7 @@ def show(figures: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = measure.arguments("Query times by size of the vault.", rounds=7)
-    parser.add_argument(
-        "--sizes", default="10000,100000", help="numbers of events, rising, default %(default)s"
-    )
+    parser.add_argument("--sizes", default="10000,100000", help="numbers of events, rising, default %(default)s")
     options = parser.parse_args(argv)
     figures = run([int(size) for size in options.sizes.split(",")], options.rounds)
     show(figures)

@@ -155,9 +155,7 @@ def main() -> None:
         environment="production",
         send_default_pii=True,
     )
-    sentry_sdk.set_tags(
-        {"region": "eu-west-1", "tenant": random.randrange(1000), "request_id": str(uuid.uuid4())}
-    )
+    sentry_sdk.set_tags({"region": "eu-west-1", "tenant": random.randrange(1000), "request_id": str(uuid.uuid4())})
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger().setLevel(logging.INFO)
     for program in PROGRAMS:

@@ -67,9 +67,7 @@ def cli_adds(n: int, seed: int) -> Iterator[Raw]:
         if rng.random() < 0.5:
             raw["tags"] = rng.sample(NOUNS, rng.randint(1, 3))
         if rng.random() < 0.4:
-            raw["context"] = {
-                rng.choice(PROPERTIES): str(rng.randrange(10**5)) for _ in range(rng.randint(1, 4))
-            }
+            raw["context"] = {rng.choice(PROPERTIES): str(rng.randrange(10**5)) for _ in range(rng.randint(1, 4))}
         if rng.random() < 0.3:
             raw["stack"] = text_stack(rng)
         yield raw
@@ -144,7 +142,7 @@ def small_native(n: int, seed: int) -> Iterator[Raw]:
     rng = Random(f"small/{seed}")
     for _ in range(n):
         service, noun, message = rng.choice(SERVICES), rng.choice(NOUNS), _message(rng)
-        raw = {
+        raw: Raw = {
             "message": message,
             "level": rng.choice(("error", "warning", "info")),
             "release": f"v{rng.randint(1, 200)}",
@@ -194,9 +192,7 @@ def _message(rng: Random) -> str:
 def _log_line(rng: Random) -> str:
     clock = f"2026-{rng.randint(1, 12):02}-{rng.randint(1, 28):02} {rng.randint(0, 23):02}:{rng.randint(0, 59):02}"
     level = rng.choice(("INFO", "INFO", "DEBUG", "WARNING", "ERROR"))
-    return rng.choice(
-        (f"{clock}:07,123 {level} {rng.choice(SERVICES)}: ", f"[{level.lower()}] ", "")
-    ) + _message(rng)
+    return rng.choice((f"{clock}:07,123 {level} {rng.choice(SERVICES)}: ", f"[{level.lower()}] ", "")) + _message(rng)
 
 
 # --- stacks as text ---------------------------------------------------------------------------------
@@ -244,12 +240,8 @@ def _go_text(rng: Random) -> str:
     lines = [f"panic: {_message(rng)}", "", f"goroutine {rng.randint(1, 900)} [running]:"]
     for _ in range(rng.randint(3, 9)):
         noun, verb = rng.choice(NOUNS), rng.choice(VERBS)
-        lines.append(
-            f"main.({noun.title()}).{verb.title()}(0xc{rng.randbytes(5).hex()}, 0x{rng.randint(1, 99):x})"
-        )
-        lines.append(
-            f"\t/go/src/{rng.choice(SERVICES)}/{noun}.go:{rng.randint(9, 700)} +0x{rng.randint(16, 4000):x}"
-        )
+        lines.append(f"main.({noun.title()}).{verb.title()}(0xc{rng.randbytes(5).hex()}, 0x{rng.randint(1, 99):x})")
+        lines.append(f"\t/go/src/{rng.choice(SERVICES)}/{noun}.go:{rng.randint(9, 700)} +0x{rng.randint(16, 4000):x}")
     return "\n".join(lines)
 
 
@@ -279,9 +271,7 @@ def unfamiliar(value: Any, salt: int) -> Any:
     return walk(value)
 
 
-_SYLLABLES = tuple(
-    f"{a}{b}{c}" for a in "bdfgklmnprstvz" for b in "aeiou" for c in ("", "l", "n", "r", "s", "x")
-)
+_SYLLABLES = tuple(f"{a}{b}{c}" for a in "bdfgklmnprstvz" for b in "aeiou" for c in ("", "l", "n", "r", "s", "x"))
 
 
 @functools.cache

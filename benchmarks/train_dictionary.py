@@ -3,8 +3,9 @@
 `python -m benchmarks.train_dictionary` normalizes events of every shape, splits them as the store does,
 replaces the generator's vocabulary by invented words, trains one dictionary each for payloads and
 stacks, and shows what they gain on events they have not seen: other seeds with the real vocabulary and
-captures of the real sentry-sdk. `--write` puts them into the package. A dictionary that a release has
-shipped must never change: give the next number in `storage.codec` instead.
+captures of the real sentry-sdk, beside the dictionaries that the codec uses now. `--write` puts them into the
+package under the next free number; stored bodies name their dictionary, so an existing file never changes,
+and `storage.codec` decides which one is used.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from crashvault.storage import codec
 
 SHARE = {"native": 4, "sentry": 6, "add": 3, "wrap": 3, "otel": 3, "small": 2}  # of 21 training events
 RECEIVED = 1_790_000_000_000_000
+_STEMS = {"payloads": "payload", "stacks": "stack"}
 _K, _D = 256, 8  # segment and dmer length of the COVER algorithm, in bytes
 
 
@@ -57,7 +59,9 @@ def training_events(n: int, seed: int) -> Iterator[dict[str, Any]]:
 
 def train(samples: list[bytes], size: int) -> bytes:
     """A dictionary of at most `size` bytes."""
-    return zstandard.train_dictionary(size, list[bytes | bytearray | memoryview](samples), k=_K, d=_D, level=codec._LEVEL).as_bytes()
+    return zstandard.train_dictionary(
+        size, list[bytes | bytearray | memoryview](samples), k=_K, d=_D, level=codec._LEVEL
+    ).as_bytes()
 
 
 def held_out(n: int, seed: int) -> dict[str, Samples]:
@@ -83,9 +87,7 @@ def evaluation(test: dict[str, Samples], dictionaries: dict[str, bytes]) -> list
     return rows
 
 
-def _gain(
-    bodies: list[bytes], plain: zstandard.ZstdCompressor, fitted: zstandard.ZstdCompressor
-) -> dict[str, float]:
+def _gain(bodies: list[bytes], plain: zstandard.ZstdCompressor, fitted: zstandard.ZstdCompressor) -> dict[str, float]:
     sums: dict[str, list[int]] = defaultdict(list)
     for body in bodies:
         sums["raw B"].append(len(body))
@@ -98,18 +100,27 @@ def _gain(
     }
 
 
-def write(dictionaries: dict[str, bytes]) -> None:
-    """Put the dictionaries where the codec looks for them. An existing file is left as it is."""
-    folder = Path(crashvault.__file__).parent / "storage" / "dictionaries"
+def write(dictionaries: dict[str, bytes]) -> list[Path]:
+    """Put the dictionaries beside the package's others, under the next free number, and never over one."""
+    folder = _folder()
     folder.mkdir(exist_ok=True)
-    names = {"payloads": codec.DICTIONARIES[codec.PAYLOAD], "stacks": codec.DICTIONARIES[codec.STACK]}
-    for part, dictionary in dictionaries.items():
-        path = folder / names[part]
-        if path.exists():
-            raise SystemExit(
-                f"{path} exists: stored bodies may need it. Use the next number, or remove it first"
-            )
+    numbers = [int(path.stem.rpartition("-")[2]) for path in folder.glob("*.zdict")]
+    number = max(numbers, default=0) + 1
+    paths = [folder / f"{_STEMS[part]}-{number}.zdict" for part in dictionaries]
+    for path, dictionary in zip(paths, dictionaries.values(), strict=True):
         path.write_bytes(dictionary)
+    return paths
+
+
+def shipped() -> dict[str, bytes]:
+    """The dictionaries that the codec compresses with now."""
+    numbers = {"payloads": codec.PAYLOAD, "stacks": codec.STACK}
+    files = {part: _folder() / codec.DICTIONARIES[number] for part, number in numbers.items()}
+    return {part: path.read_bytes() for part, path in files.items() if path.exists()}
+
+
+def _folder() -> Path:
+    return Path(crashvault.__file__).parent / "storage" / "dictionaries"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -121,11 +132,15 @@ def main(argv: list[str] | None = None) -> None:
     samples = collect(training_events(options.events, seed=1001))
     sizes = {"payloads": options.payload_bytes, "stacks": options.stack_bytes}
     dictionaries = {part: train(getattr(samples, part), size) for part, size in sizes.items()}
-    rows = evaluation(held_out(400, seed=77), dictionaries)
+    test = held_out(400, seed=77)
+    rows = evaluation(test, dictionaries)
     measure.table("Mean size of a part; the dictionary has seen none of these events", rows)
-    if options.write:
-        write(dictionaries)
-    measure.finish("train_dictionary", {"sizes": sizes, "rows": rows}, options.json)
+    present = evaluation(test, shipped())
+    if present:
+        measure.table("The same with the dictionaries in use", present)
+    for path in write(dictionaries) if options.write else ():
+        print(f"written: {path}")
+    measure.finish("train_dictionary", {"sizes": sizes, "rows": rows, "in_use": present}, options.json)
 
 
 if __name__ == "__main__":

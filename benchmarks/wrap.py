@@ -33,9 +33,7 @@ def run(megabytes: int, rounds: int) -> dict[str, Any]:
         for _ in range(rounds):
             for name, command in _commands(megabytes).items():
                 for sink in ("pipe", "file"):
-                    taken = _timed(
-                        command, env, Path(folder) / "output" if sink == "file" else None, megabytes
-                    )
+                    taken = _timed(command, env, Path(folder) / "output" if sink == "file" else None, megabytes)
                     samples.setdefault((name, sink), []).append(taken)
     rows = []
     for (name, sink), values in samples.items():

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
 INSTALLED = frozenset({"python3", "node", "java", "javac", "gcc"})
 
 
+def _is_there(tool: str) -> bool:
+    """Whether `tool` runs. Version managers leave a command behind for versions that are not chosen."""
+    if shutil.which(tool) is None:
+        return False
+    if not tool.startswith("python3."):
+        return True
+    return subprocess.run([tool, "--version"], capture_output=True, check=False).returncode == 0
+
+
 def require(*tools: str) -> None:
     """Skip the calling test unless all `tools` (names of executables) are on the PATH."""
-    missing = [tool for tool in tools if shutil.which(tool) is None]
+    missing = [tool for tool in tools if not _is_there(tool)]
     if not missing:
         return
     if os.environ.get("CI") == "true" and INSTALLED.intersection(missing):

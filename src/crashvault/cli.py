@@ -17,5 +17,6 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     wrap group level
+    autolog
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .config import SETTINGS, Origin, check_key, parse_value
-from .errors import InvalidError, StoreError
+from .errors import CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
+
+if TYPE_CHECKING:
+    from .storage.health import Finding
 
 CONFIG_FILE = "config.json"
 LOG_FILE = "app.log"
@@ -69,6 +74,19 @@ def load_config(home: str | None = None) -> dict[str, Any]:
 def save_config(config: dict[str, Any], home: str | None = None) -> None:
     """Replace `config.json`, whole or not at all."""
     _write_json_atomic(config_path(home_dir(home)), config)
+
+
+def save_checked_config(text: str, home: str | None = None) -> None:
+    """Replace `config.json` by what a person wrote. Raises InvalidError, and leaves the old one, where that is wrong."""
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise InvalidError(f"that is not JSON ({error})", "Nothing was changed; try again") from error
+    if not isinstance(config, dict):
+        raise InvalidError("that is not a JSON object", "Write settings as {\"name\": value}")
+    for key, value in config.items():
+        parse_value(key, value if isinstance(value, str) else json.dumps(value))
+    save_config(config, home)
 
 
 def get_setting(store: Store, key: str) -> tuple[Any, Origin]:
@@ -143,3 +161,52 @@ def write_text_atomic(path: str, text: str) -> None:
         raise StoreError(
             f"{path} cannot be written ({error.strerror})", "Check the directory's permissions and free space"
         ) from error
+
+
+@contextmanager
+def atomic_file(path: str) -> Iterator[BinaryIO]:
+    """A file to be written whole or not at all: made beside the target and put in place when the block ends well.
+
+    A pipe or device is written as it is. Raises StoreError.
+    """
+    special = os.path.exists(path) and not os.path.isfile(path)
+    if special and os.path.isdir(path):
+        raise StoreError(f"{path} is a directory", "Give the name of a file in it")
+    part = path if special else os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.tmp")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=1 << 18) as file:
+            yield file
+            file.flush()
+            if not special:
+                os.fsync(file.fileno())
+        if not special:
+            os.replace(part, os.path.realpath(path))
+    except BaseException as error:
+        if not special and os.path.exists(part):
+            os.unlink(part)
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise StoreError(
+                f"{path} cannot be written ({error.strerror or error})", "Check the directory's permissions and free space"
+            ) from error
+        raise
+
+
+# Health
+
+
+def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]:
+    """What `doctor` finds: each check's name with its findings."""
+    from .storage.health import Finding
+    from .storage.health import examine as checks
+
+    results = list(checks(store.db, store.home, deep=deep))
+    wrong = check_config_file(store.home)
+    results.append(("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong]))
+    return results
+
+
+def broken(error: CrashvaultError) -> Finding:
+    """The finding that the vault cannot even be opened."""
+    from .storage.health import Finding
+
+    return Finding("error", "opening", error.message, error.hint)

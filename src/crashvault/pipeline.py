@@ -18,6 +18,7 @@ from .ingest.scrub import ScrubPolicy, policy_from, scrub
 from .logs import log_debug
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event
 from .storage import codec
+from .storage.document import trim_caches
 from .storage.recording import Prepared, Stored, prepare
 from .storage.store import Store
 
@@ -65,6 +66,7 @@ def record_events(
     the door they came through, for the ledger of drops. `attachments` are files already in the blob store,
     by the index of their event. Raises StoreError when the vault cannot take anything.
     """
+    trim_caches()
     now = clock.now() if received_at is None else received_at
     policy = load_policy(store)
     encode = codec.fast_encoder() if len(raws) >= MANY else codec.encode_light
@@ -122,12 +124,9 @@ def _draft(
     event = normalize(raw, received_at=now, levels=policy.levels, project=project)
     if given or files:
         _attach(store, event, given, files)
-    parts = codec.split(event, encode)
-    redacted = scrub(event, policy.scrub, parts.all)
-    if redacted:
-        parts = codec.split(event, encode)
+    redacted = scrub(event, policy.scrub)
     rank = policy.levels.get(event["level"], policy.levels[DEFAULT_LEVEL])
-    return prepare(event, parts, group(event, policy.rules), rank), redacted
+    return prepare(event, codec.split(event, encode), group(event, policy.rules), rank), redacted
 
 
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:

@@ -45,7 +45,7 @@ class VaultGroup(click.Group):
     def add_lazy_command(self, name: str, *aliases: str) -> None:
         """Register the command that `commands/<name>_cmd.py` defines, under its name and short names."""
         self._modules[name] = f"crashvault.commands.{name.replace('-', '_')}_cmd"
-        self._aliases.update({alias: name for alias in aliases})
+        self._aliases.update(dict.fromkeys(aliases, name))
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted({*self._modules, *super().list_commands(context)})

@@ -10,7 +10,6 @@ from ..output.shapes import event_shape, issue_shape, listing
 from ..query.tree import Everything, Node, Pattern, Term, all_of, fields_used
 from .context import Context, emit
 
-
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 
 

@@ -15,6 +15,7 @@ Replacement = tuple[str, str]
 class Language(NamedTuple):
     """How names read in one language."""
 
+    name: str
     functions: tuple[Replacement, ...] = ()
     modules: tuple[Replacement, ...] = ()
     place: str = (
@@ -23,7 +24,6 @@ class Language(NamedTuple):
     anonymous: frozenset[str] = frozenset()  # names that stand for "no name"
     transparent: frozenset[str] = frozenset()  # frames that belong to the function around them
     short: bool = False  # the class before a method's name is not reliable: keep the last part only
-    tail: str = "."  # separator before that last part
 
 
 _ANONYMOUS = frozenset({"", "?", "??", "<anonymous>", "<unknown>", "unknown", "anonymous", "(anonymous)"})
@@ -36,12 +36,14 @@ _JVM_PROXY = (
 
 LANGUAGES: dict[str, Language] = {
     "python": Language(
+        "python",
         functions=((r"^.*<locals>\.", ""),),
         place="module",
         anonymous=frozenset({"<lambda>"}),
         transparent=frozenset({"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"}),
     ),
     "java": Language(
+        "java",
         functions=(
             (
                 r"^(?:static |lambda\$)?(?:lambda\$)?(\w++)\$(?:\d+|default|suspendImpl|lambda)(?:\$\d+)*$",
@@ -61,10 +63,11 @@ LANGUAGES: dict[str, Language] = {
         transparent=frozenset({"access"}),
     ),
     "javascript": Language(
+        "javascript",
         functions=(
             (r"^.*\[as ([^\]]++)\].*$", r"\1"),
             (r"^(?:async|new|get|set|static|bound|await)\s++(?=\S)", ""),
-            (r"^async\s+|/<.*$|\$\d+$", ""),
+            (r"/<.*$|\$\d+$| \(index \d+\)$", ""),
             (r"^.*<anonymous>$", ""),
         ),
         place="file",
@@ -72,6 +75,7 @@ LANGUAGES: dict[str, Language] = {
         short=True,
     ),
     "go": Language(
+        "go",
         functions=(
             (r"^.*/(?=[^/]*$)", ""),
             (r"\[\.\.\.\]|\[[^\[\]]*+\]|·dwrap·\d+|-fm$|-range\d+$", ""),
@@ -82,6 +86,7 @@ LANGUAGES: dict[str, Language] = {
         ),
     ),
     "rust": Language(
+        "rust",
         functions=(
             (r"::h[0-9a-f]{16}$|\[[0-9a-f]{8,16}\]", ""),
             (r"(?:::)?\{\{?(?:closure|impl|async_fn|vtable)[^{}]*+\}\}?(?:::\d+)?", ""),
@@ -91,6 +96,7 @@ LANGUAGES: dict[str, Language] = {
         place="",
     ),
     "csharp": Language(
+        "csharp",
         functions=(
             (r"\(.*\)$", ""),
             (r"^.*<(\w++)>[bgd]__?\w*+(?:\|[\w]*+)?(?:\.MoveNext)?$", r"\1"),
@@ -101,6 +107,7 @@ LANGUAGES: dict[str, Language] = {
         anonymous=frozenset({"MoveNext"}),
     ),
     "php": Language(
+        "php",
         functions=(
             (r"\{closure(?::([^:{}]++(?:::[^:{}(]++)?)\(?\)?[^{}]*+)?\}", r"\1"),
             (r"class@anonymous.*?(?=::|->|$)", "class@anonymous"),
@@ -110,6 +117,7 @@ LANGUAGES: dict[str, Language] = {
         place="file",
     ),
     "ruby": Language(
+        "ruby",
         functions=(
             (r"^(?:(?:block|rescue|ensure)(?: \(\d+ levels\))? in )++", ""),
             (r"^.*[#.](?=[\w?!=]++$)", ""),
@@ -117,6 +125,7 @@ LANGUAGES: dict[str, Language] = {
         place="file",
     ),
     "elixir": Language(
+        "elixir",
         functions=(
             (r"^anonymous fn/\d+ in ", ""),
             (r"^-(?:fun\.)?(.+?)/\d+-(?:fun|anonymous|lc\$\^\d+/\d+|inlined)-\d+-.*$", r"\1"),
@@ -125,15 +134,18 @@ LANGUAGES: dict[str, Language] = {
         ),
         anonymous=frozenset({"-fun"}),
     ),
-    "native": Language(place=""),
-    "other": Language(functions=((r"\(.*\)$", ""),), place="module"),
+    "native": Language("native", place=""),
+    "other": Language("other", functions=((r"\(.*\)$", ""),), place="module"),
 }
-for _alias, _name in (
-    ("node", "javascript"), ("typescript", "javascript"), ("kotlin", "java"), ("scala", "java"), ("android", "java"),
-    ("dotnet", "csharp"), ("c", "native"), ("cpp", "native"), ("objc", "native"), ("cocoa", "native"), ("swift", "native"),
-    ("erlang", "elixir"),
-):  # fmt: skip
-    LANGUAGES[_alias] = LANGUAGES[_name]
+_ALIASES = {
+    "javascript": ("node", "typescript"),
+    "java": ("kotlin", "scala", "android"),
+    "csharp": ("dotnet",),
+    "native": ("c", "cpp", "objc", "cocoa", "swift"),
+    "elixir": ("erlang",),
+}
+for _name, _others in _ALIASES.items():
+    LANGUAGES.update(dict.fromkeys(_others, LANGUAGES[_name]))
 
 _compiled: dict[str, re.Pattern[str]] = {}
 
@@ -159,7 +171,7 @@ def function_name(function: str | None, platform: str | None, *, minified: bool 
     for pattern, replacement in spoken.functions:
         name = _sub(pattern, replacement, name)
     if spoken.short and not name.startswith("<"):
-        name = name.rpartition(spoken.tail)[2]
+        name = name.rpartition(".")[2]
     if name in _ANONYMOUS or name in spoken.anonymous or (minified and len(name) <= 2):
         return ""
     return name.strip(" :.")
@@ -172,31 +184,32 @@ def is_transparent(function: str | None, platform: str | None) -> bool:
 
 
 def native_function(name: str) -> str:
-    """A C or C++ function without arguments, templates, clones and offsets: `ns::Foo<int>::bar(int) const` → `ns::Foo::bar`."""
+    """A C or C++ function without arguments, templates, clones and offsets: `ns::Foo<int>::bar(int) const` →
+    `ns::Foo::bar`."""
     name = _sub(r"\[clone [^\]]*+\]|\[abi:[^\]]*+\]|@{1,2}[\w.]++$|\s*\+\s*(?:0x)?[0-9a-fA-F]++$", "", name)
     name = _sub(r"(?:\.(?:isra|part|constprop|cold|lto_priv|llvm|localalias|clone)(?:\.\d+)*+)++$", "", name)
     name = _sub(
-        r"\(anonymous namespace\)::|`anonymous namespace'::|\{anonymous\}::|^non-virtual thunk to |^virtual thunk to ",
+        r"\(anonymous namespace\)::|`anonymous namespace'::|\{anonymous\}::|^(?:non-)?virtual thunk to ",
         "",
         name,
     )
     if name[:2] in ("-[", "+["):
         return name
-    operator = ""
-    head, found, tail = name.partition("operator")
-    if found and not tail[:1].isidentifier():
-        symbol = re.match(r"\(\)|[^\w\s(]+|\s?[\w:]+", tail)
-        operator = f"operator{symbol[0].strip() if symbol else ''}"
-        name = head
-    name = _without_brackets(name).strip()
-    words = name.split()
-    plain = words[-1] if words and not operator else name.rpartition(" ")[2]
+    operator = _OPERATOR.search(name)
+    head = _without_brackets(name[: operator.start()] if operator else name)
+    plain = head.rpartition(" ")[2] if operator else (head.split() or [""])[-1].rstrip(":")
     plain = "" if plain in _ANONYMOUS or plain.startswith("0x") else plain.strip("*&")
-    return plain + operator
+    return f"{plain}{operator[0].replace(' ', '')}" if operator else plain
+
+
+_OPERATOR = re.compile(
+    r"(?<![\w~])operator(?:\s*(?:\(\)|\[\]|<=>|<<?=?|[^\w\s(<\[]++)|\s(?:new|delete)(?:\[\])?|\s[\w:]++)"
+)
 
 
 def _without_brackets(name: str) -> str:
-    """Drop `<…>` with everything inside, and everything from the argument list on (`{lambda(int)#1}` is a name part)."""
+    """Drop `<…>` with everything inside, and everything from the argument list on (`{lambda(int)#1}` is a
+    name part)."""
     out = []
     depth = 0
     for piece in re.split(r"([<>()])", name):
@@ -208,14 +221,15 @@ def _without_brackets(name: str) -> str:
             break
         elif depth == 0 and piece != ")":
             out.append(piece)
-    return "".join(out).partition("{lambda")[0].rstrip(":") if out else ""
+    return "".join(out).partition("{lambda")[0]
 
 
 # Where a project or a library begins inside of an absolute path; what stands before differs between machines.
-_ROOT = re.compile(
-    r"^.*/(?:site-packages|dist-packages|node_modules|bower_components|pkg/mod|src/main/(?:java|kotlin|scala)|src/test/(?:java|kotlin)"
-    r"|\.cargo/registry/src/[^/]++|rustc/[0-9a-f]{8,}+|gems/[^/]++/gems|vendor/bundle/[^/]++/[^/]++/gems|python3?\.\d++|src)/"
+_LIBRARY = re.compile(
+    r"^.*/(?:site-packages|dist-packages|node_modules|bower_components|pkg/mod|\.cargo/registry/src/[^/]++"
+    r"|rustc/[0-9a-f]{8,}+|gems/[^/]++/gems|vendor/bundle/[^/]++/[^/]++/gems|bundle/gems|python3?\.\d++)/"
 )
+_SOURCES = re.compile(r"^(?:/usr/src/app/|.*?/src/(?:(?:main|test)/(?:java|kotlin|scala)/)?)")
 _HOME = re.compile(
     r"^(?:/(?:home|Users|users)/[^/]++/|/(?:builds|github|tmp|private/tmp)/[^/]++/|/home/runner/work/[^/]++/|/(?:usr/src/app|var/www/html|var/www|var/task"
     r"|usr/local/lib|usr/local|usr/lib|usr|srv|opt|app|code|workspace|work|data|root|mnt/[^/]++)/|/)"
@@ -232,25 +246,27 @@ _EXTENSION = re.compile(r"(?:\.(?:chunk|bundle|min|prod|development|esm|cjs|umd)
 
 
 def file_name(file: str | None) -> str:
-    """A file's place inside of its project, without host, installation prefix, versions, hashes and extension.
+    """A file's place inside of its project, without host, installation prefix, versions, hashes, extension.
 
     `/home/ann/shop/orders/api.py`, `C:\\shop\\orders\\api.py` and `orders/api.py` all become `orders/api`.
     """
     path = (file or "").strip()[:1000].replace("\\", "/").partition("?")[0].partition("#")[0]
+    if path.startswith("node:"):
+        return path
     address = _ADDRESS.match(path)
     if address:
-        path = "/" + path[address.end() :].lstrip("/") if address[0][-2:] != "//" else path[address.end() :]
+        rooted = address[0].endswith("//") or address[0].startswith("app:")
+        path = path[address.end() :] if rooted else f"/{path[address.end() :].lstrip('/')}"
     return _without_noise(_inside_project(path))
 
 
 def _inside_project(path: str) -> str:
-    root = _ROOT.match("/" + path.lstrip("./") if not path.startswith("/") else path)
-    if root:
-        start = root.end() if path.startswith("/") else root.end() - 1 + len(path) - len(path.lstrip("./"))
-        return path[start:]
-    if not path.startswith("/"):
-        return path.removeprefix("./")
-    return "/".join(_HOME.sub("", path).split("/")[-2:])
+    absolute = path.startswith("/")
+    rooted = path if absolute else f"/{path.removeprefix('./')}"
+    start = _LIBRARY.match(rooted) or _SOURCES.match(rooted)
+    if start:
+        return rooted[start.end() :]
+    return "/".join(_HOME.sub("", path).split("/")[-2:]) if absolute else rooted[1:]
 
 
 def _without_noise(path: str) -> str:
@@ -270,7 +286,8 @@ def module_name(module: str, platform: str | None) -> str:
 
 
 def place(module: str | None, file: str | None, platform: str | None) -> str:
-    """Where a function is defined: its module if that is known and stable, else its file inside of the project."""
+    """Where a function is defined: its module if that is known and stable, else its file inside of the
+    project."""
     spoken = language(platform)
     if not spoken.place:
         return ""
@@ -286,7 +303,8 @@ _GENERIC_SUFFIX = re.compile(r"<.*$|`\d+.*$|\[.*$")
 
 
 def type_name(type_: str | None) -> str:
-    """An exception's type without module, package, pointer and type parameters: `java.io.IOException` → `IOException`."""
+    """An exception's type without module, package, pointer and type parameters: `java.io.IOException` →
+    `IOException`."""
     name = (type_ or "").strip()[:300].lstrip("*&")
     if not name or " " in name:
         return name

@@ -1,7 +1,7 @@
 """Grouping rules that users write: plain data in, compiled rules out.
 
-A rule is a dictionary with `match` and what to do: `fingerprint`, `title`, `in_app` or `ignore_frame`. The first fingerprint
-rule that matches wins; rules about frames all apply, in order.
+A rule is a dictionary with `match` and what to do: `fingerprint`, `title`, `in_app` or `ignore_frame`. The
+first fingerprint rule that matches wins; rules about frames all apply, in order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..errors import InvalidError
 from ..models import Event, ExceptionInfo, Frame
 from . import names
 
-Predicate = Callable[[str], bool]
+Test = Callable[[list[str]], bool]  # of all texts that a key has in an event, or of a frame's one text
 
 EVENT_KEYS = (
     "type",
@@ -38,8 +38,8 @@ class Rule(NamedTuple):
     """One compiled rule: what must hold of the event, of one of its frames, and what follows."""
 
     position: int
-    event_tests: tuple[tuple[str, Predicate], ...]
-    frame_tests: tuple[tuple[str, Predicate], ...]
+    event_tests: tuple[tuple[str, Test], ...]
+    frame_tests: tuple[tuple[str, Test], ...]
     fingerprint: tuple[str, ...]
     title: str
     in_app: bool | None
@@ -116,7 +116,7 @@ def _listed(words: Iterable[str]) -> str:
 
 def _compile_match(
     where: str, match: Mapping[Any, Any]
-) -> tuple[tuple[tuple[str, Predicate], ...], tuple[tuple[str, Predicate], ...]]:
+) -> tuple[tuple[tuple[str, Test], ...], tuple[tuple[str, Test], ...]]:
     event_tests, frame_tests = [], []
     for key, value in match.items():
         if key in FRAME_KEYS:
@@ -129,26 +129,30 @@ def _compile_match(
     return tuple(event_tests), tuple(frame_tests)
 
 
-def _predicate(where: str, key: str, value: Any) -> Predicate:
-    """A glob, or a list of globs any of which may match; a leading `!` negates the whole."""
+def _predicate(where: str, key: str, value: Any) -> Test:
+    """A glob, or a list of globs any of which may match; none of those that begin with `!` may."""
     globs = value if isinstance(value, list) else [value]
-    if not globs or not all(isinstance(glob, str) and glob for glob in globs):
+    if not globs or not all(isinstance(glob, str) and glob.strip("!") for glob in globs):
         raise InvalidError(
             f"{where}: `{key}` must be a pattern or a list of patterns",
             "Patterns are text; `*` and `?` are wild.",
         )
-    negated = [glob[1:] for glob in globs if glob.startswith("!")]
-    wanted = [glob.removeprefix("\\") for glob in globs if not glob.startswith("!")]
-    accept = _any_glob(wanted, key) if wanted else None
-    refuse = _any_glob(negated, key) if negated else None
-    return lambda text: (accept is None or accept(text)) and not (refuse is not None and refuse(text))
+    wanted = _patterns([glob for glob in globs if not glob.startswith("!")], key)
+    refused = _patterns([glob[1:] for glob in globs if glob.startswith("!")], key)
+
+    def test(texts: list[str]) -> bool:
+        return (not wanted or _any_match(wanted, texts)) and not _any_match(refused, texts)
+
+    return test
 
 
-def _any_glob(globs: list[str], key: str) -> Predicate:
-    flags = re.IGNORECASE if key in _CASELESS else 0
-    sources = [source for glob in globs for source in _sources(glob, key)]
-    patterns = [re.compile(source, flags | re.DOTALL) for source in sources]
-    return lambda text: any(pattern.match(text) for pattern in patterns)
+def _any_match(patterns: list[re.Pattern[str]], texts: list[str]) -> bool:
+    return any(pattern.match(text) for pattern in patterns for text in texts)
+
+
+def _patterns(globs: list[str], key: str) -> list[re.Pattern[str]]:
+    flags = re.DOTALL | (re.IGNORECASE if key in _CASELESS else 0)
+    return [re.compile(source, flags) for glob in globs for source in _sources(glob, key)]
 
 
 def _sources(glob: str, key: str) -> list[str]:
@@ -161,8 +165,8 @@ def _sources(glob: str, key: str) -> list[str]:
 def translate_glob(glob: str) -> str:
     """A glob as a regular expression that needs linear time in the text for each star at most once.
 
-    `*` is any run of characters (also `/`), `?` one character, `[abc]` and `[!abc]` a set. Between two stars the first place
-    that fits is as good as any, hence the atomic groups: nothing is ever tried twice.
+    `*` is any run of characters (also `/`), `?` one character, `[abc]` and `[!abc]` a set. Between two stars
+    the first place that fits is as good as any, hence the atomic groups: nothing is ever tried twice.
     """
     parts = [_literal(part) for part in re.split(r"\*+", glob)]
     if len(parts) == 1:
@@ -267,7 +271,7 @@ def _rewritten(active: list[Rule], frames: list[Frame]) -> list[Frame]:
 
 
 def _event_holds(rule: Rule, event: Event) -> bool:
-    return all(any(test(text) for text in _event_texts(event, key)) for key, test in rule.event_tests)
+    return all(test(_event_texts(event, key)) for key, test in rule.event_tests)
 
 
 def _event_texts(event: Event, key: str) -> list[str]:
@@ -303,7 +307,7 @@ def all_frames(event: Event) -> Iterable[Frame]:
 
 
 def _frame_holds(rule: Rule, frame: Frame) -> bool:
-    return all(test(_frame_text(frame, key)) for key, test in rule.frame_tests)
+    return all(test([_frame_text(frame, key)]) for key, test in rule.frame_tests)
 
 
 def _frame_text(frame: Frame, key: str) -> str:

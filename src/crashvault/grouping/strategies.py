@@ -1,21 +1,22 @@
 """Event → Grouping: which issue an event belongs to, and why.
 
 The order of strategies: the client's fingerprint, the user's rules, then what algorithm v1 computes:
-root-cause exception with the frame that raised it and the template of its message; a stack without exception likewise;
-else the message alone. Algorithms are versioned and live beside each other in `ALGORITHMS`, since hashes that
-are stored must stay computable.
+root-cause exception with the frame that raised it and the template of its message; a stack without exception
+likewise; else the message alone. Algorithms are versioned and live beside each other in `ALGORITHMS`, since
+hashes that are stored must stay computable.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from hashlib import sha1
 from typing import NamedTuple
 
+from ..digests import sha1
 from ..models import Event, ExceptionInfo, Frame, Grouping
 from . import frames as stack
-from . import message, names, rules as user_rules
+from . import message, names
+from . import rules as user_rules
 from .bounded import Memo
 from .rules import NO_RULES, Rules
 from .title import culprit_of, title_of
@@ -36,8 +37,8 @@ class Key(NamedTuple):
 def group(event: Event, rules: Rules = NO_RULES, algorithm: str = ALGORITHM) -> Grouping:
     """Which issue `event` (normalized) belongs to.
 
-    `rules` come from `compile_rules`; `algorithm` names an entry of `ALGORITHMS` (KeyError if there is none). Never raises on
-    what an event holds. The hash is the SHA-1 of the key in UTF-8.
+    `rules` come from `compile_rules`; `algorithm` names an entry of `ALGORITHMS` (KeyError if there is
+    none). Never raises on what an event holds. The hash is the SHA-1 of the key in UTF-8.
     """
     if rules.frames:
         event = user_rules.apply_frame_rules(rules, event)
@@ -62,7 +63,8 @@ def group(event: Event, rules: Rules = NO_RULES, algorithm: str = ALGORITHM) -> 
 
 
 def explain(grouping: Grouping) -> list[tuple[str, str]]:
-    """(what, value) pairs for people: the reason, what the key was made of, the key, its hash, the algorithm."""
+    """(what, value) pairs for people: the reason, what the key was made of, the key, its hash, the
+    algorithm."""
     return [
         ("reason", grouping.reason),
         *grouping.parts,
@@ -95,10 +97,11 @@ def _exceptions_key(exceptions: list[ExceptionInfo], platform: str | None) -> Ke
 
 
 def _root_index(exceptions: list[ExceptionInfo]) -> int:
-    """Position of the exception that is the cause: the first, but for those that say less than what they led to.
+    """Position of the exception that is the cause: the first, but for those that say less than what they led
+    to.
 
-    An exception that was merely being handled when another one was raised (Python's `__context__`) did not cause it,
-    and an empty one (no type and no value) explains nothing.
+    An exception that was merely being handled when another one was raised (Python's `__context__`) did not
+    cause it, and an empty one (no type and no value) explains nothing.
     """
     last = len(exceptions) - 1
     start = 0
@@ -130,7 +133,7 @@ def _exception_key(exceptions: list[ExceptionInfo], index: int, platform: str | 
         text = f"{type_}: {template.key}" if type_ and template.key else type_ or template.key
         return Key(text, "Same exception type and message; there is no stack trace.", tuple(parts), None)
     text = "\n".join((type_, *location, template.key) if template.key else (type_, *location))
-    return Key(text, _REASONS[owner != index, len(exceptions) > 1, bool(template.text)], tuple(parts), frame)
+    return Key(text, _reason(owner != index, len(exceptions) > 1, bool(template.text)), tuple(parts), frame)
 
 
 _types: Memo[str, str] = Memo(512)
@@ -146,20 +149,16 @@ def _type(raw: str | None) -> str:
     return found
 
 
-_REASONS: dict[tuple[bool, bool, bool], str] = {
-    (outer, chained, has_message): (
-        f"Same {'root-cause exception' if chained else 'exception'} type"
-        f"{',' if has_message else ' and'} {'frame of the nearest exception with own code' if outer else 'crashing frame'}"
-        f"{' and message' if has_message else ''}."
-    )
-    for outer in (False, True)
-    for chained in (False, True)
-    for has_message in (False, True)
-}
+def _reason(outer: bool, chained: bool, has_message: bool) -> str:
+    what = "root-cause exception type" if chained else "exception type"
+    where = "frame of the nearest exception in own code" if outer else "crashing frame"
+    return f"Same {what}, {where} and message." if has_message else f"Same {what} and {where}."
+
 
 # What a signal or a sanitizer reports as its value is addresses and sizes, unless an assertion speaks.
 _CRASH = re.compile(
-    r"SIG[A-Z]{2,6}|EXC_[A-Z_]+|EXCEPTION_[A-Z_]+|[a-z]+(?:-[a-z]+)+|0x[0-9a-f]+|SEGV|Fatal Error|Segmentation fault|.*Sanitizer.*"
+    r"SIG[A-Z]{2,6}|EXC_[A-Z_]+|EXCEPTION_[A-Z_]+|[a-z]+(?:-[a-z]+)+|0x[0-9a-f]+|SEGV|ABRT"
+    r"|Fatal Error|Segmentation fault|.*Sanitizer.*"
 )
 _SPOKEN = re.compile(r"assert|check failed|terminate|what\(\)|panic|exception|runtime error", re.IGNORECASE)
 
@@ -175,7 +174,8 @@ def _is_crash_report(type_: str, value: str, platform: str | None) -> bool:
 def _location(
     exceptions: list[ExceptionInfo], index: int, platform: str | None, type_: str
 ) -> tuple[int, list[str], Frame | None]:
-    """(whose frames, their texts, the frame itself): the cause's own code, else that of the exceptions it led to.
+    """(whose frames, their texts, the frame itself): the cause's own code, else that of the exceptions it
+    led to.
 
     A cause that was raised wholly inside of a library is told apart by the user's code that got to see it.
     """
@@ -196,7 +196,8 @@ def _location(
 
 
 def _group_leaves(exceptions: list[ExceptionInfo]) -> list[int]:
-    """Positions of the exceptions inside of a group that contain no others; empty when it is a plain chain."""
+    """Positions of the exceptions inside of a group that contain no others; empty when it is a plain
+    chain."""
     if not any(_is_group(info) for info in exceptions):
         return []
     parents = {(info.get("mechanism") or {}).get("parent_id") for info in exceptions}
@@ -221,7 +222,8 @@ def _is_group(info: ExceptionInfo) -> bool:
 
 
 def _group_key(exceptions: list[ExceptionInfo], leaves: list[int], platform: str | None) -> Key | None:
-    """The set of what a group holds: order and number of equal leaves vary with timing, so they don't count."""
+    """The set of what a group holds: order and number of equal leaves vary with timing, so they don't
+    count."""
     keys: dict[str, Key] = {}
     for index in leaves:
         key = _exception_key([exceptions[index]], 0, platform)
@@ -263,11 +265,29 @@ def _message_key(event: Event) -> Key:
 # ------------------------------------------------------------------ fingerprints
 
 _VARIABLE = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
-_ABSENT = {"type": "<no-type>", "value": "<no-value>", "message": "<no-message>", "function": "<no-function>",
-           "module": "<no-module>", "transaction": "<no-transaction>", "level": "<no-level>", "logger": "<no-logger>",
-           "package": "<no-package>", "abs_path": "<no-abs-path>", "file": "<no-file>"}  # fmt: skip
-_SYNONYMS = {"error.type": "type", "error.value": "value", "stack.function": "function", "stack.module": "module",
-             "stack.package": "package", "stack.abs_path": "abs_path", "path": "file"}  # fmt: skip
+_VARIABLES = frozenset(
+    (
+        "type",
+        "value",
+        "message",
+        "function",
+        "module",
+        "transaction",
+        "level",
+        "logger",
+        "package",
+        "abs_path",
+        "file",
+    )
+)
+_SYNONYMS = {
+    "error.type": "type",
+    "error.value": "value",
+    "stack.function": "function",
+    "stack.module": "module",
+    "stack.package": "package",
+    "stack.abs_path": "abs_path",
+}
 
 
 def _only_default(fingerprint: list[str]) -> bool:
@@ -302,7 +322,7 @@ def _variable(name: str, raw: str, event: Event, computed: Key) -> str:
         return computed.text
     if name.startswith("tags."):
         return user_rules.tag_value(event, name[5:]) or f"<no-value-for-tag-{name[5:]}>"
-    if name not in _ABSENT:
+    if name not in _VARIABLES:
         return raw
     frame: Frame = computed.frame or {}
     last: ExceptionInfo = (event.get("exceptions") or [{}])[-1]
@@ -315,11 +335,12 @@ def _variable(name: str, raw: str, event: Event, computed: Key) -> str:
     }.get(name)
     if value is None:
         value = frame.get(name) if name in ("function", "module", "package") else event.get(name)
-    return str(value) if value else _ABSENT[name]
+    return str(value) if value else f"<no-{name.replace('_', '-')}>"
 
 
 def _by_rules(rules: Rules, event: Event, computed: Key, custom: bool) -> tuple[Key, str]:
-    """Key and title after the rules: the first fingerprint wins (unless the client's is there), and the first title."""
+    """Key and title after the rules: the first fingerprint wins (unless the client's is there), and the
+    first title."""
     title = ""
     key = computed
     decided = custom

@@ -41,7 +41,7 @@ _LEVEL_WORDS: dict[str, str] = {
 PLATFORMS = frozenset(
     ("python", "javascript", "java", "go", "rust", "ruby", "php", "csharp", "native", "elixir", "other")
 )
-_PLATFORM_WORDS: dict[str, str] = {
+PLATFORM_WORDS: dict[str, str] = {
     "node": "javascript", "nodejs": "javascript", "typescript": "javascript", "js": "javascript",
     "deno": "javascript", "bun": "javascript", "browser": "javascript", "py": "python", "kotlin": "java",
     "scala": "java", "groovy": "java", "jvm": "java", "android": "java", "golang": "go", "dotnet": "csharp",
@@ -244,7 +244,7 @@ def platform(value: Any, field: str, notes: Notes) -> str | None:
     if value == "":
         return None
     word = value.strip().lower() if isinstance(value, str) else ""
-    word = _PLATFORM_WORDS.get(word, word)
+    word = PLATFORM_WORDS.get(word, word)
     if word in PLATFORMS:
         return word
     notes.add(field, "unknown_platform", value if isinstance(value, str) else type(value).__name__)

@@ -39,7 +39,7 @@ _ASCII = {
 
 
 class Column(NamedTuple):
-    """One column of a table. Widths are in terminal cells and hold on terminals only; a pipe gets everything."""
+    """One column of a table. Widths are in cells and hold on terminals only; a pipe gets everything."""
 
     name: str
     justify: Literal["left", "right", "center"] = "left"

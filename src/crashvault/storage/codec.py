@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from functools import lru_cache
-from hashlib import blake2b
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ..digests import blake2b
 from ..models import Event
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ PAYLOAD, STACK = 2, 3
 _LEVEL = 3
 # What the events of one deployment have in common, at the top of an event and inside its context.
 _BACKGROUND = ("modules", "sdk", "debug_meta")
-_CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os", "contexts")
-_NEVER_SHARED = "trace"  # among contexts
+_CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os")
+_CONTEXTS = "contexts"  # where a Sentry payload that came as it was keeps those
+_LOOSE = frozenset({"value", "mechanism", "frames"})
 _SMALL = 64  # bytes; below, compression gains nothing
 
 # What has columns of its own.
@@ -51,10 +52,6 @@ class Parts(NamedTuple):
     stack_digest: bytes | None = None  # 16 bytes, its address
     background: bytes | None = None
     background_digest: bytes | None = None
-
-    @property
-    def all(self) -> bytes:
-        return b"".join((self.payload, self.stack or b"", self.background or b""))
 
 
 def encode_light(value: Any) -> bytes:
@@ -101,15 +98,26 @@ def _background(rest: dict[str, Any]) -> dict[str, Any]:
     """Take what a deployment's events share out of `rest`, whose own containers stay as they are."""
     found = {key: rest.pop(key) for key in _BACKGROUND if key in rest}
     context = rest.get("context")
-    if context and not context.keys().isdisjoint(_CONTEXT_BACKGROUND):
-        rest["context"] = context = dict(context)
-        taken = {key: context.pop(key) for key in _CONTEXT_BACKGROUND if key in context}
-        contexts = taken.get("contexts")
-        if type(contexts) is dict and _NEVER_SHARED in contexts:
-            context["contexts"] = {_NEVER_SHARED: contexts[_NEVER_SHARED]}
-            taken["contexts"] = {key: value for key, value in contexts.items() if key != _NEVER_SHARED}
-        found["context"] = taken
+    if type(context) is dict:
+        context, taken = _without_background(context)
+        inner = context.get(_CONTEXTS)
+        if type(inner) is dict:
+            inner, shared = _without_background(inner)
+            if shared:
+                context = {**context, _CONTEXTS: inner}
+                taken = {**taken, _CONTEXTS: shared}
+        if taken:
+            rest["context"] = context
+            found["context"] = taken
     return found
+
+
+def _without_background(context: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A context without what a deployment's events share, and that."""
+    if context.keys().isdisjoint(_CONTEXT_BACKGROUND):
+        return context, {}
+    rest = context.copy()
+    return rest, {key: rest.pop(key) for key in _CONTEXT_BACKGROUND if key in context}
 
 
 def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
@@ -117,15 +125,22 @@ def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, An
     loose, static = [], []
     for link in chain:
         frames = link.get("frames") or ()
-        variables = [frame["vars"] if "vars" in frame else None for frame in frames]
-        fixed = {key: value for key, value in link.items() if key not in ("value", "mechanism", "frames")}
-        fixed["frames"] = [
-            {key: value for key, value in frame.items() if key != "vars"} if "vars" in frame else frame
-            for frame in frames
-        ]
+        variables = [frame.get("vars") for frame in frames]
+        fixed = {key: value for key, value in link.items() if key not in _LOOSE}
+        if any(variables):
+            fixed["frames"] = [_without_variables(frame) if "vars" in frame else frame for frame in frames]
+            loose.append([link.get("value"), link.get("mechanism"), variables])
+        else:
+            fixed["frames"] = frames
+            loose.append([link.get("value"), link.get("mechanism"), None])
         static.append(fixed)
-        loose.append([link.get("value"), link.get("mechanism"), variables if any(variables) else None])
     return loose, static
+
+
+def _without_variables(frame: dict[str, Any]) -> dict[str, Any]:
+    kept = frame.copy()  # quicker than picking keys
+    del kept["vars"]
+    return kept
 
 
 def join(
@@ -194,12 +209,12 @@ def expand(body: bytes) -> bytes:
         raise ValueError(f"damaged body: {error}") from error
 
 
-@lru_cache(maxsize=None)
+@cache
 def _prefix(dictionary: int) -> bytes:
     return bytes([dictionary if _dictionary(dictionary) else ZSTD])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
     import zstandard
 
@@ -210,7 +225,7 @@ def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
         return zstandard.ZstdCompressionDict(file.read(), dict_type=zstandard.DICT_TYPE_FULLDICT)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
     import zstandard
 
@@ -219,7 +234,7 @@ def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decompressor(kind: int) -> zstandard.ZstdDecompressor:
     import zstandard
 

@@ -11,10 +11,10 @@ this module makes of an event must not change without a migration that rebuilds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ..digests import blake2b
 from ..models import Event, ExceptionInfo, Frame
 from ..query.text import document, event_texts, stack_texts
 from ..query.tree import fold_path
@@ -27,38 +27,61 @@ LISTED = (
     "tag", "tagkey", "release", "environment", "host", "user", "platform", "source", "exception", "logger",
     "transaction", "file", "function", "module",
 )  # fmt: skip
-# Words that say nothing about an issue as a whole.
-UNCOUNTED = frozenset({"has", "trace_id"})
+_LISTED = frozenset(LISTED)
 _PLAIN = ("release", "environment", "host", "platform", "source", "logger", "transaction")
-_PRESENCE = (*_PLAIN, "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
+_PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
              "trace_id", "span_id", "errors", "fingerprint", "request", "pid", "tags")  # fmt: skip
-MAX_VALUE = (
-    32_768  # characters of a value that a word holds; more than any limit of `ingest.limits`, so that none is cut
-)
+# Characters of a value that a word holds: more than any limit of `ingest.limits`, so that none is cut.
+MAX_VALUE = 32_768
 
-_words: dict[tuple[str, str], tuple[int, str]] = {}
-_CACHE_LIMIT = 200_000
+_CACHE_LIMIT = 200_000  # words
 
-Word = tuple[str, str]
+Word = int  # 56 bits of a digest of field and casefolded value
+
+_ids: dict[str, dict[str, Word]] = {}  # by field and value as it comes
+_tokens: dict[Word, str] = {}
+_names: dict[Word, tuple[str, str]] = {}  # of words in LISTED fields
+_presence: dict[tuple[str, ...], list[Word]] = {}
 
 
-def word_id(word: Word) -> int:
-    """A 56-bit number that stands for a (field, casefolded value) pair."""
-    return (_words.get(word) or _remember(word))[0]
+def word_of(field: str, value: str) -> Word:
+    """The number that stands for a value of a field."""
+    known = _ids.get(field)
+    if known is None:
+        known = _ids[field] = {}
+    number = known.get(value)
+    return _remember(field, value) if number is None else number
 
 
 def word_token(word: Word) -> str:
-    """The index token of a word."""
-    return (_words.get(word) or _remember(word))[1]
+    """The index token of a word that `word_of` gave."""
+    return _tokens.get(word) or f"{SIGN}{word:014x}"
 
 
-def _remember(word: Word) -> tuple[int, str]:
-    if len(_words) > _CACHE_LIMIT:
-        _words.clear()
-    digest = blake2b(f"{word[0]}\0{word[1]}".encode(errors="replace"), digest_size=7)
-    number = int.from_bytes(digest.digest(), "big")
-    found = _words[word] = (number, f"{SIGN}{number:014x}")
-    return found
+def word_name(word: Word) -> tuple[str, str] | None:
+    """Field and value of a word that `word_of` gave, where each value of the field is listed."""
+    return _names.get(word)
+
+
+def trim_caches() -> None:
+    """Forget words when they have become many. Not between preparing a batch and storing it, which needs the names."""
+    if len(_tokens) > _CACHE_LIMIT:
+        for cache in (_ids, _tokens, _names, _presence):
+            cache.clear()  # type: ignore[attr-defined]
+
+
+def _digest(field: str, folded: str) -> Word:
+    return int.from_bytes(blake2b(f"{field}\0{folded}".encode(errors="replace"), digest_size=7).digest(), "big")
+
+
+def _remember(field: str, value: str) -> Word:
+    folded = fold(value)
+    word = _digest(field, folded)
+    _ids.setdefault(field, {})[value] = word
+    _tokens[word] = f"{SIGN}{word:014x}"
+    if field in _LISTED:
+        _names[word] = (field, folded)
+    return word
 
 
 def hash_token(hash_id: int) -> str:
@@ -73,44 +96,58 @@ def fold(value: Any) -> str:
 
 
 def event_words(event: Event, rank: int) -> list[Word]:
-    """The distinct words of an event."""
-    words: dict[Word, None] = {("level", str(rank)): None}
-    get = event.get
+    """All distinct words of an event."""
+    return [*own_words(event), *issue_words(event, rank)]
+
+
+def own_words(event: Event) -> list[Word]:
+    """The words of an event that say nothing about its issue as a whole: what is known of it, and its trace."""
+    words = _presence_words(event)
+    return [*words, trace_word(event["trace_id"])] if "trace_id" in event else words
+
+
+def trace_word(trace_id: str) -> Word:
+    """The word of a trace; there are too many to remember them."""
+    return _digest("trace_id", trace_id)
+
+
+def issue_words(event: Event, rank: int) -> list[Word]:
+    """The distinct words of an event that are counted for its issue too."""
+    get: Callable[..., Any] = event.get
+    words = [word_of("level", str(rank))]
     for field in _PLAIN:
         value = get(field)
         if value:
-            words[field, fold(value)] = None
+            words.append(word_of(field, value))
     for tag in get("tags", ()):
-        folded = fold(tag)
-        words["tag", folded] = None
-        key, separator, _ = folded.partition("=")
-        if separator:
-            words["tagkey", key] = None
-    people = user_identities(get("user"))
-    for identity in people:
-        words["user", identity] = None
+        words.append(word_of("tag", tag))
+        if "=" in tag:
+            words.append(word_of("tagkey", tag.partition("=")[0]))
+    if "user" in event:
+        words += [word_of("user", identity) for identity in user_identities(event["user"])]
     for link in get("exceptions", ()):
-        for name in exception_names(link):
-            words["exception", name] = None
-    trace = get("trace_id")
-    if trace:
-        words["trace_id", trace] = None
-    for field in _PRESENCE:
-        if field in event:
-            words["has", field] = None
-    if people:
-        words["has", "user"] = None  # a user without any name is nobody that could be asked for
-    return list(words)
+        words += [word_of("exception", name) for name in exception_names(link)]
+    return list(dict.fromkeys(words))
+
+
+def _presence_words(event: Event) -> list[Word]:
+    present = tuple([field for field in _PRESENCE if field in event])
+    if "user" in present and not user_identities(event["user"]):
+        present = tuple(field for field in present if field != "user")  # nobody that could be asked for
+    known = _presence.get(present)
+    if known is None:
+        known = _presence[present] = [word_of("has", field) for field in present]
+    return known
 
 
 def exception_names(link: ExceptionInfo) -> Iterator[str]:
     """An exception's type, and with its module where that is known."""
     kind = link.get("type")
     if kind:
-        yield fold(kind)
+        yield kind
         module = link.get("module")
         if module:
-            yield fold(f"{module}.{kind}")
+            yield f"{module}.{kind}"
 
 
 def user_identities(user: Any) -> list[str]:
@@ -118,8 +155,8 @@ def user_identities(user: Any) -> list[str]:
     if not user:
         return []
     if type(user) is not dict:
-        return [fold(user)]
-    found = [fold(user[key]) for key in ("id", "email", "username", "ip_address") if _names_somebody(user.get(key))]
+        return [str(user)]
+    found = [str(user[key]) for key in ("id", "email", "username", "ip_address") if _names_somebody(user.get(key))]
     return list(dict.fromkeys(found))
 
 
@@ -135,10 +172,10 @@ def stack_words(event: Event) -> list[Word]:
         for field in ("function", "module"):
             value = frame.get(field)
             if value:
-                words[field, fold(value)] = None
+                words[word_of(field, value)] = None  # type: ignore[arg-type]
         path = frame.get("file")
         if path:
-            words["file", fold_path(path)[:MAX_VALUE]] = None
+            words[word_of("file", fold_path(path))] = None
     return list(words)
 
 

@@ -44,7 +44,7 @@ class Issue(NamedTuple):
     release: str | None
     environment: str | None
     is_regressed: int
-    count: int
+    count: int  # type: ignore[assignment]  # a column, not the method of tuples
     users: int
     first_seen: int
     last_seen: int
@@ -65,7 +65,7 @@ class HashInfo(NamedTuple):
     hash: str
     algorithm: str
     title: str
-    count: int
+    count: int  # type: ignore[assignment]  # a column, not the method of tuples
     merged: bool  # it came from another issue
     key: str
     reason: str
@@ -158,9 +158,7 @@ def order_by(sort: str, descending: bool) -> str:
 
 def check_page(limit: int, offset: int) -> None:
     if not 0 <= limit <= MAX_LIMIT or offset < 0:
-        raise InvalidError(
-            f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}"
-        )
+        raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
 
 
 __all__ = ["HashInfo", "Issue", "Issues", "check_page", "order_by"]

@@ -14,7 +14,7 @@ class Drop(NamedTuple):
     reason: str
     source: str
     category: str
-    count: int
+    count: int  # type: ignore[assignment]  # a column, not the method of tuples
     first: int
     last: int
 
@@ -37,7 +37,5 @@ class Ledger:
             )
 
     def list(self) -> list[Drop]:
-        rows = self.db.rows(
-            "SELECT reason, source, category, count, first, last FROM drops ORDER BY last DESC, reason"
-        )
+        rows = self.db.rows("SELECT reason, source, category, count, first, last FROM drops ORDER BY last DESC, reason")
         return [Drop(*row) for row in rows]

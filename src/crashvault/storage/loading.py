@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from ..digests import dashed
 from ..models import Event
 from . import codec
 from .sqlite import SQLite, chunks, marks
@@ -75,7 +75,7 @@ class Loader:
         issue: int, digest: bytes, stack: bytes | None, background: bytes | None, body: bytes,
     ) -> StoredEvent:  # fmt: skip
         event = codec.join(codec.expand(body), self._expanded(stack), self._expanded(background), self._decode)
-        event["event_id"] = str(uuid.UUID(bytes=event_id))
+        event["event_id"] = dashed(event_id)
         event["project"] = project
         event["timestamp"] = timestamp
         event["received_at"] = received_at

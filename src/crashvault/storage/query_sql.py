@@ -31,7 +31,7 @@ from ..query.tree import (
     leaves,
     path_patterns,
 )
-from .document import MAX_VALUE, SIGN, hash_token, word_id, word_token
+from .document import MAX_VALUE, SIGN, hash_token, trace_word, word_of, word_token
 from .issues import NEW_FOR
 from .sqlite import SQLite, chunks, marks
 
@@ -150,18 +150,18 @@ class Compiler:
         if clause:
             return Clause(clause, (), exact=term.field not in _HAS_NEARLY)
         name = _HAS_WORDS.get(term.field, term.field)
-        found = Index(_quoted(word_token(("has", name))))
+        found = Index(_quoted(word_token(word_of("has", name))))
         if term.field in ("release", "environment", "host", "user", "platform", "source", "exception", "tag", "trace"):
             return Group("AND", (found, _UNSURE)) if term.field in _HAS_NEARLY else found
         return TRUE  # what every event and issue has
 
     def _has_tag(self, key: str | None) -> Condition:
         if key is None:
-            in_event: Condition = Index(_quoted(word_token(("has", "tags"))))
+            in_event: Condition = Index(_quoted(word_token(word_of("has", "tags"))))
         elif "=" in key:  # longer than the keys that words know
             in_event = self._words("tag", [Pattern((f"{key}=", ""))])
         else:
-            in_event = Index(_quoted(word_token(("tagkey", key[:MAX_VALUE]))))
+            in_event = Index(_quoted(word_token(word_of("tagkey", key[:MAX_VALUE]))))
         return self._joined("OR", [in_event, *self._issue_tags([Pattern((f"{key}=" if key else "", ""))])])
 
     def _words(self, field: str, patterns: Iterable[Pattern]) -> Condition:
@@ -170,10 +170,10 @@ class Compiler:
         for pattern in patterns:
             found = self._values(field, pattern)
             if found is None:
-                known = Index(_quoted(word_token(("has", _HAS_WORDS.get(field, field)))))
+                known = Index(_quoted(word_token(word_of("has", _HAS_WORDS.get(field, field)))))
                 return Group("AND", (known, _UNSURE))
             values += found
-        return self._any_token([word_token((field, value)) for value in dict.fromkeys(values)])
+        return self._any_token([word_token(word_of(field, value)) for value in dict.fromkeys(values)])
 
     def _any_token(self, tokens: Sequence[str]) -> Condition:
         if len(tokens) <= _AT_ONCE:
@@ -203,7 +203,7 @@ class Compiler:
             found = self._values(field, pattern)
             if found is None:
                 return _SOME_STACK
-            numbers.update(word_id((field, value)) for value in found)
+            numbers.update(word_of(field, value) for value in found)
         if not numbers:
             return FALSE
         sql = "e.stack_id IN (SELECT stack_id FROM stack_words WHERE word IN (SELECT value FROM json_each(?)))"
@@ -230,7 +230,7 @@ class Compiler:
         else:
             limit = next(value.rank for value in term.values if isinstance(value, Level))
             chosen = [rank for rank in ranks.values() if _COMPARE[term.op](rank, limit)]
-        return self._any_token([word_token(("level", str(rank))) for rank in chosen])
+        return self._any_token([word_token(word_of("level", str(rank))) for rank in chosen])
 
     def _message(self, term: Term) -> Condition:
         """Narrowed by the words that must be there; whether they are in the message is for others to see."""
@@ -260,9 +260,9 @@ class Compiler:
         parts: list[Condition] = []
         for pattern in _patterns(term.values):
             if pattern.exact:
-                parts.append(Index(_quoted(word_token(("trace_id", pattern.literal)))))
+                parts.append(Index(_quoted(word_token(trace_word(pattern.literal)))))
             else:
-                known = Index(_quoted(word_token(("has", "trace_id"))))
+                known = Index(_quoted(word_token(word_of("has", "trace_id"))))
                 parts.append(Group("AND", (known, _UNSURE)))
         return self._joined("OR", parts)
 

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..clock import HOUR, MINUTE
 from ..models import Event, Grouping
 from . import codec
 from .document import (
-    LISTED,
-    UNCOUNTED,
     Word,
     event_document,
-    event_words,
     hash_token,
+    issue_words,
+    own_words,
     stack_document,
     stack_words,
     user_identities,
-    word_id,
+    word_name,
+    word_of,
 )
 from .sqlite import SQLite, chunks, marks
 
-_LISTED = frozenset(LISTED)
 _SEEN_LIMIT = 500_000
 
 
@@ -41,7 +40,7 @@ class Prepared(NamedTuple):
     key: bytes  # the event id's 16 bytes
     parts: codec.Parts  # the shared ones not yet compressed: they are rarely new
     payload: bytes  # compressed
-    words: list[Word]
+    words: list[Word]  # that count for the issue
     document: str
     user: int | None  # the word of who is counted as affected
 
@@ -59,7 +58,7 @@ class Stored(NamedTuple):
 
 def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
     """All of an event's work that needs no database."""
-    words = event_words(event, rank)
+    words = issue_words(event, rank)
     people = user_identities(event.get("user"))
     return Prepared(
         event=event,
@@ -69,9 +68,14 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
         parts=parts,
         payload=codec.shrink(parts.payload, codec.PAYLOAD),
         words=words,
-        document=event_document(event, words),
-        user=word_id(("user", people[0])) if people else None,
+        document=event_document(event, [*own_words(event), *words]),
+        user=word_of("user", people[0]) if people else None,
     )
+
+
+def explanation(grouping: Grouping) -> str:
+    """Why events are together, as a hash keeps it."""
+    return json.dumps([grouping.key, grouping.reason, grouping.parts], ensure_ascii=False)
 
 
 class _Hash:
@@ -109,18 +113,26 @@ class Recording:
 
     def __init__(self, db: SQLite) -> None:
         self.db = db
-        self._seen: set[Any] = set()
-        self._generation = ""
+        # What is known to be stored: hash and word as one number, hash and user as a negative one; listed words;
+        # pairs of stack and hash.
+        self._seen: set[int] = set()
+        self._listed: set[Word] = set()
+        self._pairs: set[tuple[int, int]] = set()
+        self._state: tuple[str, int] = ("", 0)
 
-    def append(self, batch: Sequence[Prepared], projects: dict[str, int], now: int) -> list[Stored]:
+    def append(
+        self, batch: Sequence[Prepared], projects: dict[str, int], now: int, *, imported: bool = False
+    ) -> list[Stored]:
         """Store a batch; call it inside `writing()`.
 
         An event whose id is known (in the store, or earlier in the batch) changes nothing and is
         reported as a duplicate of what is stored. `projects` maps every project's name to its id.
+        `imported` events keep the order they are given in, raise no counters that alerts look at, and
+        leave what their issue says of its latest event alone unless they are later than that.
         """
         self._refresh()
         taken = self._taken_keys(batch, projects)
-        fresh = self._fresh(batch, projects, taken)
+        fresh = self._fresh(batch, projects, taken, by_time=not imported)
         hashes = self._hashes(fresh, projects, now)
         stacks = self._stacks(fresh)
         backgrounds = self._backgrounds(fresh)
@@ -132,21 +144,24 @@ class Recording:
         for row, item, group in rows:
             group.add(item, row)
         self._insert_rows(rows, projects, stacks, backgrounds)
+        self._insert_files(rows, now)
         self._insert_words(rows)
-        self._count(rows, projects)
-        self._update_issues(hashes.values())
+        self._count(rows, projects, alerting=not imported)
+        self._update_issues(hashes.values(), strictly=imported)
         return self._report(batch, projects, taken, rows)
 
     def forget_seen(self) -> None:
         """Drop what this process believes is stored, after a transaction that failed."""
-        self._seen.clear()
+        for known in (self._seen, self._listed, self._pairs):
+            known.clear()  # type: ignore[attr-defined]
 
     def _refresh(self) -> None:
-        """Deleting rows raises the generation, so that no process takes a removed word for stored."""
+        """Forget what is believed to be stored once rows were deleted, by any process, or a transaction failed."""
         generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
-        if generation != self._generation or len(self._seen) > _SEEN_LIMIT:
-            self._seen.clear()
-            self._generation = generation
+        state = (generation, self.db.rollbacks)
+        if state != self._state or len(self._seen) > _SEEN_LIMIT:
+            self.forget_seen()
+            self._state = state
 
     # Who is new
 
@@ -167,7 +182,11 @@ class Recording:
         return taken
 
     def _fresh(
-        self, batch: Sequence[Prepared], projects: dict[str, int], taken: dict[tuple[int, bytes], int | None]
+        self,
+        batch: Sequence[Prepared],
+        projects: dict[str, int],
+        taken: dict[tuple[int, bytes], int | None],
+        by_time: bool,
     ) -> list[Prepared]:
         """One of each id that is not stored, oldest first, so that rows come in the order of time where they can."""
         fresh: dict[tuple[int, bytes], Prepared] = {}
@@ -175,7 +194,7 @@ class Recording:
             key = (projects[item.event["project"]], item.key)
             if key not in taken and key not in fresh:
                 fresh[key] = item
-        return sorted(fresh.values(), key=lambda item: item.event["timestamp"])
+        return sorted(fresh.values(), key=lambda item: item.event["timestamp"]) if by_time else list(fresh.values())
 
     # Issues
 
@@ -217,8 +236,7 @@ class Recording:
             issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
             moment = item.event["timestamp"]
             issues.append((issue, project, group.title, group.culprit, item.rank, moment, moment, now, now))
-            explanation = json.dumps([group.key, group.reason, group.parts], ensure_ascii=False)
-            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation,
+            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation(group),
                            group.title, group.culprit, moment, moment, now))  # fmt: skip
             found[project, text] = _Hash(hash_id, issue, True)
         self.db.execute_many(
@@ -235,9 +253,9 @@ class Recording:
         )
         return found
 
-    def _update_issues(self, groups: Iterable[_Hash]) -> None:
-        hash_rows, issue_rows, latest_rows = [], [], []
-        for group in groups:
+    def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
+        hash_rows, issue_rows, latest_rows, last_rows = [], [], [], []
+        for group in sorted(groups, key=lambda group: group.latest_row):  # of equal times the later row counts
             latest = group.latest
             if latest is None:
                 continue
@@ -246,8 +264,10 @@ class Recording:
             )
             issue_rows.append((group.count, group.issue_users, group.first, group.first, group.issue_id))
             event = latest.event
+            before = group.last if strictly and not group.created else group.last + 1
             latest_rows.append((group.last, latest.rank, event.get("release"), event.get("environment"),
-                                group.latest_row, group.issue_id, group.last))  # fmt: skip
+                                group.issue_id, before))  # fmt: skip
+            last_rows.append((group.latest_row, group.issue_id, group.last))
         self.db.execute_many(
             """UPDATE hashes SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END,
@@ -262,10 +282,15 @@ class Recording:
             issue_rows,
         )
         self.db.execute_many(
-            """UPDATE issues SET last_seen = ?, level = ?, release = COALESCE(?, release),
-                 environment = COALESCE(?, environment), last_event = ?
-               WHERE id = ? AND last_seen <= ?""",
+            """UPDATE issues SET last_seen = ?, level = ?, release = ?, environment = ?
+               WHERE id = ? AND last_seen < ?""",
             latest_rows,
+        )
+        # `last_seen` may know of an event that is not stored: imported in part, or deleted.
+        self.db.execute_many(
+            """UPDATE issues SET last_event = ?
+               WHERE id = ? AND COALESCE((SELECT timestamp FROM events WHERE id = last_event), ?) <= ?""",
+            [(row, issue, moment, moment) for row, issue, moment in last_rows],
         )
 
     # Rows
@@ -292,9 +317,9 @@ class Recording:
             found[digest] = stack_id
             bodies.append((stack_id, digest, codec.shrink(item.parts.stack, codec.STACK)))
             documents.append((stack_id, stack_document(item.event)))
-            listed = stack_words(item.event)
-            words += [(word_id(word), stack_id) for word in listed]
-            self._list_words(listed)
+            found_words = stack_words(item.event)
+            words += [(word, stack_id) for word in found_words]
+            self._list_words(found_words)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
         self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
         self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
@@ -341,28 +366,40 @@ class Recording:
         self.db.execute_many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", hot)
         self.db.execute_many("INSERT INTO payloads VALUES (?, ?)", bodies)
         self.db.execute_many("INSERT INTO event_index (rowid, body) VALUES (?, ?)", documents)
-        unseen = [pair for pair in pairs if ("stack", *pair) not in self._seen]
+        unseen = pairs - self._pairs
         self.db.execute_many("INSERT INTO stack_hashes VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(unseen))
-        self._seen.update(("stack", *pair) for pair in unseen)
+        self._pairs |= unseen
+
+    def _insert_files(self, rows: Sequence[tuple[int, Prepared, _Hash]], now: int) -> None:
+        """Which contents the events name: what no row names is garbage."""
+        files = [
+            (row, file["name"], file["content_type"], file["kind"], file["size"], bytes.fromhex(file["digest"]), now)
+            for row, item, _ in rows
+            for file in item.event.get("attachments", ())
+            if "digest" in file
+        ]
+        self.db.execute_many(
+            """INSERT INTO attachments (event, name, content_type, kind, size, digest, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            files,
+        )
 
     # Words and users
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
-        listed: list[Word] = []
         seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
+            shifted = hash_id << 56
             for word in item.words:
-                pair = (hash_id, word)
-                if pair not in seen and word[0] not in UNCOUNTED:
-                    seen.add(pair)
-                    pairs.append((word_id(word), hash_id))
-                    listed.append(word)
-            if item.user is not None and (hash_id, item.user) not in seen:
-                seen.add((hash_id, item.user))
+                if shifted | word not in seen:
+                    seen.add(shifted | word)
+                    pairs.append((word, hash_id))
+            if item.user is not None and (user := -(shifted | item.user)) not in seen:
+                seen.add(user)
                 self._add_user(group, item.user)
-        self._list_words(listed)
+        self._list_words(word for word, _ in pairs)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
@@ -381,13 +418,16 @@ class Recording:
         group.issue_users += not elsewhere
 
     def _list_words(self, words: Iterable[Word]) -> None:
-        new = {word for word in words if word[0] in _LISTED and word not in self._seen}
-        self._seen.update(new)
-        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(new))
+        new = {word for word in words if word not in self._listed}
+        self._listed.update(new)
+        names = sorted(name for word in new if (name := word_name(word)))
+        self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", names)
 
     # Counters
 
-    def _count(self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int]) -> None:
+    def _count(
+        self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool
+    ) -> None:
         hours: dict[tuple[int, int], int] = {}
         minutes: dict[tuple[int, int], int] = {}
         totals: dict[tuple[int, int, int], int] = {}
@@ -396,8 +436,9 @@ class Recording:
             hour = event["timestamp"] // HOUR
             key = (group.hash_id, hour)
             hours[key] = hours.get(key, 0) + 1
-            key = (event["received_at"] // MINUTE, group.hash_id)
-            minutes[key] = minutes.get(key, 0) + 1
+            if alerting:
+                key = (event["received_at"] // MINUTE, group.hash_id)
+                minutes[key] = minutes.get(key, 0) + 1
             total = (projects[event["project"]], hour, item.rank)
             totals[total] = totals.get(total, 0) + 1
         for table, conflict, counts in (
@@ -405,7 +446,7 @@ class Recording:
             ("hash_minutes", "minute, hash_id", minutes),
             ("project_hours", "project_id, hour, level", totals),
         ):
-            values = [(*key, count) for key, count in sorted(counts.items())]  # type: ignore[attr-defined]
+            values = [(*key, count) for key, count in sorted(counts.items())]
             if values:
                 self.db.execute_many(
                     f"INSERT INTO {table} VALUES ({marks(values[0])})"

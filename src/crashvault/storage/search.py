@@ -90,6 +90,15 @@ class Search:
         found = self._fitting(rows, condition)
         return Page([row for row, _ in found[offset : offset + limit]], len(found), True)
 
+    def filter(self, node: Node, rows: Sequence[int]) -> list[int]:
+        """Which of the rows match, in the order given."""
+        condition = self.compiler.condition(node)
+        kept = {row for row, _ in self._fitting(rows, condition)}
+        chosen = [row for row in rows if row in kept]
+        if exact(condition):
+            return chosen
+        return [item.row for item in self.loader.load(chosen) if self._matches(node, item)]
+
     def _all_events(self) -> int:
         return int(self.db.value("SELECT COALESCE(sum(count), 0) FROM hashes"))
 
@@ -117,7 +126,7 @@ class Search:
                 f"SELECT e.id, e.timestamp FROM json_each(?) c CROSS JOIN events e ON e.id = c.value"
                 f" CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}",
                 (json.dumps(part), *clause.parameters),
-            )  # type: ignore[arg-type]
+            )
         found.sort(key=lambda item: (item[1], item[0]), reverse=True)
         return found
 

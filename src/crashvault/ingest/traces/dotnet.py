@@ -20,6 +20,7 @@ _STRONG = re.compile(r"(?:Exception|Error|Failure)$")
 _SEPARATOR = re.compile(
     r"\s*--- End of (inner exception stack trace|stack trace from previous location.*) ---\s*$"
 )
+_MEMBER = re.compile(r"\s*---> \(Inner Exception #(\d{1,6})\)")
 _ASYNC = re.compile(r"<(\w+)>d__\d+$")
 _GENERIC = re.compile(r"\[[^\[\]]*\]")
 _HEX_FILE = re.compile(r"<[0-9a-f]{8,64}>$")
@@ -39,9 +40,23 @@ def find(lines: Sequence[str]) -> Found | None:
             at += 1
             continue
         groups, after = _groups(lines, at)
-        traces.append(_found(lines, at, after, floor, groups))
+        found = _found(lines, at, after, floor, groups)
+        member = _MEMBER.match(lines[found.first])
+        if member and traces:
+            traces[-1] = _with_member(traces[-1], found, int(member[1]))
+        else:
+            traces.append(found)
         at = floor = after
     return last_of(traces)
+
+
+def _with_member(aggregate: Found, member: Found, number: int) -> Found:
+    """Below an `AggregateException` all it holds are listed; number 0 was already shown as its inner
+    exception."""
+    exceptions = aggregate.exceptions
+    if number > 0:
+        exceptions = [*exceptions[:-1], *member.exceptions, exceptions[-1]]
+    return aggregate._replace(last=member.last, exceptions=exceptions)
 
 
 def _groups(lines: Sequence[str], at: int) -> tuple[list[list[Frame]], int]:
@@ -114,7 +129,8 @@ def _frame(line: str) -> Frame | None:
     if found is None:
         return None
     qualified, parameters, place = found[1], found[2], found[3]
-    if "." not in qualified or "/" in qualified or _is_foreign(qualified, parameters):
+    named = "." in qualified or qualified.startswith("lambda_method")
+    if not named or "/" in qualified or _is_foreign(qualified, parameters):
         return None
     located = _PLACE.match(place) if place else None
     file, number = (located[1], located[2]) if located else (None, None)

@@ -52,6 +52,7 @@ def find(lines: Sequence[str]) -> Found | None:
             at = goroutine.last
         elif line == "WARNING: DATA RACE":
             traces.append(_race(lines, at))
+            at = traces[-1].last
         at += 1
     if dump:
         traces.append(_found(lines, dump))
@@ -123,7 +124,8 @@ def _found(lines: Sequence[str], dump: list[_Goroutine]) -> Found:
 
 
 def _share_frames(exceptions: list[ExceptionInfo], frames: list[Frame]) -> None:
-    """Give the panic raised last all frames, and each earlier one those up to the call of `panic` that it was."""
+    """Give the panic raised last all frames, and each earlier one those up to the call of `panic` that it
+    was."""
     calls = [
         number
         for number, frame in enumerate(frames)
@@ -135,8 +137,8 @@ def _share_frames(exceptions: list[ExceptionInfo], frames: list[Frame]) -> None:
 
 
 def _headlines(lines: Sequence[str], at: int) -> tuple[int, list[tuple[str, str]], str | None]:
-    """What is said above the first goroutine: number of its first line, (type, value) of each panic, the oldest
-    first, and the signal."""
+    """What is said above the first goroutine: number of its first line, (type, value) of each panic, the
+    oldest first, and the signal."""
     signal = None
     for number in range(at - 1, max(-1, at - _MAX_HEADLINE_LINES), -1):
         line = lines[number]
@@ -166,7 +168,7 @@ def _race(lines: Sequence[str], first: int) -> Found:
     """A report of the race detector: the access that it noticed, the rest of it as threads."""
     sections: list[tuple[str, list[Frame]]] = []
     at = first + 1
-    while at < len(lines) and not lines[at].startswith("====="):
+    while at < len(lines) and not lines[at].startswith(("=====", "WARNING: ")):
         section = _RACE_SECTION.match(lines[at])
         frame = _frame(lines, at) if sections and lines[at].startswith("  ") else None
         if section:
@@ -180,4 +182,5 @@ def _race(lines: Sequence[str], first: int) -> Found:
     name, frames = sections[0] if sections else ("", [])
     threads = [{"name": other, "frames": frames[::-1]} for other, frames in sections[1:]]
     exception = make_exception("DATA RACE", name, frames[::-1])
-    return Found(first, min(at, len(lines) - 1), [exception], None, threads, CRASH if sections else WEAK)
+    last = at if at < len(lines) and lines[at].startswith("=====") else at - 1
+    return Found(first, last, [exception], None, threads, CRASH if sections else WEAK)

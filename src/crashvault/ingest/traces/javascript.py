@@ -23,7 +23,8 @@ from .shapes import (
 _MAX_GAP = 60  # lines of an error's own properties between it and its cause
 
 _HEADER = re.compile(
-    r"""\s*(?P<cause>\[cause\]:\s|[Cc]aused\ by:\s)?(?:\[errors\]:\s\[\s?)?(?P<bracket>\[)?(?:\(node:\d{1,9}\)\s)?(?:\[DEP\d+\]\s)?
+    r"""\s*(?P<cause>\[cause\]:\s|[Cc]aused\ by:\s)?(?:\[errors\]:\s\[\s?)?(?P<bracket>\[)?
+    (?:\(node:\d{1,9}\)\s)?(?:\[DEP\d+\]\s)?
     (?:error:\s)?(?:Uncaught\s(?:\(in\spromise\)\s)?)?(?:Unhandled\sPromise\sRejection:\s)?
     (?P<type>[A-Za-z_$][\w$.]*)(?:\s\[[\w.:-]{1,80}\])?(?::\s?(?P<value>.*))?$""",
     re.VERBOSE,
@@ -189,23 +190,32 @@ def _expand_skipped(tree: list[_Error]) -> None:
 
 def _linked(tree: list[_Error]) -> list[ExceptionInfo]:
     """Root cause first. The text has each error before its cause or members, so ids are positions in it."""
-    grouped = any(not error.is_cause for error in tree[1:])
+    parents = _parents(tree)
+    groups = {parent for parent, error in zip(parents, tree, strict=True) if not error.is_cause}
     made = []
-    above: list[int] = []  # the errors that the present one lies within
     for number, error in enumerate(tree):
         exception = make_exception(error.type, error.value, error.frames[::-1])
-        while above and tree[above[-1]].indent >= error.indent:
-            above.pop()
-        if grouped:
-            exception["mechanism"] = _mechanism(error, number, above[-1] if above else None)
-        above.append(number)
+        if groups - {None}:
+            exception["mechanism"] = _mechanism(number, parents[number], number in groups)
         made.append(exception)
     return made[::-1]
 
 
-def _mechanism(error: _Error, number: int, parent: int | None) -> dict[str, Any]:
+def _parents(tree: list[_Error]) -> list[int | None]:
+    """For each error the number of the one it lies within."""
+    parents: list[int | None] = []
+    above: list[int] = []
+    for number, error in enumerate(tree):
+        while above and tree[above[-1]].indent >= error.indent:
+            above.pop()
+        parents.append(above[-1] if above else None)
+        above.append(number)
+    return parents
+
+
+def _mechanism(number: int, parent: int | None, is_group: bool) -> dict[str, Any]:
     mechanism: dict[str, Any] = {"type": "chained", "exception_id": number}
-    if parent is None or not error.is_cause:
+    if is_group:
         mechanism["is_exception_group"] = True
     if parent is not None:
         mechanism["parent_id"] = parent
@@ -213,7 +223,8 @@ def _mechanism(error: _Error, number: int, parent: int | None) -> dict[str, Any]
 
 
 def _add_source_of_throw(lines: Sequence[str], raised: _Error) -> int:
-    """Node.js prints file, source line and a caret above an uncaught error: use them. First line of it all."""
+    """Node.js prints file, source line and a caret above an uncaught error: use them. First line of it
+    all."""
     caret = raised.first - 1
     while caret > 0 and not lines[caret].strip() and raised.first - caret < 3:
         caret -= 1
@@ -302,7 +313,8 @@ def _v8_frame(text: str) -> Frame | None:
 
 
 def _split_place(place: str) -> tuple[str, str | None, str | None]:
-    """File, line and column of `file:line:column`; line and column are None where the text is no such thing."""
+    """File, line and column of `file:line:column`; line and column are None where the text is no such
+    thing."""
     parts = place.rsplit(":", 2)
     if len(parts) == 3 and _is_number(parts[1]) and _is_number(parts[2]):
         return parts[0], parts[1], parts[2]

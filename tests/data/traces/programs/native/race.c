@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <unistd.h>
 
 int counter;
 
@@ -10,6 +11,7 @@ void *bump(void *unused) {
 int main(void) {
     pthread_t thread;
     pthread_create(&thread, NULL, bump, NULL);
+    usleep(100000);
     counter++;
     pthread_join(thread, NULL);
     return 0;

@@ -11,7 +11,8 @@ func main() {
 	var group sync.WaitGroup
 	n := 0
 	group.Add(2)
-	go bump(&n, &group)
-	go bump(&n, &group)
+	for range [2]int{} {
+		go bump(&n, &group)
+	}
 	group.Wait()
 }

@@ -1,0 +1,107 @@
+"""`crashvault config`: settings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from .context import Command, Context, command, emit
+from .group import SubGroup
+
+
+@click.group("config", cls=SubGroup)
+def config() -> None:
+    """Read and change settings; each is checked, and written where it belongs."""
+
+
+@command("get", "crashvault config get scrub.keys")
+@click.argument("key")
+def get(context: Context, key: str) -> None:
+    """Print a setting's value."""
+    from .. import core
+
+    value, _ = core.get_setting(context.store, key)
+    if context.json:
+        emit(value)
+    else:
+        click.echo(_text(value))
+
+
+@command("set", 'crashvault config set scrub.keys employee_id,badge\ncrashvault config set scrub.enabled false')
+@click.argument("key")
+@click.argument("value")
+def set_(context: Context, key: str, value: str) -> None:
+    """Change a setting; lists are written a,b or as JSON."""
+    from .. import core
+    from ..clock import now
+    from ..console import console, escape
+
+    stored = core.set_setting(context.store, key, value, now())
+    if context.json:
+        emit({key: stored})
+    else:
+        console.print(f"[success]Set[/success] [highlight]{key}[/highlight] = {escape(_text(stored))}")
+
+
+@command("unset", "crashvault config unset scrub.keys")
+@click.argument("key")
+def unset(context: Context, key: str) -> None:
+    """Take a setting back to its default."""
+    from .. import core
+    from ..console import console
+
+    changed = core.unset_setting(context.store, key)
+    if context.json:
+        emit({"unset": changed})
+    else:
+        console.print(f"[success]Unset[/success] {key}" if changed else f"[muted]{key} had its default already.[/muted]")
+
+
+@command("list", "crashvault config list")
+def list_settings(context: Context) -> None:
+    """List every setting, its value, and where that comes from."""
+    from .. import core
+    from ..config import SETTINGS
+    from ..console import Column, console, escape
+
+    settings = core.all_settings(context.store)
+    if context.json:
+        emit({"items": [{"key": key, "value": value, "origin": origin} for key, value, origin in settings]})
+        return
+    columns = (Column("setting", style="highlight"), Column("value", ratio=1, min_width=10), Column("from", style="muted"),
+               Column("meaning", ratio=1, no_wrap=False, min_width=20))  # fmt: skip
+    console.table(columns, [[key, escape(_text(value)), origin, SETTINGS[key].about] for key, value, origin in settings])
+
+
+@command("path", "crashvault config path")
+def path(context: Context) -> None:
+    """Print the path of this node's config.json."""
+    from .. import core
+
+    click.echo(core.config_path(context.home))
+
+
+@command("edit", "EDITOR=vi crashvault config edit")
+def edit(context: Context) -> None:
+    """Open config.json in your editor; it is only replaced when it is right."""
+    from .. import core
+    from ..console import console
+
+    text = json.dumps(core.load_config(context.home), indent=2, ensure_ascii=False)
+    changed = click.edit(f"{text}\n", extension=".json")
+    if changed is None or changed.strip() == text:
+        console.print("[muted]Nothing changed.[/muted]")
+        return
+    core.save_checked_config(changed, context.home)
+    console.print("[success]Saved[/success]")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+for _command in (get, set_, unset, list_settings, path, edit):
+    assert isinstance(_command, Command)
+    config.add_command(_command)

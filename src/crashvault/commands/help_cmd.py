@@ -1,0 +1,51 @@
+"""`crashvault help`: help on a command or a topic."""
+
+from __future__ import annotations
+
+import click
+
+from .context import Context, command
+
+_TOPICS = ("query",)
+
+
+@command("help", "crashvault help\ncrashvault help add\ncrashvault help query")
+@click.argument("topic", nargs=-1)
+def help(context: Context, topic: tuple[str, ...]) -> None:
+    """Show help on Crashvault, on a command, or on the query language (`help query`)."""
+    if topic == ("query",):
+        _print_query_help()
+        return
+    here = click.get_current_context()
+    root = here.find_root()
+    found: click.Command = root.command
+    inner = root
+    for name in topic:
+        if not isinstance(found, click.Group):
+            raise click.UsageError(f"{inner.command_path} has no command {name!r}", here)
+        _, child, _ = found.resolve_command(inner, [name])
+        assert child is not None
+        inner = click.Context(child, info_name=name, parent=inner)
+        found = child
+    click.echo(found.get_help(inner))
+
+
+def _print_query_help() -> None:
+    from ..console import Column, console, escape
+    from ..query.fields import FIELDS
+
+    for line in _QUERY.strip().split("\n"):
+        console.print(escape(line))
+    columns = (Column("field", style="highlight"), Column("meaning", no_wrap=False, ratio=1, min_width=20), Column("example", ratio=1))
+    console.table(columns, [[name, escape(field.description), escape(field.example)] for name, field in FIELDS.items()])
+
+
+_QUERY = """
+A query is made of field:value terms and free words; all must hold.
+
+  is:open level:>=error tag:db file:orders/*.py since:24h -"connection reset"
+
+  OR, NOT or -, and ( ) combine terms; "quoted words" stand next to each other.
+  * stands for any characters; a,b means any of them; >n >=n <n <=n compare.
+  Times are ISO 8601, or relative: 2h means two hours ago; > is later.
+"""

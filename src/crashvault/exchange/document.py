@@ -1,0 +1,147 @@
+"""The lossless interchange format: what each kind of item looks like on its way out.
+
+An export begins with a header, and goes on with items of these kinds, in this order: project, level, setting,
+issue, attachment, event. An item only needs what stands before it. Times are ISO 8601 with six digits; the
+number of an issue is only a name inside the file, since across vaults an issue is (project, fingerprint).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from .. import __version__
+from ..clock import to_iso
+from ..config import SETTINGS
+from ..errors import NotFoundError
+from ..storage.exporting import Exporting, Selection
+from ..storage.loading import StoredEvent
+from ..storage.store import Store
+
+FORMAT_VERSION = 1
+KINDS = ("project", "level", "setting", "issue", "attachment", "event")
+# What of an attachment is encoded at once; a multiple of three, so that the pieces of base64 fit together.
+PIECE = 3 << 18
+_EVENTS_AT_ONCE = 400
+_TIMES = ("first_seen", "last_seen", "created_at", "changed_at", "resolved_at")
+
+Progress = Callable[[int], object]
+
+
+class Source(NamedTuple):
+    """What an export is made of."""
+
+    store: Store
+    reads: Exporting
+    selection: Selection
+    now: int
+    query: str  # as people would write it; empty for the whole vault
+
+
+def header(source: Source) -> dict[str, Any]:
+    """The first line: format version, when, what, and how much, by which a file that was cut is known."""
+    selection = source.selection
+    return {
+        "crashvault": FORMAT_VERSION,
+        "exported_at": to_iso(source.now),
+        "version": __version__,
+        "query": source.query or None,
+        "issue_count": selection.issue_count,
+        "event_count": selection.event_count,
+    }
+
+
+def projects(source: Source) -> Iterator[dict[str, Any]]:
+    for project in source.store.projects.list():
+        yield {"name": project.name, "created_at": to_iso(project.created_at)}
+
+
+def levels(source: Source) -> Iterator[dict[str, Any]]:
+    for level in source.store.levels.list():
+        yield {"name": level.name, "rank": level.rank, "color": level.colour, "emoji": level.emoji}
+
+
+def settings(source: Source) -> Iterator[dict[str, Any]]:
+    """Shared settings, with the whole vault only. Webhooks, keys and users hold secrets and are not among them."""
+    if source.selection.rows is None:
+        for key, value in source.store.settings.all().items():
+            if key in SETTINGS and SETTINGS[key].shared:
+                yield {"key": key, "value": value}
+
+
+def issues(source: Source) -> Iterator[dict[str, Any]]:
+    names = source.store.levels.names()
+    for issue in source.reads.issues(source.selection):
+        issue["level"] = names.get(issue["level"], f"level-{issue['level']}")
+        issue["title_fixed"] = bool(issue["title_fixed"])
+        issue["is_regressed"] = bool(issue["is_regressed"])
+        issue["tags"] = sorted(issue["tags"])
+        issue["activity"] = [
+            {"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}
+            for at, actor, kind, data in issue["activity"]
+        ]
+        issue["hashes"] = [_hash(found) for found in issue["hashes"]]
+        issue["attachments"] = [{**file_item(file), "created_at": to_iso(file["created_at"])}
+                                for file in issue["attachments"]]  # fmt: skip
+        yield _with_iso_times(issue)
+
+
+def _hash(found: dict[str, Any]) -> dict[str, Any]:
+    key, reason, parts = json.loads(found.pop("grouping"))
+    found["hash"] = found["hash"].hex()
+    return _with_iso_times({**found, "key": key, "reason": reason, "parts": parts})
+
+
+def _with_iso_times(item: dict[str, Any]) -> dict[str, Any]:
+    for key in _TIMES:
+        if item.get(key) is not None:
+            item[key] = to_iso(item[key])
+    return item
+
+
+def file_item(file: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table of attachments as events name their files."""
+    return {key: file[key].hex() if key == "digest" else file[key]
+            for key in ("name", "content_type", "size", "digest", "kind")}  # fmt: skip
+
+
+def attachments(source: Source) -> Iterator[tuple[dict[str, Any], Iterator[str]]]:
+    """What is known of each content, and the content in base64, in pieces. One that is gone is left out."""
+    blobs = source.store.blobs
+    for digest in source.reads.digests(source.selection):
+        try:
+            with blobs.open(digest.hex()) as file:
+                pieces = iter(lambda: file.read(PIECE), b"")
+                yield {"digest": digest.hex()}, (base64.b64encode(piece).decode() for piece in pieces)
+        except NotFoundError:
+            continue
+
+
+def events(source: Source) -> Iterator[dict[str, Any]]:
+    pending: list[StoredEvent] = []
+    for item in source.store.events.loader.stream(source.reads.event_rows(source.selection)):
+        pending.append(item)
+        if len(pending) >= _EVENTS_AT_ONCE:
+            yield from _events(source, pending)
+            pending = []
+    yield from _events(source, pending)
+
+
+def _events(source: Source, items: list[StoredEvent]) -> Iterator[dict[str, Any]]:
+    files = source.reads.files([item.row for item in items])
+    for item in items:
+        line: dict[str, Any] = {"hash": item.fingerprint, "event": _event(item)}
+        if item.row in files:
+            found = [file_item(file) for file in files[item.row]]
+            if found != item.event.get("attachments"):  # attached later than the event came
+                line["files"] = found
+        yield line
+
+
+def _event(item: StoredEvent) -> dict[str, Any]:
+    event: dict[str, Any] = dict(item.event)
+    event["timestamp"] = to_iso(event["timestamp"])
+    event["received_at"] = to_iso(event["received_at"])
+    return event

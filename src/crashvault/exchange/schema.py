@@ -1,0 +1,141 @@
+"""What items of an import must look like. Checked by type before anything else sees them.
+
+An event that does not fit is not refused: it goes through normalizing again, as if it had just arrived.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypedDict, Union, get_type_hints
+
+from msgspec import Meta, Struct
+
+from .. import models
+
+_DEPTH = 14  # of mappings and lists inside each other in free data; normalizing keeps 8
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha1 = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
+Number = Annotated[int, Meta(ge=1, le=2**40)]
+
+
+class Header(Struct):
+    crashvault: int
+    issue_count: int | None = None
+    event_count: int | None = None
+
+
+class Project(Struct):
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    created_at: str | None = None
+
+
+class Level(Struct):
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    rank: Annotated[int, Meta(ge=0, le=1000)]
+    color: Annotated[str, Meta(max_length=60)] | None = None
+    emoji: Annotated[str, Meta(max_length=20)] | None = None
+
+
+class Setting(Struct):
+    key: Name
+    value: Any
+
+
+class File(Struct):
+    digest: Digest
+    name: Annotated[str, Meta(max_length=300)]
+    size: Annotated[int, Meta(ge=0)]
+    content_type: Annotated[str, Meta(max_length=200)] = "application/octet-stream"
+    kind: Annotated[str, Meta(max_length=200)] = "event.attachment"
+    created_at: str | None = None
+
+
+class Activity(Struct):
+    at: str
+    actor: Text
+    kind: Name
+    data: dict[str, Any]
+
+
+class Hash(Struct):
+    hash: Sha1
+    first_seen: str
+    last_seen: str
+    home: Number | None = None
+    algorithm: Name = "imported"
+    key: str = ""
+    reason: str = ""
+    parts: list[tuple[str, str]] = []
+    title: Text = ""
+    culprit: Text = ""
+    created_at: str | None = None
+
+
+class Issue(Struct):
+    project: Annotated[str, Meta(min_length=1, max_length=100)]
+    title: Text
+    hashes: Annotated[list[Hash], Meta(min_length=1)]
+    first_seen: str
+    last_seen: str
+    created_at: str
+    id: Number | None = None
+    title_fixed: bool = False
+    culprit: Text = ""
+    status: Literal["open", "resolved", "ignored"] = "open"
+    severity: Literal["low", "medium", "high", "critical"] | None = None
+    assigned: Text | None = None
+    level: str = models.DEFAULT_LEVEL
+    release: Text | None = None
+    environment: Text | None = None
+    is_regressed: bool = False
+    changed_at: str | None = None
+    resolved_at: str | None = None
+    resolved_in: Text | None = None
+    category: Text | None = None
+    tags: list[Name] = []
+    activity: list[Activity] = []
+    attachments: list[File] = []
+
+
+class Attachment(Struct):
+    digest: Digest
+    data: bytes  # base64 in the file
+
+
+
+def _free(depth: int) -> Any:
+    """Any JSON value that is nested at most so deep."""
+    plain: Any = Union[None, bool, int, float, str]  # noqa: UP007  (built at run time)
+    value: Any = plain
+    for _ in range(depth):
+        value = Union[plain, list[value], dict[str, value]]  # noqa: UP007
+    return value
+
+
+def event_type() -> Any:
+    """The type of a normalized event in a file: that of `models.Event` with times as text and bounded free data."""
+    replaced = {models.Frame: None, models.ExceptionInfo: None, models.AttachmentInfo: None, models.EventError: None}
+    for part in replaced:
+        replaced[part] = _bounded(part, replaced)
+    return _bounded(models.Event, replaced, timestamp=str, received_at=str)
+
+
+def _bounded(kind: Any, replaced: dict[Any, Any], **other: Any) -> Any:
+    hints = {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
+    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator, misc]
+
+
+def _bounded_hint(hint: Any, replaced: dict[Any, Any]) -> Any:
+    if hint is Any:
+        return _free(_DEPTH)
+    if replaced.get(hint) is not None:
+        return replaced[hint]
+    arguments = getattr(hint, "__args__", None)
+    if not arguments:
+        return hint
+    inner = tuple(_bounded_hint(argument, replaced) for argument in arguments)
+    if type(hint).__name__ == "UnionType":
+        return Union[inner]  # noqa: UP007
+    return hint.__origin__[inner if len(inner) > 1 else inner[0]]

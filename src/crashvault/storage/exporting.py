@@ -1,0 +1,173 @@
+"""What an export reads: which events and issues are meant, and all that is known of an issue."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import NotFoundError
+from ..query.tree import Everything, Node
+from .query_sql import exact, issue_only, where
+from .search import Search
+from .sqlite import SQLite, chunks, marks
+
+_AT_ONCE = 200  # issues
+_ISSUE = """i.id, p.name AS project, i.title, i.title_fixed, i.culprit, i.status, i.severity, i.assigned, i.level,
+  i.release, i.environment, i.is_regressed, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
+  i.resolved_in, i.category, i.count"""
+_ISSUE_KEYS = ("id", "project", "title", "title_fixed", "culprit", "status", "severity", "assigned", "level", "release",
+               "environment", "is_regressed", "first_seen", "last_seen", "created_at", "changed_at", "resolved_at",
+               "resolved_in", "category", "count")  # fmt: skip
+_HASH_KEYS = ("hash", "home", "algorithm", "grouping", "title", "culprit", "first_seen", "last_seen", "created_at")
+_FILE = "name, content_type, kind, size, digest"
+_FILE_KEYS = ("name", "content_type", "kind", "size", "digest")
+
+
+class Selection(NamedTuple):
+    """What is to be exported. None stands for everything."""
+
+    issues: array[int] | None  # ids, ascending
+    rows: array[int] | None  # of events, in the order of arrival
+    counts: dict[int, int]  # selected events by issue; empty where all of them are
+    issue_count: int
+    event_count: int
+
+
+class Exporting:
+    """Reads for exports; call it inside `reading()`, so that all of it is one view."""
+
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+
+    def select(self, search: Search, node: Node) -> Selection:
+        """The issues and events that a query means; an issue without events is meant by what is said of issues."""
+        if isinstance(node, Everything):
+            return Selection(None, None, {}, self._all_issues(), int(self.db.value("SELECT count(*) FROM events")))
+        rows = array("q", self._rows(search, node))
+        counts = self._counts(rows)
+        found = set(counts)
+        if issue_only(node):
+            clause = search._issue_condition(node)
+            found.update(i for (i,) in self.db.rows(f"SELECT i.id FROM issues i WHERE {clause.sql}", clause.parameters))
+        issues = array("q", sorted(found))
+        return Selection(issues, rows, counts, len(issues), len(rows))
+
+    def require_issues(self, issues: Sequence[int]) -> None:
+        """Raises NotFoundError that names the issues which do not exist."""
+        known: set[int] = set()
+        for part in chunks(issues):
+            known.update(i for (i,) in self.db.rows(f"SELECT id FROM issues WHERE id IN ({marks(part)})", part))
+        missing = [str(issue) for issue in dict.fromkeys(issues) if issue not in known]
+        if missing:
+            raise NotFoundError(f"there is no issue {', '.join(missing)}", "See: crashvault list --status all")
+
+    def _all_issues(self) -> int:
+        sql = "SELECT count(*) FROM issues i WHERE EXISTS (SELECT 1 FROM hashes WHERE issue_id = i.id)"
+        return int(self.db.value(sql))
+
+    def _rows(self, search: Search, node: Node) -> Iterator[int]:
+        condition = search.compiler.condition(node)
+        clause = where(condition)
+        found = (row for (row,) in self.db.stream(
+            f"""SELECT e.id FROM events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id
+                WHERE {clause.sql} ORDER BY e.id""",
+            clause.parameters,
+        ))  # fmt: skip
+        if exact(condition):
+            return found
+        return (item.row for item in search.loader.stream(found) if search._matches(node, item))
+
+    def _counts(self, rows: Sequence[int]) -> dict[int, int]:
+        counts: dict[int, int] = {}
+        for part in chunks(rows, 10_000):
+            for issue, count in self.db.rows(
+                """SELECT h.issue_id, count(*) FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+                   CROSS JOIN hashes h ON h.id = e.hash_id GROUP BY h.issue_id""",
+                (json.dumps(list(part)),),
+            ):
+                counts[issue] = counts.get(issue, 0) + count
+        return counts
+
+    # Rows
+
+    def event_rows(self, selection: Selection) -> Iterable[int]:
+        return self._every("events") if selection.rows is None else selection.rows
+
+    def _every(self, table: str) -> Iterator[int]:
+        last = 0
+        while rows := self.db.rows(f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 5000", (last,)):
+            last = rows[-1][0]
+            yield from (row for (row,) in rows)
+
+    def issues(self, selection: Selection) -> Iterator[dict[str, Any]]:
+        """All of an issue but its events: state, hashes, tags, activity, files. Issues without a hash have no identity."""
+        ids = self._every("issues") if selection.issues is None else selection.issues
+        for part in _grouped(ids, _AT_ONCE):
+            for issue in self._issues(part):
+                if issue["hashes"]:
+                    if selection.rows is not None:
+                        issue["count"] = selection.counts.get(issue["id"], 0)
+                    yield issue
+
+    def _issues(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        rows = self.db.rows(
+            f"""SELECT {_ISSUE} FROM issues i JOIN projects p ON p.id = i.project_id
+                WHERE i.id IN ({marks(ids)}) ORDER BY i.id""",
+            ids,
+        )
+        issues = {row[0]: dict(zip(_ISSUE_KEYS, row, strict=True)) for row in rows}
+        for issue in issues.values():
+            issue.update(tags=[], activity=[], hashes=[], attachments=[])
+        for issue_id, tag in self._of(ids, "issue_tags", "tag", "tag"):
+            issues[issue_id]["tags"].append(tag)
+        for issue_id, *entry in self._of(ids, "activity", "at, actor, kind, data", "at, id"):
+            issues[issue_id]["activity"].append(tuple(entry))
+        columns = "hash, home_issue_id, algorithm, grouping, title, culprit, first_seen, last_seen, created_at"
+        for issue_id, *values in self._of(ids, "hashes", columns, "id"):
+            issues[issue_id]["hashes"].append(dict(zip(_HASH_KEYS, values, strict=True)))
+        for issue_id, *values in self._of(ids, "attachments", f"{_FILE}, created_at", "id"):
+            issues[issue_id]["attachments"].append(dict(zip((*_FILE_KEYS, "created_at"), values, strict=True)))
+        return list(issues.values())
+
+    def _of(self, ids: Sequence[int], table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
+        return self.db.rows(
+            f"SELECT issue_id, {columns} FROM {table} WHERE issue_id IN ({marks(ids)}) ORDER BY issue_id, {order}", ids
+        )
+
+    # Attachments
+
+    def digests(self, selection: Selection) -> list[bytes]:
+        """The contents that selected issues and events name, each once, in the order of their digests."""
+        if selection.rows is None or selection.issues is None:
+            return [digest for (digest,) in self.db.rows("SELECT DISTINCT digest FROM attachments ORDER BY digest")]
+        found: set[bytes] = set()
+        for column, ids in (("event", selection.rows), ("issue_id", selection.issues)):
+            for part in chunks(ids, 10_000):
+                found.update(digest for (digest,) in self.db.rows(
+                    f"SELECT a.digest FROM json_each(?) c CROSS JOIN attachments a ON a.{column} = c.value",
+                    (json.dumps(list(part)),),
+                ))  # fmt: skip
+        return sorted(found)
+
+    def files(self, rows: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+        """The attachments of events, by row."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for part in chunks(rows):
+            for row, *values in self.db.rows(
+                f"SELECT event, {_FILE} FROM attachments WHERE event IN ({marks(part)}) ORDER BY event, id", part
+            ):
+                found.setdefault(row, []).append(dict(zip(_FILE_KEYS, values, strict=True)))
+        return found
+
+
+def _grouped(values: Iterable[int], size: int) -> Iterator[list[int]]:
+    pending: list[int] = []
+    for value in values:
+        pending.append(value)
+        if len(pending) >= size:
+            yield pending
+            pending = []
+    if pending:
+        yield pending

@@ -1,0 +1,121 @@
+"""Is the vault well? Each check is a function that yields what is wrong, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from .blobs import Blobs
+from .migrations import VERSION
+from .sqlite import SQLite
+
+_LOW_SPACE = 200 * 1024 * 1024
+_LONG_LOG = 512 * 1024 * 1024
+
+
+class Finding(NamedTuple):
+    severity: str  # error or warning
+    check: str
+    message: str
+    hint: str
+
+
+Check = Callable[[SQLite, str], Iterator[tuple[str, str, str]]]
+
+
+def examine(db: SQLite, home: str, *, deep: bool = False) -> Iterator[tuple[str, list[Finding]]]:
+    """Run every check; its name, and what it found. `deep` also reads every page of the file."""
+    for name, check in {**CHECKS, **(DEEP if deep else {})}.items():
+        try:
+            found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
+        except sqlite3.Error as error:
+            found = [Finding("error", name, f"the check failed: {error}", _RESTORE)]
+        yield name, found
+
+
+_RESTORE = "Bring a backup back with: crashvault restore FILE"
+
+
+def _structure(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    for (line,) in db.connection.execute("PRAGMA quick_check(5)"):
+        if line != "ok":
+            yield "error", line, _RESTORE
+
+
+def _integrity(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    for (line,) in db.connection.execute("PRAGMA integrity_check(5)"):
+        if line != "ok":
+            yield "error", line, _RESTORE
+
+
+def _index(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    for index in ("event_index", "stack_index"):
+        try:
+            db.connection.execute(f"INSERT INTO {index} ({index}) VALUES ('integrity-check')")
+        except sqlite3.DatabaseError as error:
+            yield "error", f"{index}: {error}", _RESTORE
+
+
+def _schema(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    version = int(db.connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()[0])
+    if version > VERSION:
+        yield "warning", f"the vault has schema {version}, this program knows {VERSION}", "Upgrade Crashvault"
+
+
+def _totals(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    hashes, hours = db.connection.execute(
+        "SELECT (SELECT COALESCE(sum(count), 0) FROM hashes), (SELECT COALESCE(sum(count), 0) FROM project_hours)"
+    ).fetchone()
+    if hashes != hours:
+        yield "warning", f"issues count {hashes} events, charts {hours}", "Run: crashvault gc, and please report it"
+
+
+def _attachments(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    blobs = Blobs(home)
+    gone = [
+        name
+        for digest, name in db.connection.execute("SELECT DISTINCT digest, name FROM attachments")
+        if not os.path.exists(blobs.path(digest.hex()))
+    ]
+    if gone:
+        yield "error", f"{len(gone)} attachments have lost their content, such as {gone[0]!r}", _RESTORE
+
+
+def _permissions(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    for path in (home, db.path):
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if mode & 0o077:
+            yield "warning", f"{path} can be read by others (mode {mode:o})", f"Run: chmod go= {path}"
+    if not os.access(db.path, os.W_OK):
+        yield "warning", f"{db.path} cannot be written", "Reading works; recording does not"
+
+
+def _space(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    free = shutil.disk_usage(home).free
+    if free < _LOW_SPACE:
+        yield "warning", f"only {free >> 20} MiB of disk are free", "Delete old events: crashvault prune --days 30"
+    log = f"{db.path}-wal"
+    if os.path.exists(log) and os.path.getsize(log) > _LONG_LOG:
+        yield "warning", f"the write-ahead log has {os.path.getsize(log) >> 20} MiB", "Run: crashvault gc"
+
+
+def _filesystem(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    mode = db.connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        yield "warning", f"the journal mode is {mode!r}, not 'wal'", "Keep the vault on a local disk, not on a network share"
+
+
+CHECKS: dict[str, Check] = {
+    "structure": _structure,
+    "schema": _schema,
+    "totals": _totals,
+    "attachments": _attachments,
+    "permissions": _permissions,
+    "disk space": _space,
+    "file system": _filesystem,
+}
+DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index}

@@ -1,0 +1,324 @@
+"""What an import writes beside events: issues with their state, hashes, tags, activity and files.
+
+An issue is known by (project, hash). Where the vault has it already, the two become one in a way that does not
+depend on which came first: of the two states the one with the later activity wins, times widen, activity is
+united, and issues that are one in either vault are one afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .deletion import recompute_issue
+from .sqlite import SQLite, chunks, marks
+
+# What people decide about an issue; taken as a whole from the state that wins.
+STATE = ("title", "title_fixed", "culprit", "status", "severity", "assigned", "is_regressed", "resolved_at",
+         "resolved_in", "category")  # fmt: skip
+# What its latest event says.
+LATEST = ("level", "release", "environment")
+_TIMES = ("first_seen", "last_seen", "created_at", "changed_at")
+
+
+class IssueRecord(NamedTuple):
+    """An issue of a file. Times in microseconds."""
+
+    number: int | None  # in the file
+    project: int
+    state: dict[str, Any]  # STATE
+    latest: dict[str, Any]  # LATEST
+    first_seen: int
+    last_seen: int
+    created_at: int
+    changed_at: int
+    tags: list[str]
+    activity: list[tuple[int, str, str, str]]  # at, actor, kind, data as JSON
+    hashes: list[HashRecord]
+    files: list[FileRecord]
+
+
+class HashRecord(NamedTuple):
+    digest: bytes
+    home: int | None  # number of an issue in the file
+    algorithm: str
+    grouping: str  # JSON
+    title: str
+    culprit: str
+    first_seen: int
+    last_seen: int
+    created_at: int
+
+
+class FileRecord(NamedTuple):
+    name: str
+    content_type: str
+    kind: str
+    size: int
+    digest: bytes
+    created_at: int
+
+
+class Placed(NamedTuple):
+    """Where an issue of a file went."""
+
+    issue: int
+    created: bool
+    changed: bool
+
+
+class Importing:
+    """Call its methods inside `writing()`. `fresh`: the vault had no issues, so the file's numbers are taken over."""
+
+    def __init__(self, db: SQLite, fresh: bool | None = None) -> None:
+        self.db = db
+        self.fresh = not db.row("SELECT 1 FROM issues LIMIT 1") if fresh is None else fresh
+        self._numbers: dict[int, int] = {}  # of the file → of the vault
+
+    # Issues
+
+    def known_hashes(self, project: int, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """The issue of each hash that the vault has."""
+        found: dict[bytes, int] = {}
+        for part in chunks(digests):
+            found.update(self.db.rows(
+                f"SELECT hash, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})", (project, *part)
+            ))  # fmt: skip
+        return found
+
+    def place(self, record: IssueRecord) -> Placed:
+        """Bring an issue in, or together with what the vault has of it."""
+        known = self.known_hashes(record.project, [item.digest for item in record.hashes])
+        targets = sorted(set(known.values()))
+        if targets:
+            issue = targets[0]
+            for other in targets[1:]:
+                self._join(issue, other)
+            changed = self._combine(issue, record) or len(targets) > 1
+        else:
+            issue, changed = self._create(record), False
+        if record.number is not None:
+            self._numbers[record.number] = issue
+        changed |= self._add_hashes(issue, record, known)
+        changed |= self._add_activity(issue, record.activity)
+        changed |= bool(self._add_files("issue_id", issue, record.files))
+        return Placed(issue, not targets, changed)
+
+    def number(self, wanted: int | None) -> int:
+        """A number for an issue: the file's own if it was never given here (or nothing was), else a new one."""
+        if wanted is not None and wanted in self._numbers:
+            return self._numbers[wanted]
+        following = int(self.db.value("SELECT next FROM sequences WHERE name = 'issues'"))
+        if wanted is not None and (wanted >= following or (self.fresh and not self._taken(wanted))):
+            self.db.execute("UPDATE sequences SET next = ? WHERE name = 'issues'", (max(following, wanted + 1),))
+            return wanted
+        return self.db.allocate("issues", 1)
+
+    def _taken(self, issue: int) -> bool:
+        return bool(self.db.row(
+            "SELECT 1 FROM issues WHERE id = ? UNION ALL SELECT 1 FROM hashes WHERE home_issue_id = ?", (issue, issue)
+        ))  # fmt: skip
+
+    def _create(self, record: IssueRecord) -> int:
+        issue = self.number(record.number)
+        fields = {**record.state, **record.latest, **{key: getattr(record, key) for key in _TIMES}}
+        columns = ("id", "project_id", "count", "users", "last_event", *fields)
+        self.db.execute(
+            f"INSERT INTO issues ({', '.join(columns)}) VALUES ({marks(columns)})",
+            (issue, record.project, 0, 0, 0, *fields.values()),
+        )
+        self._set_tags(issue, record.tags)
+        return issue
+
+    def _combine(self, issue: int, record: IssueRecord) -> bool:
+        """One issue of two; whether that changed the vault's."""
+        columns = (*STATE, *LATEST, *_TIMES)
+        row = self.db.row(f"SELECT {', '.join(columns)} FROM issues WHERE id = ?", (issue,))
+        assert row is not None
+        mine = dict(zip(columns, row, strict=True))
+        my_tags = [tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ? ORDER BY tag", (issue,))]
+        theirs = {**record.state, **record.latest, **{key: getattr(record, key) for key in _TIMES}}
+        merged = dict(mine)
+        wins = _weight(theirs, STATE, _touched(theirs), record.tags) > _weight(mine, STATE, _touched(mine), my_tags)
+        if wins:
+            merged.update(record.state)
+            self._set_tags(issue, record.tags)
+        if _weight(theirs, LATEST, theirs["last_seen"]) > _weight(mine, LATEST, mine["last_seen"]):
+            merged.update(record.latest)
+        merged["first_seen"] = min(mine["first_seen"], theirs["first_seen"])
+        merged["last_seen"] = max(mine["last_seen"], theirs["last_seen"])
+        merged["created_at"] = min(mine["created_at"], theirs["created_at"])
+        merged["changed_at"] = max(_touched(mine), _touched(theirs)) or merged["created_at"]
+        self._update(issue, mine, merged)
+        return merged != mine or (wins and sorted(set(record.tags)) != my_tags)
+
+    def _update(self, issue: int, before: dict[str, Any], after: dict[str, Any]) -> None:
+        changed = {key: value for key, value in after.items() if before[key] != value}
+        if changed:
+            columns = ", ".join(f"{key} = ?" for key in changed)
+            self.db.execute(f"UPDATE issues SET {columns} WHERE id = ?", (*changed.values(), issue))
+
+    def _set_tags(self, issue: int, tags: Iterable[str]) -> None:
+        self.db.execute("DELETE FROM issue_tags WHERE issue_id = ?", (issue,))
+        rows = [(issue, tag) for tag in sorted(set(tags))]
+        self.db.execute_many("INSERT INTO issue_tags (issue_id, tag) VALUES (?, ?)", rows)
+
+    def _join(self, issue: int, other: int) -> None:
+        """Make one issue of two that the file knows as one; the hashes remember where they come from."""
+        columns = ("project_id", *STATE, *LATEST, *_TIMES)
+        row = self.db.row(f"SELECT {', '.join(columns)} FROM issues WHERE id = ?", (other,))
+        assert row is not None
+        fields = dict(zip(columns, row, strict=True))
+        tags = [tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ?", (other,))]
+        self._combine(issue, IssueRecord(
+            None, fields["project_id"], {key: fields[key] for key in STATE}, {key: fields[key] for key in LATEST},
+            *(fields[key] for key in _TIMES), tags, [], [], [],
+        ))  # fmt: skip
+        for table in ("hashes", "activity", "attachments"):
+            self.db.execute(f"UPDATE {table} SET issue_id = ? WHERE issue_id = ?", (issue, other))
+        self.db.execute("DELETE FROM issue_tags WHERE issue_id = ?", (other,))
+        self.db.execute("DELETE FROM issues WHERE id = ?", (other,))
+        for number, target in self._numbers.items():
+            if target == other:
+                self._numbers[number] = issue
+        recompute_issue(self.db, issue)
+
+    # Parts of an issue
+
+    def _add_hashes(self, issue: int, record: IssueRecord, known: dict[bytes, int]) -> bool:
+        new = [item for item in record.hashes if item.digest not in known]
+        first = self.db.allocate("hashes", len(new)) if new else 0
+        rows = []
+        for hash_id, item in enumerate(new, start=first):
+            home = issue if item.home in (None, record.number) else self._home(item.home)
+            rows.append((hash_id, record.project, item.digest, issue, home, item.algorithm, item.grouping, item.title,
+                         item.culprit, item.first_seen, item.last_seen, item.created_at))  # fmt: skip
+        self.db.execute_many(
+            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
+                                   title, culprit, first_seen, last_seen, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
+            rows,
+        )
+        for item in record.hashes:
+            if item.digest in known:
+                self._widen_hash(record.project, item)
+        return bool(new)
+
+    def _home(self, number: int | None) -> int:
+        """The number here of an issue that was merged away in the file's vault."""
+        home = self.number(number)
+        if number is not None:
+            self._numbers[number] = home
+        return home
+
+    def _widen_hash(self, project: int, item: HashRecord) -> None:
+        self.db.execute(
+            """UPDATE hashes SET first_seen = min(first_seen, ?), last_seen = max(last_seen, ?),
+                 created_at = min(created_at, ?) WHERE project_id = ? AND hash = ?""",
+            (item.first_seen, item.last_seen, item.created_at, project, item.digest),
+        )
+
+    def _add_activity(self, issue: int, entries: list[tuple[int, str, str, str]]) -> bool:
+        """Unite the logs, in the order of time."""
+        if not entries:
+            return False
+        sql = "SELECT at, actor, kind, data FROM activity WHERE issue_id = ? ORDER BY at, id"
+        present = self.db.rows(sql, (issue,))
+        missing = Counter(entries) - Counter(present)  # type: ignore[arg-type]
+        if not missing:
+            return False
+        merged = sorted([*present, *(entry for entry in entries if _took(missing, entry))], key=lambda entry: entry[0])
+        self.db.execute("DELETE FROM activity WHERE issue_id = ?", (issue,))
+        self.db.execute_many(
+            "INSERT INTO activity (issue_id, at, actor, kind, data) VALUES (?, ?, ?, ?, ?)",
+            [(issue, *entry) for entry in merged],
+        )
+        return True
+
+    def _add_files(self, column: str, owner: int, files: Iterable[FileRecord]) -> int:
+        added = 0
+        for file in files:
+            present = self.db.row(
+                f"SELECT 1 FROM attachments WHERE {column} = ? AND digest = ? AND name = ?", (owner, file.digest, file.name)
+            )
+            if not present:
+                self.db.execute(
+                    f"""INSERT INTO attachments ({column}, name, content_type, kind, size, digest, created_at)
+                        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                    (owner, *file),
+                )
+                added += 1
+        return added
+
+    # Events
+
+    def attach(self, project: int, key: bytes, files: Iterable[FileRecord]) -> None:
+        """Files that were attached to an event later than it came."""
+        row = self.db.value("SELECT event FROM event_keys WHERE project_id = ? AND event_id = ?", (project, key))
+        if row is not None:
+            self._add_files("event", int(row), files)
+
+    def known_events(self, project: int, keys: Sequence[bytes]) -> set[bytes]:
+        """Which of the event ids are stored."""
+        found: set[bytes] = set()
+        for part in chunks(keys):
+            found.update(key for (key,) in self.db.rows(
+                f"SELECT event_id FROM event_keys WHERE project_id = ? AND event IS NOT NULL AND event_id IN ({marks(part)})",
+                (project, *part),
+            ))  # fmt: skip
+        return found
+
+    def forget_tombstones(self, project: int, keys: Sequence[bytes]) -> int:
+        """Let deleted events come back; how many of these had been deleted."""
+        return sum(
+            self.db.execute(
+                f"DELETE FROM event_keys WHERE project_id = ? AND event IS NULL AND event_id IN ({marks(part)})",
+                (project, *part),
+            )
+            for part in chunks(keys)
+        )
+
+    # The rest of a vault
+
+    def place_project(self, name: str, created_at: int | None, key: str) -> None:
+        self.db.execute(
+            "INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+            (name, key, created_at or 0),
+        )
+        if created_at is not None:
+            earlier = "" if self.fresh else " AND created_at > ?"
+            parameters = (created_at, name) if self.fresh else (created_at, name, created_at)
+            self.db.execute(f"UPDATE projects SET created_at = ? WHERE name = ?{earlier}", parameters)
+
+    def place_level(self, name: str, rank: int, colour: str | None, emoji: str | None) -> None:
+        """A level that is not here comes in, with the next free rank where its own is taken."""
+        present = self.db.rows("SELECT name, rank FROM levels")
+        ranks = {rank for _, rank in present}
+        if name not in dict(present):
+            free = next(number for distance in range(1001) for number in (rank + distance, rank - distance)
+                        if 0 <= number <= 1000 and number not in ranks)  # fmt: skip
+            self.db.execute("INSERT INTO levels VALUES (?, ?, ?, ?, 0)", (name, free, colour, emoji))
+        elif self.fresh:
+            self.db.execute("UPDATE levels SET colour = ?, emoji = ? WHERE name = ?", (colour, emoji, name))
+
+
+def _touched(fields: dict[str, Any]) -> int:
+    """When somebody last did something to an issue; 0 if nobody has."""
+    return int(fields["changed_at"]) if fields["changed_at"] != fields["created_at"] else 0
+
+
+def _weight(fields: dict[str, Any], keys: Sequence[str], moment: int, tags: Iterable[str] = ()) -> tuple[int, str]:
+    """What of two states the heavier one wins by: its time, and among equals anything that both sides agree on."""
+    return moment, json.dumps([*(fields[key] for key in keys), sorted(set(tags))])
+
+
+def _took(missing: Counter[tuple[int, str, str, str]], entry: tuple[int, str, str, str]) -> bool:
+    if missing[entry] <= 0:
+        return False
+    missing[entry] -= 1
+    return True
+
+
+__all__ = ["LATEST", "STATE", "FileRecord", "HashRecord", "Importing", "IssueRecord", "Placed"]
