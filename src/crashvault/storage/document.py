@@ -124,7 +124,9 @@ def issue_words(event: Event, rank: int) -> list[Word]:
         if "=" in tag:
             words.append(word_of("tagkey", tag.partition("=")[0]))
     if "user" in event:
-        words += [word_of("user", identity) for identity in user_identities(event["user"])]
+        people = [word_of("user", identity) for identity in user_identities(event["user"])]
+        # A user without any name is nobody that could be asked for.
+        words += [word_of("has", "user"), *people] if people else []
     for link in get("exceptions", ()):
         words += [word_of("exception", name) for name in exception_names(link)]
     return list(dict.fromkeys(words))
