@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..digests import dashed
+from ..errors import StoreError
 from ..models import Event
 from . import codec
 from .sqlite import SQLite, chunks, marks
@@ -58,7 +59,16 @@ class Loader:
                 WHERE {where}""",
             parameters,
         )
-        return [self._event(*row) for row in rows]
+        return [self._readable(row) for row in rows]
+
+    def _readable(self, row: tuple[Any, ...]) -> StoredEvent:
+        try:
+            return self._event(*row)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise StoreError(
+                f"event {dashed(row[1])} cannot be read ({error})",
+                "Run: crashvault doctor, and bring a backup back with: crashvault restore",
+            ) from error
 
     def _expanded(self, body: bytes | None) -> bytes | None:
         if body is None:
@@ -74,9 +84,7 @@ class Loader:
         self, row: int, event_id: bytes, project: str, timestamp: int, received_at: int, level: str | None, rank: int,
         issue: int, digest: bytes, stack: bytes | None, background: bytes | None, body: bytes,
     ) -> StoredEvent:  # fmt: skip
-        event = codec.join(
-            codec.expand(body), self._expanded(stack), self._expanded(background), self._decode
-        )
+        event = codec.join(codec.expand(body), self._expanded(stack), self._expanded(background), self._decode)
         event["event_id"] = dashed(event_id)
         event["project"] = project
         event["timestamp"] = timestamp
