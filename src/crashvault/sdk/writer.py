@@ -44,6 +44,7 @@ class VaultWriter:
         self.queue_size = queue_size
         self.lost: Counter[tuple[str, str]] = Counter()  # (reason, category) not yet in the ledger
         self._complained = False
+        self._gave_up = False  # whether a flush has taken too long
         self._start_anew()
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
@@ -108,7 +109,7 @@ class VaultWriter:
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
         self._writing_thread = 0
-        self._gave_up: bool = False
+        self._gave_up = False
         self._forking: set[int] = set()  # threads that hold the lock while they fork
 
     def _ensure_thread(self) -> None:
