@@ -299,9 +299,9 @@ def test_flush_is_bounded_and_waits_only_once(home: Path) -> None:
     writer = VaultWriter(str(home))
     with writer._lock:
         writer.submit(Job({"message": "stuck"}))
-        assert not writer.flush(0.01)
-        assert not writer.flush(1000)  # the test would not end
-    assert writer.flush(30) or writer.flush(30)
+        assert not writer.finish(0.01)
+        assert not writer.finish(1000)  # the test would not end
+    assert writer.flush(30)
     assert len(recorded(home)) == 1
     writer.close()
 
