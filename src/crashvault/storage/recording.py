@@ -73,6 +73,11 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
     )
 
 
+def explanation(grouping: Grouping) -> str:
+    """Why events are together, as a hash keeps it."""
+    return json.dumps([grouping.key, grouping.reason, grouping.parts], ensure_ascii=False)
+
+
 class _Hash:
     """What a batch does to one grouping hash."""
 
@@ -113,7 +118,7 @@ class Recording:
         self._seen: set[int] = set()
         self._listed: set[Word] = set()
         self._pairs: set[tuple[int, int]] = set()
-        self._generation = ""
+        self._state: tuple[str, int] = ("", 0)
 
     def append(
         self, batch: Sequence[Prepared], projects: dict[str, int], now: int, *, imported: bool = False
@@ -151,11 +156,12 @@ class Recording:
             known.clear()  # type: ignore[attr-defined]
 
     def _refresh(self) -> None:
-        """Deleting rows raises the generation, so that no process takes a removed word for stored."""
+        """Forget what is believed to be stored once rows were deleted, by any process, or a transaction failed."""
         generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
-        if generation != self._generation or len(self._seen) > _SEEN_LIMIT:
+        state = (generation, self.db.rollbacks)
+        if state != self._state or len(self._seen) > _SEEN_LIMIT:
             self.forget_seen()
-            self._generation = generation
+            self._state = state
 
     # Who is new
 
@@ -230,8 +236,7 @@ class Recording:
             issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
             moment = item.event["timestamp"]
             issues.append((issue, project, group.title, group.culprit, item.rank, moment, moment, now, now))
-            explanation = json.dumps([group.key, group.reason, group.parts], ensure_ascii=False)
-            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation,
+            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation(group),
                            group.title, group.culprit, moment, moment, now))  # fmt: skip
             found[project, text] = _Hash(hash_id, issue, True)
         self.db.execute_many(
@@ -250,7 +255,7 @@ class Recording:
 
     def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
         hash_rows, issue_rows, latest_rows, last_rows = [], [], [], []
-        for group in groups:
+        for group in sorted(groups, key=lambda group: group.latest_row):  # of equal times the later row counts
             latest = group.latest
             if latest is None:
                 continue
@@ -277,8 +282,7 @@ class Recording:
             issue_rows,
         )
         self.db.execute_many(
-            """UPDATE issues SET last_seen = ?, level = ?, release = COALESCE(?, release),
-                 environment = COALESCE(?, environment)
+            """UPDATE issues SET last_seen = ?, level = ?, release = ?, environment = ?
                WHERE id = ? AND last_seen < ?""",
             latest_rows,
         )
