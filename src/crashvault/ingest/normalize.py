@@ -99,7 +99,7 @@ def _read_fields(raw: Mapping[str, Any], event: dict[str, Any], notes: Notes) ->
 
 
 def _without_usual_fields(raw: Mapping[str, Any], event: dict[str, Any], notes: Notes) -> list[str]:
-    """Take short texts and mappings, each kind together, where all are as they should be; the keys of the rest."""
+    """Take short texts together and mappings together, if all are as they should be; the keys of the rest."""
     texts: dict[str, Any] = {}
     boxes: dict[str, Any] = {}
     rest: list[str] = []
