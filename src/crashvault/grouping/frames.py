@@ -7,7 +7,6 @@ judgement is remembered by module, file and function, since the same frames come
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from ..models import Frame
 from . import names
 from .bounded import Memo
+from .patterns import compiled
 from .tables import (
     FRAMEWORKS,
     GUARD,
@@ -65,12 +65,12 @@ def _judge(
     where = names.place(module, file, platform)
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
-    bare = re.split(r"[.:>/#]", name)[-1]
-    owner = re.split(r"[.$:]", where)[-1]
+    bare = compiled(r"[.:>/#]").split(name)[-1]
+    owner = compiled(r"[.$:]").split(where)[-1]
     runtime = _is_runtime(where, name, file, in_app, platform)
     app = in_app is not False and not runtime
     helper = bare.lower() in HELPERS
-    guard = GUARD.match(bare) is not None or owner in GUARD_CLASSES
+    guard = compiled(GUARD).match(bare) is not None or owner in GUARD_CLASSES
     transparent = names.is_transparent(function, platform)
     plain = app and bool(name) and not (helper or guard or transparent)
     return Judgement(where, name, app, runtime, helper, guard, transparent, plain, f"{where} {name}".strip())
@@ -78,14 +78,14 @@ def _judge(
 
 def _state_machine(module: str) -> str:
     """The method that an async state machine was compiled from: `Shop.Cart+<AddAsync>d__5` → `AddAsync`."""
-    match = re.search(r"<(\w+)>d__", module)
+    match = compiled(r"<(\w+)>d__").search(module)
     return match[1] if match else ""
 
 
 def _is_runtime(where: str, name: str, file: str | None, in_app: bool | None, platform: str | None) -> bool:
     spoken = names.language(platform)
     if spoken is names.LANGUAGES["native"]:
-        return NATIVE_IGNORED.match(name) is not None
+        return compiled(NATIVE_IGNORED).match(name) is not None
     if file and file.startswith(("node:", "<frozen ", "<internal:")):
         return True
     subject = where or name
@@ -99,11 +99,11 @@ def _begins(subject: str, prefixes: frozenset[str] | None) -> bool:
     if not prefixes:
         return False
     return subject in prefixes or any(
-        subject[: mark.start()] in prefixes for mark in _SEPARATOR.finditer(subject)
+        subject[: mark.start()] in prefixes for mark in compiled(_SEPARATOR).finditer(subject)
     )
 
 
-_SEPARATOR = re.compile(r"[./:$# <>]|(?<=:)")
+_SEPARATOR = r"[./:$# <>]|(?<=:)"
 
 
 def significant_frames(
