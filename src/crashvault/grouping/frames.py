@@ -61,7 +61,7 @@ def judge(frame: Frame, platform: str | None) -> Judgement:
 def _judge(
     function: str | None, module: str | None, file: str | None, in_app: bool | None, platform: str | None
 ) -> Judgement:
-    name = names.function_name(function, platform, minified=names.is_minified(file))
+    name = names.function_name(function, platform, minified=names.is_minified(file, platform))
     where = names.place(module, file, platform)
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
@@ -88,19 +88,18 @@ def _is_runtime(where: str, name: str, file: str | None, in_app: bool | None, pl
         return compiled(NATIVE_IGNORED).match(name) is not None
     if file and file.startswith(("node:", "<frozen ", "<internal:")):
         return True
-    subject = where or name
-    return _begins(subject, RUNTIME.get(spoken.name)) or (
-        in_app is not True and _begins(subject, FRAMEWORKS.get(spoken.name))
-    )
+    return _begins(where or name, (RUNTIME if in_app is True else _FOREIGN).get(spoken.name))
+
+
+_FOREIGN = {language: words | FRAMEWORKS[language] for language, words in RUNTIME.items()}
 
 
 def _begins(subject: str, prefixes: frozenset[str] | None) -> bool:
     """Whether the name, or what stands before one of its separators, is in the table."""
     if not prefixes:
         return False
-    return subject in prefixes or any(
-        subject[: mark.start()] in prefixes for mark in compiled(_SEPARATOR).finditer(subject)
-    )
+    marks = compiled(_SEPARATOR).finditer(subject)
+    return subject in prefixes or any(subject[: mark.start()] in prefixes for mark in marks)
 
 
 _SEPARATOR = r"[./:$# <>]|(?<=:)"
@@ -177,26 +176,28 @@ def _walk(
         last = judgement
 
 
-# From the best class of frames to the last resort; a stack is judged by the best class that it has.
-_CLASSES: tuple[Callable[[Frame, Judgement], object], ...] = (
-    lambda frame, judgement: judgement.app and not judgement.transparent,
-    lambda frame, judgement: frame.get("in_app") and not judgement.transparent,
-    lambda frame, judgement: not judgement.runtime and not judgement.transparent,
-    lambda frame, judgement: not judgement.transparent,
-    lambda frame, judgement: True,
+# For a stack without a frame of the user's own code: what to take instead, in order.
+_LAST_RESORTS: tuple[Callable[[Candidate], object], ...] = (
+    lambda item: item.frame.get("in_app") and not item.judgement.transparent,
+    lambda item: not item.judgement.runtime and not item.judgement.transparent,
+    lambda item: not item.judgement.transparent,
+    lambda item: True,
 )
 
 
 def _candidates(frames: Sequence[Frame], platform: str | None) -> Iterator[Candidate]:
-    recent = frames[-MAX_FRAMES:]
-    for accepts in _CLASSES:
-        found = False
-        for distance, frame in enumerate(reversed(recent)):
-            judgement = judge(frame, platform)
-            if accepts(frame, judgement):
-                found = True
-                yield Candidate(distance, frame, judgement)
+    judged: list[Candidate] = []
+    for distance, frame in enumerate(reversed(frames[-MAX_FRAMES:])):
+        candidate = Candidate(distance, frame, judge(frame, platform))
+        judged.append(candidate)
+        if candidate.judgement.app and not candidate.judgement.transparent:
+            yield candidate
+    if any(item.judgement.app and not item.judgement.transparent for item in judged):
+        return
+    for accepts in _LAST_RESORTS:
+        found = [item for item in judged if accepts(item)]
         if found:
+            yield from found
             return
 
 

@@ -268,9 +268,13 @@ def _without_noise(path: str) -> str:
     return compiled(_EXTENSION).sub("", path) or path
 
 
-def is_minified(file: str | None) -> bool:
+def is_minified(file: str | None, platform: str | None = "javascript") -> bool:
     """Whether a script's file name looks like a bundler's output, whose function names mean nothing."""
-    return bool(file) and compiled(_HASHED).search(file or "") is not None
+    return (
+        bool(file)
+        and language(platform).name == "javascript"
+        and compiled(_HASHED).search(file or "") is not None
+    )
 
 
 def module_name(module: str, platform: str | None) -> str:
