@@ -228,7 +228,7 @@ _LIBRARY = (
 _SOURCES = r"^(?:/usr/src/app/|.*?/src/(?:(?:main|test)/(?:java|kotlin|scala)/)?)"
 _HOME = (
     r"^(?:/(?:home|Users|users)/[^/]++/|/(?:builds|github|tmp|private/tmp)/[^/]++/|/home/runner/work/[^/]++/|/(?:usr/src/app|var/www/html|var/www|var/task"
-    r"|usr/local/lib|usr/local|usr/lib|usr|srv|opt|app|code|workspace|work|data|root|mnt/[^/]++)/|/)"
+    r"|usr/local/lib|usr/local|usr/lib|usr|srv|opt|app|code|workspace|data|root|mnt/[^/]++)/|/)"
 )
 _ADDRESS = r"^(?:webpack(?:-internal)?:/{2,3}(?:\([^()/]*+\)/|[\w.@-]++/(?=\./|src/))?|[a-z][a-z+.-]*+://[^/]*+/|app:/*|file:/+|node:|[A-Za-z]:(?=/))"
 _NOISE = (
