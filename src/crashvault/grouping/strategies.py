@@ -9,7 +9,6 @@ hashes that are stored must stay computable.
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha1
 from typing import NamedTuple
 
 from ..models import Event, ExceptionInfo, Frame, Grouping
@@ -20,6 +19,11 @@ from .bounded import Memo
 from .patterns import compiled
 from .rules import NO_RULES, Rules
 from .title import culprit_of, title_of
+
+try:
+    from _sha1 import sha1  # type: ignore[import-not-found]  # hashlib loads OpenSSL: 2 ms of every short command
+except ImportError:
+    from hashlib import sha1
 
 ALGORITHM = "v1"
 MAX_CHAIN = 50  # exceptions of a chain or group that are looked at
