@@ -157,14 +157,18 @@ def _suspects_assignments(hay: Haystack, names: Names) -> bool:
 
 def _is_assigned(stem: str, text: str, low: str, names: Names) -> bool:
     """Whether a secret name with this stem in it stands before a separator."""
-    tail = _pattern(re.escape(stem) + r"([\w.-]{0,99}+)\\?[\"']?\]?\s{0,3}[:=]")
-    for match in tail.finditer(low):
+    for match in _assigned_stem(stem).finditer(low):
         before = text[max(0, match.start() - 100) : match.start()]
         head = _pattern(r"[\w.-]*\Z").search(before)
         name = f"{head[0] if head else ''}{text[match.start() : match.end(1)]}"
         if names.are_secret(name):
             return True
     return False
+
+
+@cache
+def _assigned_stem(stem: str) -> re.Pattern[str]:
+    return re.compile(re.escape(stem) + r"([\w.-]{0,99}+)\\?[\"']?\]?\s{0,3}[:=]")
 
 
 def _redact_assignments(text: str, names: Names) -> tuple[str, int]:
