@@ -33,7 +33,8 @@ _VALUE_WITH_SCHEME = (
     rf"{_QUOTED}|(?i:digest|aws4-\S{{1,50}}|signature)\s[^\n\"']+|(?:[\w-]+[ \t])?[^\s\"',;]+"
 )
 _OPTION = rf"(?<![\w-])--([A-Za-z][\w-]{{0,60}}+)[ \t]{{1,3}}({_QUOTED}|[^\s\"'-][^\s\"']*)"
-_OPTION_NAME = r"(?<![\w-])--([A-Za-z][\w-]{0,60}+)\s"
+# begins with its literal, which is found at memory speed; what may not stand before it comes after
+_OPTION_NAME = r"--(?<![\w-]--)([A-Za-z][\w-]{0,60}+)\s"
 _SCHEME = r"\b(?i:bearer|basic)[ \t]{1,3}(?=[\w.~+/-]{0,300}[\d=+/_.]|[a-z]{1,60}[A-Z])([\w.~+/-]{8,}=*)"
 _PLACEHOLDER = r"(?!\[Filtered|[{$<]|%[s(])"
 _URL = rf"://([^\s/:@\"'<>?#]{{0,100}})(?::{_PLACEHOLDER}([^\s/?#\"'<>]{{1,300}}))?@"
