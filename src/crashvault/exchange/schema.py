@@ -5,6 +5,7 @@ An event that does not fit is not refused: it goes through normalizing again, as
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal, TypedDict, Union, get_type_hints
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec import Meta, Struct
 
 from .. import models
 
-_DEPTH = 14  # of mappings and lists inside each other in free data; normalizing keeps 8
+_DEPTH = 9  # of mappings and lists inside each other in free data; normalizing keeps 8
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=20_000)]
@@ -115,8 +116,17 @@ def _free(depth: int) -> Any:
     return value
 
 
-def event_type() -> Any:
-    """The type of a normalized event in a file: that of `models.Event` with times as text and bounded free data."""
+@cache
+def event_form() -> type[Struct]:
+    """What `{"event": …}` must look like: a normalized event with times as text and bounded free data.
+
+    A struct around it, because msgspec keeps what it makes of a struct's types, and of other types not.
+    """
+    return msgspec.defstruct("EventForm", [("event", _event_type())])
+
+
+def _event_type() -> Any:
+    """The type of `models.Event`, with times as text and bounded free data."""
     replaced = {models.Frame: None, models.ExceptionInfo: None, models.AttachmentInfo: None, models.EventError: None}
     for part in replaced:
         replaced[part] = _bounded(part, replaced)
