@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,6 +16,7 @@ from .errors import CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
 
 if TYPE_CHECKING:
+    from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
 
 CONFIG_FILE = "config.json"
@@ -189,6 +190,47 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
                 f"{path} cannot be written ({error.strerror or error})", "Check the directory's permissions and free space"
             ) from error
         raise
+
+
+# Backups
+
+
+def write_backup(store: Store, path: str, progress: Callable[[int, int], object] | None = None) -> BackedUp:
+    """Write the vault with its attachments and `config.json` to one file, gzipped where it is called `.gz`.
+
+    `progress` is told bytes of the vault copied, and in all. Raises StoreError.
+    """
+    from .clock import now
+    from .storage import backup
+
+    with atomic_file(path) as file:
+        compress = path.lower().endswith(".gz")
+        return backup.write_backup(store.db, store.home, file, now=now(), compress=compress, progress=progress)
+
+
+def check_restore(home: str, *, force: bool) -> None:
+    """Raises ConflictError where a backup must not be restored: a server runs, or the vault is not empty."""
+    from .clock import now
+    from .storage import backup
+
+    backup.check_target(home, force=force, now=now())
+
+
+def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
+    """Bring back what `write_backup` wrote; `-` is standard input. Raises InvalidError, ConflictError, StoreError."""
+    import sys
+
+    from .clock import now
+    from .storage import backup
+
+    if path == "-":
+        return backup.restore_backup(sys.stdin.buffer, home, force=force, now=now(), name="standard input")
+    try:
+        file = open(path, "rb", buffering=0)
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check the path") from error
+    with file:
+        return backup.restore_backup(file, home, force=force, now=now(), name=path)
 
 
 # Health

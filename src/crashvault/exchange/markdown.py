@@ -10,7 +10,7 @@ from .document import Progress, Source
 from .exporting import Output
 from .people import SHOWN_EVENTS, Story, comments, facts, seconds, stories
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:$^=-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@:$])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BLANKS = re.compile(r"\s+")
 _RUN = re.compile("`+")
