@@ -29,9 +29,7 @@ def home_dir(given: str | None = None) -> str:
     if not chosen:
         home = os.path.expanduser("~")
         if home == "~" or not home:
-            raise StoreError(
-                "there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME"
-            )
+            raise StoreError("there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME")
         chosen = os.path.join(home, ".crashvault")
     return os.path.abspath(os.path.expanduser(chosen))
 
@@ -64,9 +62,7 @@ def load_config(home: str | None = None) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (ValueError, OSError) as error:
-        raise InvalidError(
-            f"{path} cannot be read ({error})", "Correct it with: crashvault config edit"
-        ) from error
+        raise InvalidError(f"{path} cannot be read ({error})", "Correct it with: crashvault config edit") from error
     if not isinstance(config, dict):
         raise InvalidError(f"{path} does not hold a JSON object", "Correct it with: crashvault config edit")
     return config
@@ -84,7 +80,7 @@ def save_checked_config(text: str, home: str | None = None) -> None:
     except ValueError as error:
         raise InvalidError(f"that is not JSON ({error})", "Nothing was changed; try again") from error
     if not isinstance(config, dict):
-        raise InvalidError("that is not a JSON object", "Write settings as {\"name\": value}")
+        raise InvalidError("that is not a JSON object", 'Write settings as {"name": value}')
     for key, value in config.items():
         parse_value(key, value if isinstance(value, str) else json.dumps(value))
     save_config(config, home)
@@ -187,9 +183,29 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
             os.unlink(part)
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise StoreError(
-                f"{path} cannot be written ({error.strerror or error})", "Check the directory's permissions and free space"
+                f"{path} cannot be written ({error.strerror or error})",
+                "Check the directory's permissions and free space",
             ) from error
         raise
+
+
+# Dictionaries of the earlier JSON format
+
+
+def load_issues(home: str | None = None) -> list[dict[str, Any]]:
+    """Every issue as the earlier `issues.json` had it, by number; see `oldformat`."""
+    from .oldformat import load_issues as load
+
+    with open_vault(home) as store:
+        return load(store)
+
+
+def load_events(home: str | None = None) -> list[dict[str, Any]]:
+    """Every event as the earlier `events/…/<id>.json` had it, in the order of arrival; see `oldformat`."""
+    from .oldformat import load_events as load
+
+    with open_vault(home) as store:
+        return load(store)
 
 
 # Backups
@@ -226,7 +242,7 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
     if path == "-":
         return backup.restore_backup(sys.stdin.buffer, home, force=force, now=now(), name="standard input")
     try:
-        file = open(path, "rb", buffering=0)
+        file = open(path, "rb", buffering=0)  # noqa: SIM115  (closed below)
     except OSError as error:
         raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check the path") from error
     with file:
@@ -243,7 +259,9 @@ def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]
 
     results = list(checks(store.db, store.home, deep=deep))
     wrong = check_config_file(store.home)
-    results.append(("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong]))
+    results.append(
+        ("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong])
+    )
     return results
 
 

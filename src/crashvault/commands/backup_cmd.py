@@ -21,7 +21,9 @@ def backup(context: Context, file: str) -> None:
             context.store, file, progress=lambda copied, total: bar.update(completed=copied, total=total)
         )
     if done.missing:
-        print_warning(f"{done.missing} attachments are not in it, because their content is gone. See: crashvault doctor")
+        print_warning(
+            f"{done.missing} attachments are not in it, because their content is gone. See: crashvault doctor"
+        )
     if context.json:
         emit({"output": file, **done._asdict()})
         return

@@ -18,14 +18,18 @@ crashvault export --query 'is:open level:>=error' --since 7d --output week.csv
 
 @command("export", _EXAMPLES)
 @click.argument("query", nargs=-1)
-@click.option("--issue", "issues", multiple=True, type=IssueId(), metavar="N", help="This issue, whole; may be repeated.")
+@click.option(
+    "--issue", "issues", multiple=True, type=IssueId(), metavar="N", help="This issue, whole; may be repeated."
+)
 @click.option("--query", "asked", metavar="QUERY", help="Events that fit, with their issues.")
 @click.option("--since", metavar="TIME", help="Events not before: 2h, 7d, or ISO 8601.")
 @click.option(
     "--format", "format_", type=click.Choice(["jsonl", "json", "csv", "md", "html"], case_sensitive=False),
     help="jsonl and json lose nothing, the others are for people. [default: what the file's name says, else jsonl]",
 )  # fmt: skip
-@click.option("--output", "-o", metavar="FILE", help="File to write, compressed if it ends in .gz; - is standard output.")
+@click.option(
+    "--output", "-o", metavar="FILE", help="File to write, compressed if it ends in .gz; - is standard output."
+)
 def export(
     context: Context, query: tuple[str, ...], issues: tuple[int, ...], asked: str | None, since: str | None,
     format_: str | None, output: str | None,
@@ -34,7 +38,8 @@ def export(
     from ..clock import now
     from ..console import progress
     from ..exchange import export_vault
-    from ..exchange.files import format_of, output as opened
+    from ..exchange.files import format_of
+    from ..exchange.files import output as opened
     from ..storage.exporting import Exporting
     from .reading import narrowed
 
@@ -42,7 +47,9 @@ def export(
     Exporting(store.db).require_issues(issues)
     texts = [joined_query(query), asked or "", f"since:{since}" if since else ""]
     texts += [f"issue:{','.join(map(str, issues))}"] if issues else []
-    node, _ = narrowed(context, store.search(moment), texts[0], status="all", extra=[text for text in texts[1:] if text])
+    node, _ = narrowed(
+        context, store.search(moment), texts[0], status="all", extra=[text for text in texts[1:] if text]
+    )
     format_ = format_ or format_of(output, "json" if context.json and not output else "jsonl")
     with opened(output) as out, progress("Exporting") as bar:
 
@@ -50,7 +57,9 @@ def export(
             bar.update(total=count)
             return bar.advance
 
-        found = export_vault(store, out, format=format_, node=node, query=_shown(context, texts), now=moment, begin=begin)
+        found = export_vault(
+            store, out, format=format_, node=node, query=_shown(context, texts), now=moment, begin=begin
+        )
     if output not in (None, "-"):
         _report(context, found, str(output), format_)
 

@@ -113,7 +113,7 @@ def attachments(source: Source) -> Iterator[tuple[dict[str, Any], Iterator[str]]
     for digest in source.reads.digests(source.selection):
         try:
             with blobs.open(digest.hex()) as file:
-                pieces = iter(lambda: file.read(PIECE), b"")  # noqa: B023  (used up before the next turn)
+                pieces = iter(lambda: file.read(PIECE), b"")
                 yield {"digest": digest.hex()}, (base64.b64encode(piece).decode() for piece in pieces)
         except NotFoundError:
             continue

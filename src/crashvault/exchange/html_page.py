@@ -29,7 +29,9 @@ _HEAD = f"""<!doctype html>
 def write(source: Source, out: Output, progress: Progress) -> None:
     head = document.header(source)
     about = f" for <code>{text(source.query)}</code>" if source.query else ""
-    lead = f"{head['issue_count']} issues, {head['event_count']} events{about}, written {seconds(head['exported_at'])} UTC"
+    lead = (
+        f"{head['issue_count']} issues, {head['event_count']} events{about}, written {seconds(head['exported_at'])} UTC"
+    )
     out.write(f"{_HEAD}<p>{lead}</p>\n".encode())
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
@@ -51,7 +53,9 @@ def _section(story: Story) -> str:
     ]
     notes = comments(issue)
     if notes:
-        lines = "".join(f"<li>{seconds(at)} <b>{text(actor)}</b>: <bdi>{text(said)}</bdi></li>" for at, actor, said in notes)
+        lines = "".join(
+            f"<li>{seconds(at)} <b>{text(actor)}</b>: <bdi>{text(said)}</bdi></li>" for at, actor, said in notes
+        )
         parts.append(f"<h3>Comments</h3><ul>{lines}</ul>")
     if story.stack:
         parts.append(f"<h3>Latest stack trace</h3><pre>{text(story.stack)}</pre>")

@@ -89,8 +89,17 @@ def import_vault(
 class _Import:
     """One import under way."""
 
-    def __init__(self, store: Store, source: ImportFile, mode: str, dry_run: bool, project: str | None, now: int) -> None:
-        self.store, self.source, self.mode, self.dry_run, self.project, self.now = store, source, mode, dry_run, project, now
+    def __init__(
+        self, store: Store, source: ImportFile, mode: str, dry_run: bool, project: str | None, now: int
+    ) -> None:
+        self.store, self.source, self.mode, self.dry_run, self.project, self.now = (
+            store,
+            source,
+            mode,
+            dry_run,
+            project,
+            now,
+        )
         self.counts: dict[str, int] = dict.fromkeys(Imported._fields, 0)
         self.read = {"issue": 0, "event": 0}
         self.writes = Importing(store.db)

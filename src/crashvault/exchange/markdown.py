@@ -34,7 +34,10 @@ def _section(story: Story) -> str:
     parts += [f"- **{name}:** {escape(value)}" for name, value in facts(issue)]
     notes = comments(issue)
     if notes:
-        parts += ["\n### Comments\n", *(f"- {seconds(at)} {escape(actor)}: {escape(text)}" for at, actor, text in notes)]
+        parts += [
+            "\n### Comments\n",
+            *(f"- {seconds(at)} {escape(actor)}: {escape(text)}" for at, actor, text in notes),
+        ]
     if story.latest:
         parts += [_events(issue, story.latest)]
     if story.stack:

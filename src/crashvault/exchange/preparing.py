@@ -38,9 +38,7 @@ class FileEvent(NamedTuple):
 class EventReader:
     """Reads the event items of one file. `ranks`: the levels that the vault knows by now."""
 
-    def __init__(
-        self, ranks: dict[str, int], project: str | None, now: int, encode: Callable[[Any], bytes]
-    ) -> None:
+    def __init__(self, ranks: dict[str, int], project: str | None, now: int, encode: Callable[[Any], bytes]) -> None:
         self.ranks = ranks
         self._project = project
         self._now = now
@@ -102,7 +100,9 @@ class EventReader:
     def _repaired(self, raw: dict[str, Any]) -> Event:
         """Anything else is normalized as if it had just arrived, but at the time the file says."""
         try:
-            received_at = clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
+            received_at = (
+                clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
+            )
         except (KeyError, ValueError):
             received_at = self._now
         if type(received_at) is not int or not 0 <= received_at <= self._now:
@@ -113,8 +113,12 @@ class EventReader:
         except InvalidError:
             project = DEFAULT_PROJECT
         known = {key: value for key, value in raw.items() if key not in ("project", "received_at")}
-        digest = hashlib.sha1(repr(sorted(known.items(), key=str)).encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return normalize(known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest))
+        digest = hashlib.sha1(
+            repr(sorted(known.items(), key=str)).encode("utf-8", "replace"), usedforsecurity=False
+        ).hexdigest()
+        return normalize(
+            known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest)
+        )
 
 
 def _uuid(digest: str) -> str:

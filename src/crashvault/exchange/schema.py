@@ -106,7 +106,6 @@ class Attachment(Struct):
     data: bytes  # base64 in the file
 
 
-
 def _free(depth: int) -> Any:
     """Any JSON value that is nested at most so deep."""
     plain: Any = Union[None, bool, int, float, str]  # noqa: UP007  (built at run time)
@@ -135,7 +134,7 @@ def _event_type() -> Any:
 
 def _bounded(kind: Any, replaced: dict[Any, Any], **other: Any) -> Any:
     hints = {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
-    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator, misc]
+    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator]
 
 
 def _bounded_hint(hint: Any, replaced: dict[Any, Any]) -> Any:

@@ -20,7 +20,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from ..clock import to_iso
 from ..errors import ConflictError, CrashvaultError, InvalidError, StoreError
@@ -69,12 +69,13 @@ def write_backup(
         digests = _digests(copy)
         blobs = Blobs(home)
         present = [digest for digest in digests if os.path.exists(blobs.path(digest))]
+        files = {name: _described(path) for name, path in _files(copy, home)}
         manifest = {
             "crashvault_backup": FORMAT_VERSION, "created_at": to_iso(now), "schema_version": version,
             "issues": issues, "events": events, "attachments": len(present), "missing": len(digests) - len(present),
-            "files": {name: _described(path) for name, path in _files(copy, home)},
+            "files": files,
         }  # fmt: skip
-        size = sum(item["size"] for item in manifest["files"].values())
+        size = sum(item["size"] for item in files.values())
         packed: Any = gzip.GzipFile(filename="", mode="wb", fileobj=out, compresslevel=5, mtime=0) if compress else out
         with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             _add_bytes(tar, MANIFEST, json.dumps(manifest, indent=2).encode(), now)
@@ -101,7 +102,9 @@ def _copy_online(db: SQLite, target: str, progress: Progress) -> None:
         with contextlib.closing(source), contextlib.closing(copy):
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            source.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress((total - left) * size, total * size))
+            source.backup(
+                copy, pages=_PAGES, progress=lambda _, left, total: progress((total - left) * size, total * size)
+            )
             source.execute("ROLLBACK")
     except sqlite3.Error as error:
         raise convert_error(error, db.path) from error
@@ -198,7 +201,9 @@ def check_target(home: str, *, force: bool, now: int) -> None:
     if leased:
         raise ConflictError("a server works on this vault", "Stop it first with: crashvault server stop")
     if issues and not force:
-        raise ConflictError(f"the vault in {home} holds {issues} issues", "Replace them with: crashvault restore --force")
+        raise ConflictError(
+            f"the vault in {home} holds {issues} issues", "Replace them with: crashvault restore --force"
+        )
 
 
 def _present(home: str, now: int) -> tuple[int, bool] | None:
@@ -209,9 +214,7 @@ def _present(home: str, now: int) -> tuple[int, bool] | None:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=rw", uri=True)) as db:
             issues = db.execute("SELECT count(*) FROM issues").fetchone()[0]
-            leased = db.execute(
-                "SELECT 1 FROM leases WHERE name LIKE 'server%' AND expires_at > ?", (now,)
-            ).fetchone()
+            leased = db.execute("SELECT 1 FROM leases WHERE name LIKE 'server%' AND expires_at > ?", (now,)).fetchone()
     except sqlite3.Error:  # damaged: that is what backups are for
         return None
     return int(issues), leased is not None
@@ -241,8 +244,8 @@ def _unpack(file: IO[bytes], folder: str, name: str) -> dict[str, Any]:
 
 
 def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    buffered = io.BufferedReader(file, _CHUNK)  # type: ignore[arg-type]
-    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == _GZIP else buffered  # type: ignore[return-value]
+    buffered = io.BufferedReader(cast(io.RawIOBase, file), _CHUNK)
+    return cast(IO[bytes], gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == _GZIP else buffered)
 
 
 def _read_manifest(member: tarfile.TarInfo, content: IO[bytes], name: str) -> dict[str, Any]:
