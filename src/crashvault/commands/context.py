@@ -65,6 +65,8 @@ class Context:
 
             home = self.home
             self._store = core.open_vault(home)
+            if self._store.legacy is not None:
+                _tell_legacy(self._store.legacy)
             logs.start(core.log_dir(home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
         return self._store
 
@@ -80,6 +82,18 @@ class Context:
             if os.environ.get(variable):
                 return os.environ[variable]
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def _tell_legacy(report: Any) -> None:
+    """What the import of an old vault did, on standard error."""
+    from ..console import err_console, escape, print_warning
+
+    for path, why in report.unreadable:
+        print_warning(f"{path} could not be imported: {why}")
+    err_console.print(
+        f"[info]Imported the old vault:[/info] {report.issues} issues, {report.events} events, "
+        f"{report.attachments} attachments; its files are in {escape(report.moved_to)}/"
+    )
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)

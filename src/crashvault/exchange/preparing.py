@@ -25,34 +25,25 @@ _REQUIRED = ("event_id", "timestamp", "received_at", "level", "project", "messag
 _LARGEST = DEFAULT_LIMITS.event * 5 // 4  # bytes; somewhat more than any event that was normalized
 
 
-class Ready(NamedTuple):
-    """An event of a file, ready but for its grouping."""
+class FileEvent(NamedTuple):
+    """An event as a file has it, checked."""
 
-    prepared: Prepared  # its grouping only names the hash
-    hash: str | None
-    files: list[tuple[str, str, str, int, bytes]]
-    repaired: bool
-
-    @property
-    def event(self) -> Event:
-        return self.prepared.event
-
-    @property
-    def key(self) -> bytes:
-        return self.prepared.key
+    event: Event
+    key: bytes  # the event id's 16 bytes
+    hash: str | None  # of its grouping
+    files: list[tuple[str, str, str, int, bytes]]  # attached later than it came
+    repaired: bool  # it did not have the form of a stored event
 
 
 class EventReader:
     """Reads the event items of one file. `ranks`: the levels that the vault knows by now."""
 
-    def __init__(
-        self, ranks: dict[str, int], project: str | None, now: int, encode: Callable[[Any], bytes]
-    ) -> None:
+    def __init__(self, ranks: dict[str, int], project: str | None, now: int, encode: Callable[[Any], bytes]) -> None:
         self.ranks = ranks
         self._project = project
         self._now = now
         self._encode = encode
-        self._type = schema.event_type()
+        self._form = schema.event_form()
         self._projects: set[str] = set()
 
     def rank(self, level: str) -> int:
@@ -61,7 +52,7 @@ class EventReader:
             return int(level[6:])
         return self.ranks.get(level, self.ranks[DEFAULT_LEVEL])
 
-    def read(self, body: dict[str, Any]) -> Ready:
+    def read(self, body: dict[str, Any]) -> FileEvent:
         """Raises ValueError for an item that holds no event."""
         raw, digest = body.get("event"), body.get("hash")
         if not isinstance(raw, dict):
@@ -72,17 +63,21 @@ class EventReader:
         repaired = event is None
         if event is None:
             event = self._repaired(raw)
-        parts = codec.split(event, self._encode)
-        if len(parts.payload) + len(parts.stack or b"") + len(parts.background or b"") > _LARGEST and not repaired:
-            repaired, event = True, self._repaired({**raw, "timestamp": clock.to_iso(event["timestamp"])})
+        key = bytes.fromhex(event["event_id"].replace("-", ""))
+        return FileEvent(event, key, digest, _files(body), repaired)
+
+    def prepare(self, given: FileEvent, grouping: Grouping) -> Prepared:
+        """All the work on an event that needs no database."""
+        event, parts = given.event, codec.split(given.event, self._encode)
+        if len(parts.payload) + len(parts.stack or b"") + len(parts.background or b"") > _LARGEST:
+            event = self._repaired({**event, "timestamp": clock.to_iso(event["timestamp"])})
             parts = codec.split(event, self._encode)
-        prepared = prepare(event, parts, Grouping(digest or "", "imported", "", "", (), "", ""), self.rank(event["level"]))
-        return Ready(prepared, digest, _files(body), repaired)
+        return prepare(event, parts, grouping, self.rank(event["level"]))
 
     def _whole(self, raw: dict[str, Any]) -> Event | None:
         """The event, if it has the form of a stored one; `raw` itself is changed and used."""
         try:
-            msgspec.convert(raw, self._type)
+            msgspec.convert({"event": raw}, self._form)
             if not all(key in raw for key in _REQUIRED) or not _ID(raw["event_id"]):
                 return None
             if raw["level"] not in self.ranks and not raw["level"].startswith("level-"):
@@ -105,7 +100,9 @@ class EventReader:
     def _repaired(self, raw: dict[str, Any]) -> Event:
         """Anything else is normalized as if it had just arrived, but at the time the file says."""
         try:
-            received_at = clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
+            received_at = (
+                clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
+            )
         except (KeyError, ValueError):
             received_at = self._now
         if type(received_at) is not int or not 0 <= received_at <= self._now:
@@ -116,8 +113,12 @@ class EventReader:
         except InvalidError:
             project = DEFAULT_PROJECT
         known = {key: value for key, value in raw.items() if key not in ("project", "received_at")}
-        digest = hashlib.sha1(repr(sorted(known.items(), key=str)).encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return normalize(known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest))
+        digest = hashlib.sha1(
+            repr(sorted(known.items(), key=str)).encode("utf-8", "replace"), usedforsecurity=False
+        ).hexdigest()
+        return normalize(
+            known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest)
+        )
 
 
 def _uuid(digest: str) -> str:

@@ -38,7 +38,7 @@ class ImportFile:
         self._raw = _Counting(raw)
         buffered = io.BufferedReader(self._raw, _CHUNK)
         packed = buffered.peek(2)[:2] == _GZIP
-        self._file: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=buffered), _CHUNK) if packed else buffered  # type: ignore[arg-type]
+        self._file: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=buffered), _CHUNK) if packed else buffered
         self._first = self._read_line()
         self._document: _Document | None = None
         self.header = self._read_header()
@@ -143,7 +143,7 @@ class _Document:
     def __init__(self, owner: ImportFile, first: bytes, rest: IO[bytes]) -> None:
         self._owner = owner
         self._decoder = json.JSONDecoder()
-        self._source = io.TextIOWrapper(_Joined(first, rest), encoding="utf-8")
+        self._source = io.TextIOWrapper(io.BufferedReader(_Joined(first, rest), _CHUNK), encoding="utf-8")
         self._text = ""
         self._at = 0
         self._ended = False
