@@ -310,12 +310,14 @@ class Deletion:
                 )
             elif first > oldest_gone:
                 self._explain_by(hash_id, first)
-        self.db.execute(
-            """UPDATE issues SET (title, culprit) =
-                 (SELECT CASE WHEN issues.title_fixed THEN issues.title ELSE h.title END, h.culprit FROM hashes h
-                  WHERE h.issue_id = issues.id AND h.count > 0 ORDER BY h.home_issue_id <> issues.id, h.id LIMIT 1)
-               WHERE id = ?""",
+        title, culprit = self.db.rows(
+            """SELECT title, culprit FROM hashes WHERE issue_id = ? AND count > 0
+               ORDER BY home_issue_id <> issue_id, id LIMIT 1""",
             (issue,),
+        )[0]
+        self.db.execute(
+            "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+            (title, culprit, issue),
         )
         recompute_issue(self.db, issue)
 
@@ -327,9 +329,7 @@ class Deletion:
 
         rules = compile_rules(Settings(self.db).get("grouping.rules", []))
         found = group(self._loader.load([row])[0].event, rules)
-        self.db.execute(
-            "UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id)
-        )
+        self.db.execute("UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id))
         self.db.execute(
             "UPDATE hashes SET grouping = ? WHERE id = ? AND hash = ?",
             (explanation(found), hash_id, bytes.fromhex(found.hash)),
@@ -436,7 +436,6 @@ class Deletion:
                     freed += self.blobs.remove(name, now / 1_000_000 - SPARED_SECONDS)
                     files += 1
         return files, freed
-
 
     def _is_attached(self, name: str) -> bool:
         if not _DIGEST.fullmatch(name):  # what an interrupted upload left
