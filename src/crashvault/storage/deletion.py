@@ -240,9 +240,10 @@ class Deletion:
         for table in ("hash_words", "hash_users", "hash_hours", "hash_minutes", "stack_hashes"):
             self.db.execute_many(f"DELETE FROM {table} WHERE hash_id = ?", [(hash_id,) for hash_id in hashes])
         self.db.execute("DELETE FROM hashes WHERE issue_id = ?", (issue,))
-        for table in ("issue_tags", "activity", "attachments"):
-            self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (issue,))
-        self.db.execute("DELETE FROM issues WHERE id = ?", (issue,))
+        for member in members(self.db, issue):
+            for table in ("issue_tags", "activity", "attachments"):
+                self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (member,))
+            self.db.execute("DELETE FROM issues WHERE id = ?", (member,))
         self._advance_generation()
 
     def _advance_generation(self) -> None:
@@ -257,7 +258,7 @@ class Deletion:
         """Remove what nothing points at, and give the space back to the file system."""
         with self.db.writing():
             empty = [row[0] for row in self.db.rows(
-                """SELECT i.id FROM issues i WHERE NOT EXISTS
+                """SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND NOT EXISTS
                      (SELECT 1 FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = i.id)"""
             )]  # fmt: skip
             for issue in empty:
@@ -302,6 +303,17 @@ class Deletion:
         return files, freed
 
 
+def members(db: SQLite, issue: int) -> list[int]:
+    """An issue and all that were merged into it, at any depth."""
+    rows = db.rows(
+        """WITH RECURSIVE member (id) AS
+             (SELECT ? UNION SELECT i.id FROM member m JOIN issues i ON i.merged_into = m.id)
+           SELECT id FROM member ORDER BY id""",
+        (issue,),
+    )
+    return [row for (row,) in rows]
+
+
 def recompute_issue(db: SQLite, issue: int) -> None:
     """An issue's totals from those of its hashes; after deleting, merging and unmerging."""
     db.execute(
@@ -318,4 +330,4 @@ def recompute_issue(db: SQLite, issue: int) -> None:
     )
 
 
-__all__ = ["Collected", "Deletion", "recompute_issue"]
+__all__ = ["Collected", "Deletion", "members", "recompute_issue"]

@@ -12,12 +12,14 @@ from .migrations import VERSION, migrate, schema_version
 from .sqlite import FILE_NAME, SQLite
 
 if TYPE_CHECKING:
+    from .attachments import Attachments
     from .blobs import Blobs
     from .deletion import Deletion
     from .events import Events
     from .issues import Issues
     from .ledger import Ledger
     from .levels import Levels
+    from .merging import Merging
     from .projects import Projects
     from .recording import Recording
     from .search import Search
@@ -115,6 +117,18 @@ class Store:
         from .ledger import Ledger
 
         return Ledger(self.db)
+
+    @cached_property
+    def merging(self) -> Merging:
+        from .merging import Merging
+
+        return Merging(self.db)
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        from .attachments import Attachments
+
+        return Attachments(self.db, self.blobs)
 
     @cached_property
     def blobs(self) -> Blobs:
