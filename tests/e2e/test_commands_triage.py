@@ -119,6 +119,15 @@ class TestMerge:
         assert "no issue 2" in vault("show", "2").err
         assert vault.json("stats")["events"] == 0
 
+    def test_events_that_go_take_titles_of_merged_issues_along(self, vault):
+        vault.add("disk is full")
+        vault.add("letter of ana lost", "--event-id", "4f1c9a7e-0000-4000-8000-000000000001")
+        vault.ok("merge", "1", "2")
+        with open_vault(str(vault.home)) as store:
+            store.deletion.events([store.events.resolve("4f1c9a7e")], 10)
+            assert store.db.rows("SELECT title FROM issues UNION SELECT title FROM hashes WHERE title <> ''") == [("disk is full",)]
+        assert vault("unmerge", "2").code == 1
+
     def test_both_orders_give_the_same_but_for_the_target(self, vault):
         found = []
         for target, other in (("1", "2"), ("2", "1")):

@@ -81,16 +81,10 @@ def _formatted(text: str, params: list[Any] | dict[str, Any]) -> str:
     return re.sub(_CONVERSION, fill, text)
 
 
-<<<<<<< HEAD
 def _parameter(value: Any) -> str:
     if isinstance(value, str):
         return value[:_LONGEST_PARAMETER]
     return "None" if value is None else scalar_text(value) or f"<{type(value).__name__}>"
-=======
-def _are_plain(params: Any) -> bool:
-    values = params.values() if isinstance(params, dict) else params
-    return all(isinstance(value, str | float) or (type(value) is int and abs(value) < 1 << 63) for value in values)
->>>>>>> sdk
 
 
 def _request(value: Any) -> Any:
@@ -205,7 +199,6 @@ def _take_platform(payload: dict[str, Any], raw: dict[str, Any]) -> None:
         raw["sdk"] = {**sdk, "platform": given} if isinstance(sdk, dict) else {"platform": given}
 
 
-<<<<<<< HEAD
 def _take_header(header: Any, raw: dict[str, Any]) -> None:
     if not isinstance(header, dict):
         return
@@ -218,45 +211,3 @@ def _take_header(header: Any, raw: dict[str, Any]) -> None:
         for key in ("trace_id", "release", "environment", "transaction"):
             if not raw.get(key):
                 raw[key] = trace.get(key)
-=======
-def _reported(errors: Any) -> list[dict[str, Any]]:
-    """What the client could not send: `{type, name, value}` each."""
-    if not isinstance(errors, list | tuple):
-        return []
-    found = (error for error in errors[:_MOST_REMARKS] if isinstance(error, dict))
-    return [
-        {"field": str(error.get("name") or "event")[:300], "reason": str(error.get("type"))[:300]} for error in found
-    ]
-
-
-def _remarks(meta: Any) -> list[dict[str, Any]]:
-    """What the client cut or scrubbed, from the tree that mirrors the event: the key `""` holds remarks."""
-    found: list[dict[str, Any]] = []
-    nodes: list[tuple[str, Any]] = [("", meta)]
-    for looked_at, (path, node) in enumerate(nodes):
-        if looked_at >= _MOST_NODES or len(found) >= _MOST_REMARKS:
-            break
-        if not isinstance(node, dict):
-            continue
-        if "" in node:
-            found += _remarks_of(path, node[""])
-        room = max(0, _MOST_NODES - len(nodes))
-        children = [
-            (f"{path}.{key}"[-300:].lstrip("."), child) for key, child in list(node.items())[:room] if key != ""
-        ]
-        nodes += children  # breadth first: hostile depth costs no recursion
-    return found[:_MOST_REMARKS]
-
-
-def _remarks_of(path: str, note: Any) -> list[dict[str, Any]]:
-    remarks = note.get("rem") if isinstance(note, dict) else None
-    kinds = [
-        remark[1]
-        for remark in (remarks if isinstance(remarks, list) else ())[:10]
-        if isinstance(remark, list | tuple) and len(remark) > 1 and isinstance(remark[1], str)
-    ]
-    return [
-        {"field": path, "reason": _REMARKS.get(kind, "reported"), "detail": "by the SDK"}
-        for kind in dict.fromkeys(kinds)
-    ]
->>>>>>> sdk

@@ -48,7 +48,7 @@ class Merging:
         """Project and present issue of hashes from an issue whose row is gone, as after importing a merged one."""
         row = self.db.row(
             """SELECT project_id, issue_id FROM hashes
-               WHERE home_issue_id = ? AND NOT EXISTS (SELECT 1 FROM issues WHERE id = home_issue_id) LIMIT 1""",
+               WHERE home_issue_id = ? AND count > 0 AND NOT EXISTS (SELECT 1 FROM issues WHERE id = home_issue_id) LIMIT 1""",
             (issue,),
         )
         return (row[0], row[1]) if row else None
