@@ -65,11 +65,11 @@ class TestMerge:
         vault.add("disk is full", "--user", "ana", "--release", "1")
         vault.add("no space left", "--user", "ana", "--level", "critical", "--release", "2")
         assert vault.json("merge", "1", "2") == {"issue_id": 1, "merged": [2], "count": 2, "users": 1}
-        assert vault.add("no space left") == 1
+        assert vault.add("no space left", "--release", "3") == 1
         listed = vault.json("list", "--status", "all")
         assert [item["id"] for item in listed["items"]] == [1] and listed["total"] == 1
         shown = vault.json("show", "1")
-        assert (shown["count"], shown["release"], shown["level"], shown["merged"]) == (3, "2", "error", [2])
+        assert (shown["count"], shown["release"], shown["level"], shown["merged"]) == (3, "3", "error", [2])
         assert vault.json("stats")["issues"] == 1
 
     def test_a_merged_issue_says_where_it_is(self, vault):

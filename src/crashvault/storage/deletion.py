@@ -313,7 +313,7 @@ class Deletion:
         self.db.execute(
             """UPDATE issues SET (title, culprit) =
                  (SELECT CASE WHEN issues.title_fixed THEN issues.title ELSE h.title END, h.culprit FROM hashes h
-                  WHERE h.issue_id = issues.id AND h.count > 0 ORDER BY h.home_issue_id <> issues.id, h.id LIMIT 1)
+                  WHERE h.issue_id = issues.id AND h.count > 0 ORDER BY h.home_issue_id <> h.issue_id, h.id LIMIT 1)
                WHERE id = ?""",
             (issue,),
         )
@@ -347,9 +347,7 @@ class Deletion:
 
         rules = compile_rules(Settings(self.db).get("grouping.rules", []))
         found = group(self._loader.load([row])[0].event, rules)
-        self.db.execute(
-            "UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id)
-        )
+        self.db.execute("UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id))
         self.db.execute(
             "UPDATE hashes SET grouping = ? WHERE id = ? AND hash = ?",
             (explanation(found), hash_id, bytes.fromhex(found.hash)),
@@ -460,7 +458,6 @@ class Deletion:
                     freed += self.blobs.remove(name, now / 1_000_000 - SPARED_SECONDS)
                     files += 1
         return files, freed
-
 
     def _is_attached(self, name: str) -> bool:
         if not _DIGEST.fullmatch(name):  # what an interrupted upload left

@@ -9,14 +9,10 @@ nested; then the parts point at the outermost issue, its *root*.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
 from .deletion import members, recompute_issue
-from .loading import Loader
 from .sqlite import SQLite, marks
 
 _PARTS = ("hashes", "issue_tags", "activity", "attachments")
-_LATEST_LOOKED_AT = 200  # events in which an issue's latest release and environment are looked for
 
 
 class Merging:
@@ -58,7 +54,7 @@ class Merging:
         moved = self.members(other)
         self.db.execute("UPDATE issues SET merged_into = ? WHERE id = ?", (target, other))
         self._gather(target, moved)
-        self._recompute(target)
+        recompute_issue(self.db, target)
 
     def unmerge(self, issue: int) -> int:
         """Point all that belongs to `issue` home again; the issue that had it."""
@@ -83,8 +79,8 @@ class Merging:
         self._gather(issue, places)
         # A tag that several members had is held by one of them: perhaps by the one that went.
         self._gather(root, self.members(root))
-        self._recompute(issue)
-        self._recompute(root)
+        recompute_issue(self.db, issue)
+        recompute_issue(self.db, root)
 
     def _gather(self, root: int, places: Sequence[int]) -> None:
         """Point the parts of `root` and of all its members at it, from the issues they point at now."""
@@ -105,28 +101,3 @@ class Merging:
                           AND COALESCE(home_issue_id, issue_id) = ? {unless if tags else ""}""",
                     (root, member, root, *places, member, *([root] if tags else [])),
                 )
-
-    def _recompute(self, issue: int) -> None:
-        recompute_issue(self.db, issue)
-        found = self._latest(issue)
-        if found:
-            columns = ", ".join(f"{name} = ?" for name in found)
-            self.db.execute(f"UPDATE issues SET {columns} WHERE id = ?", (*found.values(), issue))
-
-    def _latest(self, issue: int) -> dict[str, Any]:
-        """Level, release and environment as the issue's latest events have them; left out where that is not known."""
-        rows = self.db.rows(
-            """SELECT e.id, e.level FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = ?
-               ORDER BY e.timestamp DESC, e.id DESC LIMIT ?""",
-            (issue, _LATEST_LOOKED_AT),
-        )
-        found: dict[str, Any] = {"level": rows[0][1]} if rows else {}
-        for item in Loader(self.db).stream(row for row, _ in rows):
-            for name in ("release", "environment"):
-                if item.event.get(name):
-                    found.setdefault(name, item.event.get(name))
-            if len(found) == 3:
-                break
-        if rows and len(rows) < _LATEST_LOOKED_AT:  # none of all the events has it: it came from a merged issue
-            found = {"release": None, "environment": None, **found}
-        return found
