@@ -237,12 +237,12 @@ class Search:
                                   order, limit, offset)  # fmt: skip
 
     def _issue_condition(self, node: Node) -> Clause:
-        """An issue-only tree over `issues i` alone."""
+        """An issue-only tree over `issues i` alone. Issues that were merged away have no events, and are left out here."""
         clause = where(self.compiler.condition(node))
         sql = clause.sql.replace("h.project_id", "i.project_id")
         if "h.hash" in sql:
             sql = f"EXISTS (SELECT 1 FROM hashes h WHERE h.issue_id = i.id AND ({sql}))"
-        return Clause(sql, clause.parameters)
+        return Clause(f"({sql}) AND i.merged_into IS NULL", clause.parameters)
 
     def _issues_where(self, clause: Clause, order: str, limit: int, offset: int) -> Page:
         total = int(self.db.value(f"SELECT count(*) FROM issues i WHERE {clause.sql}", clause.parameters))

@@ -12,6 +12,7 @@ from .migrations import VERSION, migrate, schema_version
 from .sqlite import FILE_NAME, SQLite
 
 if TYPE_CHECKING:
+    from .attachments import Attachments
     from .blobs import Blobs
     from .deletion import Deletion
     from .events import Events
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .legacy import Report
     from .levels import Levels
+    from .merging import Merging
     from .projects import Projects
     from .recording import Recording
     from .search import Search
@@ -117,6 +119,18 @@ class Store:
         from .ledger import Ledger
 
         return Ledger(self.db)
+
+    @cached_property
+    def merging(self) -> Merging:
+        from .merging import Merging
+
+        return Merging(self.db)
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        from .attachments import Attachments
+
+        return Attachments(self.db, self.blobs)
 
     @cached_property
     def blobs(self) -> Blobs:
