@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from ..models import Frame
@@ -111,18 +112,48 @@ def significant_frames(
     """The frames that locate the bug, the one nearest the crash first.
 
     `frames` run from the oldest call to the crash. `error` is the short type of the exception: whether a
-    function named `check…` is passed over depends on it. Frames of the user's own code if there are any,
-    else those that are not of the runtime, else all. Native stacks give the crash state: three frames,
-    others `limit` (default one, and the next named one if the first has no name).
+    function named `check…` is passed over depends on it. Frames of the user's own code if there are any, else
+    those that are not of the runtime, else all. Native stacks give the crash state, three frames; others one,
+    and the next named one if that is an anonymous function. `limit` asks for that many instead.
     """
-    native = names.language(platform) is names.LANGUAGES["native"]
-    wanted = limit or (STATE_FRAMES if native else 1)
-    chosen: list[Frame] = []
-    for _, frame, _ in _walk(frames, platform, error, skip_helpers=not native):
-        chosen.append(frame)
-        if len(chosen) >= wanted:
+    if limit is None:
+        return [candidate.frame for candidate in _chosen(frames, platform, error)]
+    walk = _walk(frames, platform, error, skip_helpers=not _is_native(platform))
+    return [candidate.frame for candidate in islice(walk, limit)]
+
+
+def locate(
+    frames: Sequence[Frame], platform: str | None, error: str | None = None
+) -> tuple[tuple[list[str], Frame | None], bool]:
+    """((texts of the significant frames, the first of them), whether that is the user's own code)."""
+    if error in RECURSION_ERRORS:
+        members, frame = _cycle(frames, platform)
+        if members:
+            return (members, frame), True
+    if frames and not _is_native(platform):
+        crash = judge(frames[-1], platform)
+        if crash.plain:  # The common case needs no walk.
+            return ([crash.text], frames[-1]), True
+    chosen = _chosen(frames, platform, error)
+    if not chosen:
+        return ([], None), False
+    return ([item.judgement.text for item in chosen], chosen[0].frame), chosen[0].judgement.app
+
+
+def _chosen(frames: Sequence[Frame], platform: str | None, error: str | None) -> list[Candidate]:
+    if _is_native(platform):
+        return list(islice(_walk(frames, platform, error, skip_helpers=False), STATE_FRAMES))
+    chosen: list[Candidate] = []
+    for candidate in _walk(frames, platform, error):
+        if not chosen or candidate.judgement.function:
+            chosen.append(candidate)
+        if candidate.judgement.function:
             break
     return chosen
+
+
+def _is_native(platform: str | None) -> bool:
+    return names.language(platform) is names.LANGUAGES["native"]
 
 
 class Candidate(NamedTuple):
@@ -198,9 +229,7 @@ def frame_key(frame: Frame, platform: str | None) -> str:
     return judge(frame, platform).text
 
 
-_CYCLE_SHARE = (
-    3  # functions that repeat at least a third as often as the most frequent one belong to the cycle
-)
+_CYCLE_SHARE = 3  # what repeats at least a third as often as the most frequent function belongs to the cycle
 
 
 def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Frame | None]:
@@ -208,6 +237,8 @@ def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Fr
     times: dict[str, int] = {}
     first: dict[str, Frame] = {}
     for _, frame, judgement in _candidates(frames, platform):
+        if not judgement.text:
+            continue
         times[judgement.text] = times.get(judgement.text, 0) + max(1, frame.get("count") or 1)
         first.setdefault(judgement.text, frame)
     most = max(times.values(), default=0)
@@ -215,36 +246,3 @@ def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Fr
         return [], None
     members = sorted(text for text, count in times.items() if count * _CYCLE_SHARE >= most)[:STATE_FRAMES]
     return members, first[members[0]]
-
-
-def locate(
-    frames: Sequence[Frame], platform: str | None, error: str | None = None
-) -> tuple[tuple[list[str], Frame | None], bool]:
-    """((texts for the key, the frame nearest the crash), whether that is the user's own code).
-
-    The texts are those of `significant_frames`; for a function without a name the next named frame is added.
-    """
-    native = names.language(platform) is names.LANGUAGES["native"]
-    if error in RECURSION_ERRORS:
-        members, frame = _cycle(frames, platform)
-        if members:
-            return (members, frame), True
-    if not native:
-        crash = judge(frames[-1], platform)
-        if crash.plain:  # The common case needs no walk.
-            return ([crash.text], frames[-1]), True
-    wanted = STATE_FRAMES if native else 1
-    texts: list[str] = []
-    first: Frame | None = None
-    own = named = False
-    for _, frame, judgement in _walk(frames, platform, error, skip_helpers=not native):
-        if len(texts) >= wanted and (native or named):
-            break
-        if first is None:
-            first, own, named = frame, judgement.app, bool(judgement.function)
-        elif len(texts) >= wanted and not judgement.function:
-            continue
-        texts.append(judgement.text)
-        if len(texts) >= wanted and (native or named or len(texts) > wanted):
-            break
-    return (texts, first), own

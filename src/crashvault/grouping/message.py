@@ -54,7 +54,7 @@ _UNITS_OF_TIME = (
 )
 _UNITS_OF_SIZE = "[kKMGTP]i?[bB]|[bB]ytes?|B|[kKMG]bps|[kKmMgG]egabytes|octets?"
 _EDGE = r"(?![\w<])"
-_CLOSED = r"(?=[\s(),;|{}\]>]|[.:!?]*+(?:[\s,;)]|\Z))"  # after a closing quote: nothing that could be a value itself
+_CLOSED = r"(?=[\s(),;|{}\]>]|[.:!?]*+(?:[\s,;)]|\Z))"  # after a closing quote: no part of a value
 _OPEN = r"(?<![\w>\\])"
 _BARE = r"[^\s\"'`‘’“”<>{}\[\](),;|]"  # what a chunk is made of
 _ENDS = r"(?![.:]?[^\s.:,;!?|(){}\[\]\"'])(?!<)"  # after a bare number: nothing that makes it a part of more
@@ -76,7 +76,7 @@ _TOKEN_SOURCE = (
     rf"|(?P<percent>[-+]?\d++(?:\.\d++)? ?%{_EDGE})"
     rf"|(?P<int>[-+]?\d++{_ENDS}))"
     rf"|(?P<placeholder><(?:{'|'.join(PLACEHOLDERS)})>)"
-    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))[ :][^<>\n]*+>)"
+    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ \t:]))[ \t:][^<>\n]*+>)"
     rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_CLOSED}"
     rf"|‘(?<![\w>\\]‘)[^’\n]*+’{_CLOSED}|“(?<![\w>\\]“)[^”\n]*+”{_CLOSED})"
     rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_CLOSED})"
@@ -210,7 +210,7 @@ def _rewrite_ticked(token: str) -> str:
 
 def _rewrite_repr(token: str) -> str:
     """`<Foo object at 0x7f…>` and `<User: bob>` keep their class; `<class 'int'>` keeps what it names."""
-    name = token[1:].split(" ", 1)[0].split(":", 1)[0]
+    name = token[1:-1].split(None, 1)[0].partition(":")[0]
     if name in ("class", "module", "function"):
         named = _regex("named", r"<\w++ ['\"]?+[\w.]*+['\"]?+").match(token)
         return f"{_rewrite_fragment(named[0])}>" if named else token

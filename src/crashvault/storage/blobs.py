@@ -110,14 +110,24 @@ class Blobs:
         kind = item.get("content_type") if isinstance(item.get("content_type"), str) else ""
         return self.put(io.BytesIO(data), clean_name(name or ""), (kind or DEFAULT_TYPE)[:200])
 
-    def remove(self, digest: str) -> int:
-        """Delete a content; the bytes that this frees."""
+    def remove(self, name: str, before: float) -> int:
+        """Delete a content (or what an interrupted upload left) last stored before a time in seconds; the bytes freed.
+
+        The same content may be stored again at this very moment: the file is taken aside first and looked
+        at then, and a young one goes back.
+        """
+        path = os.path.join(self.root, name) if name.startswith(".") else self.path(name)
+        aside = os.path.join(self.root, f".{os.getpid()}-{time.monotonic_ns()}.tmp")
         try:
-            size = os.path.getsize(self.path(digest))
-            os.unlink(self.path(digest))
+            os.rename(path, aside)
+            found = os.stat(aside)
+            if found.st_mtime > before:
+                os.replace(aside, path)
+                return 0
+            os.unlink(aside)
         except FileNotFoundError:
             return 0
-        return size
+        return found.st_size
 
     def list(self) -> Iterator[tuple[str, float]]:
         """Every stored digest with the time of its file, in seconds since the epoch; also leftovers, named with a dot."""

@@ -29,11 +29,10 @@ LISTED = (
 )  # fmt: skip
 _LISTED = frozenset(LISTED)
 _PLAIN = ("release", "environment", "host", "platform", "source", "logger", "transaction")
-_PRESENCE = (*_PLAIN, "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
+_PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
              "trace_id", "span_id", "errors", "fingerprint", "request", "pid", "tags")  # fmt: skip
-MAX_VALUE = (
-    32_768  # characters of a value that a word holds; more than any limit of `ingest.limits`, so that none is cut
-)
+# Characters of a value that a word holds: more than any limit of `ingest.limits`, so that none is cut.
+MAX_VALUE = 32_768
 
 _CACHE_LIMIT = 200_000  # words
 
@@ -135,6 +134,8 @@ def issue_words(event: Event, rank: int) -> list[Word]:
 
 def _presence_words(event: Event) -> list[Word]:
     present = tuple([field for field in _PRESENCE if field in event])
+    if "user" in present and not user_identities(event["user"]):
+        present = tuple(field for field in present if field != "user")  # nobody that could be asked for
     known = _presence.get(present)
     if known is None:
         known = _presence[present] = [word_of("has", field) for field in present]

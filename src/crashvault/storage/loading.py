@@ -74,9 +74,7 @@ class Loader:
         self, row: int, event_id: bytes, project: str, timestamp: int, received_at: int, level: str | None, rank: int,
         issue: int, digest: bytes, stack: bytes | None, background: bytes | None, body: bytes,
     ) -> StoredEvent:  # fmt: skip
-        event = codec.join(
-            codec.expand(body), self._expanded(stack), self._expanded(background), self._decode
-        )
+        event = codec.join(codec.expand(body), self._expanded(stack), self._expanded(background), self._decode)
         event["event_id"] = dashed(event_id)
         event["project"] = project
         event["timestamp"] = timestamp

@@ -23,12 +23,16 @@ class Projects:
     def __init__(self, db: SQLite) -> None:
         self.db = db
         self._ids: dict[str, int] = {}
+        self._rollbacks = 0
 
     def ids(self, names: Iterable[str], now: int) -> dict[str, int]:
         """The id of each named project; a new name makes a project. Call it inside `writing()`.
 
-        Projects are never deleted, so an id once seen stays true.
+        Projects are never deleted, so an id once seen stays true, unless the transaction that made it failed.
         """
+        if self._rollbacks != self.db.rollbacks:
+            self._ids.clear()
+            self._rollbacks = self.db.rollbacks
         for name in names:
             if name not in self._ids:
                 self._ids[name] = self._find(name) or self._create(name, now)

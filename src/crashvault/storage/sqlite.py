@@ -67,6 +67,7 @@ class SQLite:
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
         self.read_only = read_only
+        self.rollbacks = 0  # write transactions that failed: what they were believed to store is not there
         self._depth = 0
         self._lock_fd: int | None = None
         try:
@@ -151,6 +152,7 @@ class SQLite:
                 yield
                 self._end("COMMIT")
             except BaseException:
+                self.rollbacks += 1
                 self._rollback()
                 raise
             finally:
