@@ -49,7 +49,7 @@ def test_secrets_are_not_written(folder):
 def test_the_file_is_ours_alone_and_rotates(folder, monkeypatch):
     monkeypatch.setattr(logs, "MAX_SIZE", 200)
     logs.start(folder, "info", False)
-    for number in range(40):
+    for number in range(60):
         logs.log("info", "event", number=number)
     names = sorted(os.listdir(folder))
     assert names == ["app.log", "app.log.1", "app.log.2", "app.log.3"]

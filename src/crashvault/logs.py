@@ -33,7 +33,7 @@ def start(folder: str, level: str, debug: bool) -> None:
     _settings.update(folder=folder, rank=rank, debug=debug)
 
 
-def log(level: str, what: str, **fields: Any) -> None:
+def log(level: str, what: str, /, **fields: Any) -> None:
     """Log one message with what belongs to it. Never raises: a full disk must not stop the work that is logged."""
     if RANKS[level] < _settings["rank"]:
         return
@@ -48,12 +48,12 @@ def log(level: str, what: str, **fields: Any) -> None:
             _settings["folder"] = None  # once is enough to know
 
 
-def log_debug(what: str, **fields: Any) -> None:
+def log_debug(what: str, /, **fields: Any) -> None:
     log("debug", what, **fields)
 
 
 @contextmanager
-def timed(step: str, **fields: Any) -> Iterator[None]:
+def timed(step: str, /, **fields: Any) -> Iterator[None]:
     """Log a step with its duration, in debug mode."""
     if _settings["rank"] > RANKS["debug"]:
         yield
@@ -74,10 +74,10 @@ def _shown(name: str, value: Any) -> str:
 
 def _append(path: str, line: str) -> None:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    if os.path.exists(path) and os.path.getsize(path) > MAX_SIZE:
+        _rotate(path)
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        if os.fstat(fd).st_size > MAX_SIZE:
-            _rotate(path)
         os.write(fd, line.encode("utf-8", "replace"))
     finally:
         os.close(fd)

@@ -64,11 +64,11 @@ class Context:
             from .. import core
             from ..logs import timed
 
-            home = self.home
-            self._store = core.open_vault(home)
+            self.start_logging()
+            with timed("open the vault", home=self.home):
+                self._store = core.open_vault(self.home)
             if self._store.legacy is not None:
                 _tell_legacy(self._store.legacy)
-            logs.start(core.log_dir(home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
         return self._store
 
     def start_logging(self) -> None:
