@@ -19,7 +19,10 @@ NOTE = "<!-- Written by scripts/docs from the code; change it there. -->"
 # name: what it does, and what else says the same
 VARIABLES = {
     "CRASHVAULT_HOME": ("The vault's directory; `--home` wins.", "`~/.crashvault`"),
-    "CRASHVAULT_PROJECT": ("The project inside the vault; `--project` wins.", "all when reading, `default` when recording"),
+    "CRASHVAULT_PROJECT": (
+        "The project inside the vault; `--project` wins.",
+        "all when reading, `default` when recording",
+    ),
     "CRASHVAULT_LOG_LEVEL": ("What goes to `logs/app.log`; wins over the setting `logging.level`.", "`info`"),
     "CRASHVAULT_DEBUG": ("`1` is the same as `--debug`.", ""),
     "CRASHVAULT_ACTOR": ("Who is named in an issue's activity.", "the login name"),
@@ -77,8 +80,21 @@ def command_pages(group: click.Group, parent: click.Context) -> Iterator[tuple[s
 def cli_page() -> str:
     root = click.Context(cli, info_name="crashvault")
     commands = list(command_pages(cli, root))
-    parts = [NOTE, _CLI_INTRO, *_option_rows(cli, root), "", "## Commands", "", "| command | what it does |", "| --- | --- |"]
-    parts += [f"| [`{path}`](#{_anchor(path)}) | {_summary(command)} |" for path, command, _ in commands if path.count(" ") == 1]
+    parts = [
+        NOTE,
+        _CLI_INTRO,
+        *_option_rows(cli, root),
+        "",
+        "## Commands",
+        "",
+        "| command | what it does |",
+        "| --- | --- |",
+    ]
+    parts += [
+        f"| [`{path}`](#{_anchor(path)}) | {_summary(command)} |"
+        for path, command, _ in commands
+        if path.count(" ") == 1
+    ]
     pairs = sorted(cli.short_names().items())
     parts += ["", f"Short names: {', '.join(f'`{short}` is `{name}`' for short, name in pairs)}.", ""]
     for path, command, context in commands:
@@ -137,7 +153,12 @@ def _cell(text: str) -> str:
 
 
 def configuration_page() -> str:
-    parts = [NOTE, _CONFIGURATION_INTRO, "| setting | value | default | of the | meaning |", "| --- | --- | --- | --- | --- |"]
+    parts = [
+        NOTE,
+        _CONFIGURATION_INTRO,
+        "| setting | value | default | of the | meaning |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     parts += [_setting_row(key, setting) for key, setting in sorted(SETTINGS.items())]
     parts += ["", "## Environment variables", "", "| variable | meaning | default |", "| --- | --- | --- |"]
     parts += [f"| `{name}` | {about} | {default} |" for name, (about, default) in VARIABLES.items()]
@@ -145,7 +166,9 @@ def configuration_page() -> str:
 
 
 def _setting_row(key: str, setting: Setting) -> str:
-    kind = ", ".join(f"`{choice}`" for choice in setting.kind.split("|")) if "|" in setting.kind else _KINDS[setting.kind]
+    kind = (
+        ", ".join(f"`{choice}`" for choice in setting.kind.split("|")) if "|" in setting.kind else _KINDS[setting.kind]
+    )
     default = setting.default if isinstance(setting.default, str) else json.dumps(setting.default)
     variable = f" (`{setting.variable}` wins)" if setting.variable else ""
     return f"| `{key}` | {kind} | `{default}` | {'vault' if setting.shared else 'node'} | {setting.about}{variable} |"
@@ -157,14 +180,18 @@ PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": c
 
 def outdated() -> list[str]:
     """Names of the pages that are not what the code says."""
-    return [name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text("utf-8") != page()]
+    return [
+        name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text("utf-8") != page()
+    ]
 
 
 def main(arguments: list[str]) -> int:
     names = outdated()
     if arguments == ["--check"]:
         if names:
-            print(f"Error: out of date: {', '.join(f'docs/{name}' for name in names)}. Run: scripts/docs", file=sys.stderr)
+            print(
+                f"Error: out of date: {', '.join(f'docs/{name}' for name in names)}. Run: scripts/docs", file=sys.stderr
+            )
         return 1 if names else 0
     if arguments:
         print("Usage: scripts/docs [--check]", file=sys.stderr)

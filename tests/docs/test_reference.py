@@ -9,10 +9,10 @@ from types import ModuleType
 
 import click
 import pytest
+from tests.conftest import ROOT
 
 from crashvault.cli import cli
 from crashvault.config import SETTINGS
-from tests.conftest import ROOT
 
 
 def _loaded() -> ModuleType:
@@ -24,7 +24,9 @@ def _loaded() -> ModuleType:
 
 
 reference = _loaded()
-COMMANDS = {path: command for path, command, _ in reference.command_pages(cli, click.Context(cli, info_name="crashvault"))}
+COMMANDS = {
+    path: command for path, command, _ in reference.command_pages(cli, click.Context(cli, info_name="crashvault"))
+}
 RUNNABLE = {path: command for path, command in COMMANDS.items() if not isinstance(command, click.Group)}
 
 
@@ -32,7 +34,9 @@ def test_pages_are_current() -> None:
     assert reference.outdated() == [], "run scripts/docs"
 
 
-def test_check_tells_outdated_pages(tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_tells_outdated_pages(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(reference, "DOCS", tmp_path)
     assert reference.main(["--check"]) == 1
     assert "docs/cli.md" in capsys.readouterr().err

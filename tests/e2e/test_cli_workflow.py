@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import CommandLine
 
 TRACE = """Traceback (most recent call last):
