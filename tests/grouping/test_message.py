@@ -153,7 +153,7 @@ PIECES = st.sampled_from(
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=30).map("".join))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=1500, derandomize=True, deadline=None)
 @given(TEXTS, st.booleans())
 def test_parameterizing_a_template_changes_nothing(text: str, keep_names: bool) -> None:
     once = parameterize(text, keep_names)

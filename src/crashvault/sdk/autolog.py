@@ -116,7 +116,7 @@ def _record(error: BaseException, mechanism: str) -> None:
         if os.environ.get("CRASHVAULT_DEBUG"):
             _complain(failure)
         writer = _capture_as_text(error, settings, receipts.append)
-    writer.flush()
+    writer.finish()
     if receipts and not settings.get("quiet") and sys.stderr is not None:
         sys.stderr.write(f"{recorded_line(receipts[0])}\n")
         sys.stderr.flush()

@@ -44,12 +44,12 @@ class VaultTransport(Transport):
                 event = item.payload.json
                 job = Job({**to_raw(event), "pid": os.getpid()}, _files(envelope.items), self.told)
                 if self.writer.submit(job) and is_final(event):
-                    self.writer.flush(self.exit_seconds)
+                    self.writer.finish(self.exit_seconds)
             elif item.type not in IGNORED_ITEMS and item.type != "attachment":
                 self.writer.count_lost("unsupported", item.data_category)
 
     def flush(self, timeout: float, callback: Any = None) -> None:
-        self.writer.flush(timeout)
+        self.writer.finish(timeout)
 
     def kill(self) -> None:
         self.writer.close()

@@ -320,6 +320,26 @@ class Deletion:
             (title, culprit, issue),
         )
         recompute_issue(self.db, issue)
+        for member in members(self.db, issue):
+            if member != issue:
+                self._settle_member(member)
+
+    def _settle_member(self, member: int) -> None:
+        """The same for an issue that was merged away: its title must not outlive its events either."""
+        found = self.db.row(
+            "SELECT title, culprit FROM hashes WHERE home_issue_id = ? AND count > 0 ORDER BY id LIMIT 1", (member,)
+        )
+        if found:
+            self.db.execute(
+                "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+                (*found, member),
+            )
+            return
+        self.db.execute(
+            "UPDATE issues SET merged_into = (SELECT merged_into FROM issues WHERE id = ?) WHERE merged_into = ?",
+            (member, member),
+        )
+        self._drop_row(member)
 
     def _explain_by(self, hash_id: int, row: int) -> None:
         """Title and culprit of a hash are those of its oldest event; when that goes, they follow the next one."""
@@ -340,10 +360,14 @@ class Deletion:
         for table in ("hash_words", "hash_users", "hash_hours", "hash_minutes", "stack_hashes"):
             self.db.execute_many(f"DELETE FROM {table} WHERE hash_id = ?", [(hash_id,) for hash_id in hashes])
         self.db.execute("DELETE FROM hashes WHERE issue_id = ?", (issue,))
+        for member in members(self.db, issue):
+            self._drop_row(member)
+        self._advance_generation()
+
+    def _drop_row(self, issue: int) -> None:
         for table in ("issue_tags", "activity", "attachments"):
             self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (issue,))
         self.db.execute("DELETE FROM issues WHERE id = ?", (issue,))
-        self._advance_generation()
 
     def _advance_generation(self) -> None:
         self.db.execute(
@@ -365,7 +389,7 @@ class Deletion:
         tombstones = self._delete_some("event_keys", "project_id, event_id", "deleted_at < ?", now - TOMBSTONE_AGE)
         self._delete_some("hash_minutes", "minute, hash_id", "minute < ?", (now - MINUTES_KEPT) // MINUTE)
         self.merge_index()
-        files, freed = self._collect_blobs(now)
+        files, freed = self.collect_files(now)
         return Collected(issues, stacks + backgrounds, files, tombstones, freed + self.shrink_file())
 
     def _ids(self, table: str) -> list[int]:
@@ -375,7 +399,7 @@ class Deletion:
         """Drop issues without events."""
         dropped = 0
         empty = self.db.rows(
-            """SELECT i.id FROM issues i WHERE NOT EXISTS
+            """SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND NOT EXISTS
                  (SELECT 1 FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = i.id)"""
         )
         for part in chunks(empty, _AT_ONCE):
@@ -423,7 +447,7 @@ class Deletion:
         self.db.checkpoint()
         return (before - int(self.db.value("PRAGMA page_count"))) * size
 
-    def _collect_blobs(self, now: int) -> tuple[int, int]:
+    def collect_files(self, now: int) -> tuple[int, int]:
         """Remove contents that no attachment names; young ones may belong to a transaction under way."""
         files = freed = 0
         for name, changed in self.blobs.list():
@@ -445,6 +469,17 @@ class Deletion:
 
 def _people(item: StoredEvent) -> list[str]:
     return user_identities(item.event.get("user"))
+
+
+def members(db: SQLite, issue: int) -> list[int]:
+    """An issue and all that were merged into it, at any depth."""
+    rows = db.rows(
+        """WITH RECURSIVE member (id) AS
+             (SELECT ? UNION SELECT i.id FROM member m JOIN issues i ON i.merged_into = m.id)
+           SELECT id FROM member ORDER BY id""",
+        (issue,),
+    )
+    return [row for (row,) in rows]
 
 
 def recompute_issue(db: SQLite, issue: int) -> None:
@@ -472,4 +507,4 @@ def recompute_issue(db: SQLite, issue: int) -> None:
     )
 
 
-__all__ = ["Collected", "Deletion", "recompute_issue"]
+__all__ = ["Collected", "Deletion", "members", "recompute_issue"]

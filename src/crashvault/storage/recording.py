@@ -374,6 +374,7 @@ class Recording:
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
+        people: dict[tuple[int, int], _Hash] = {}
         seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
@@ -384,22 +385,45 @@ class Recording:
                     pairs.append((word, hash_id))
             if item.user is not None and (user := -(shifted | item.user)) not in seen:
                 seen.add(user)
-                self._add_user(group, item.user)
+                people[hash_id, item.user] = group
+        self._add_users(people)
         self._list_words(word for word, _ in pairs)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
-    def _add_user(self, group: _Hash, user: int) -> None:
-        """Count a person once for the hash, and once for the issue however many hashes were merged into it."""
-        if not self.db.execute("INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING", (group.hash_id, user)):
-            return
-        group.users += 1
-        elsewhere = not group.created and self.db.row(
-            """SELECT 1 FROM hashes h JOIN hash_users u ON u.hash_id = h.id
-               WHERE h.issue_id = ? AND h.id <> ? AND u.user = ?""",
-            (group.issue_id, group.hash_id, user),
+    def _add_users(self, people: dict[tuple[int, int], _Hash]) -> None:
+        """Count each person once for a hash, and once for the issue however many hashes were merged into it."""
+        new: list[tuple[int, int]] = []
+        for part in chunks(sorted(people), 400):
+            rows = ",".join(["(?, ?)"] * len(part))
+            new += self.db.rows(
+                f"INSERT INTO hash_users VALUES {rows} ON CONFLICT DO NOTHING RETURNING hash_id, user",
+                [value for pair in part for value in pair],
+            )
+        merged = self._merged({people[pair].issue_id for pair in new})
+        for pair in new:
+            group = people[pair]
+            group.users += 1
+            group.issue_users += group.issue_id not in merged or not self._affected_elsewhere(group, pair[1])
+
+    def _merged(self, issues: set[int]) -> set[int]:
+        """Those of the issues that have several hashes."""
+        found: set[int] = set()
+        for part in chunks(sorted(issues)):
+            rows = self.db.rows(
+                f"SELECT issue_id FROM hashes WHERE issue_id IN ({marks(part)}) GROUP BY issue_id HAVING count(*) > 1", part
+            )
+            found.update(issue for (issue,) in rows)
+        return found
+
+    def _affected_elsewhere(self, group: _Hash, user: int) -> bool:
+        return bool(
+            self.db.row(
+                """SELECT 1 FROM hashes h JOIN hash_users u ON u.hash_id = h.id
+                   WHERE h.issue_id = ? AND h.id <> ? AND u.user = ?""",
+                (group.issue_id, group.hash_id, user),
+            )
         )
-        group.issue_users += not elsewhere
 
     def _list_words(self, words: Iterable[Word]) -> None:
         new = {word for word in words if word not in self._listed}

@@ -12,12 +12,15 @@ from .migrations import VERSION, migrate, schema_version
 from .sqlite import FILE_NAME, SQLite
 
 if TYPE_CHECKING:
+    from .attachments import Attachments
     from .blobs import Blobs
     from .deletion import Deletion
     from .events import Events
     from .issues import Issues
     from .ledger import Ledger
+    from .legacy import Report
     from .levels import Levels
+    from .merging import Merging
     from .projects import Projects
     from .recording import Recording
     from .search import Search
@@ -32,6 +35,7 @@ class Store:
     def __init__(self, db: SQLite, home: str) -> None:
         self.db = db
         self.home = home
+        self.legacy: Report | None = None  # what opening this vault imported from an earlier format
 
     def close(self) -> None:
         self.db.close()
@@ -117,6 +121,18 @@ class Store:
         return Ledger(self.db)
 
     @cached_property
+    def merging(self) -> Merging:
+        from .merging import Merging
+
+        return Merging(self.db)
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        from .attachments import Attachments
+
+        return Attachments(self.db, self.blobs)
+
+    @cached_property
     def blobs(self) -> Blobs:
         from .blobs import Blobs
 
@@ -150,7 +166,33 @@ def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> S
     except BaseException:
         db.close()
         raise
-    return Store(db, home)
+    store = Store(db, home)
+    if not read_only:
+        _import_legacy(store)
+    return store
+
+
+def _import_legacy(store: Store) -> None:
+    """Take over a vault of the earlier JSON format that lies in the same directory."""
+    if not _legacy_pending(store.home):
+        return
+    from ..clock import now
+    from .legacy import import_legacy
+
+    try:
+        store.legacy = import_legacy(store, now())
+    except BaseException:
+        store.close()
+        raise
+
+
+def _legacy_pending(home: str) -> bool:
+    """Asked on every start, so the module that knows is imported only for directories that look like it."""
+    if not os.path.exists(os.path.join(home, "issues.json")) and not os.path.exists(os.path.join(home, "events")):
+        return False
+    from .legacy import pending
+
+    return pending(home)
 
 
 def _make_file(path: str) -> None:

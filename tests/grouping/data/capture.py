@@ -1,7 +1,7 @@
-"""Run the crashing programs beside this file and store their stacks: `python capture.py python node java cpp rust`.
+"""Run the crashing programs beside this file and store their stacks: `capture.py python node java cpp rust`.
 
-Each stored item is `{"bug": name, "event": event}`; items of one bug must group, items of two must not. Python's are
-captured twice, from a copy that lies elsewhere and is eleven lines longer, to show that neither matters.
+Each stored item is `{"bug": name, "event": event}`; items of one bug must group, items of two must not.
+Python's are captured twice, from another folder and eleven lines further down, to show that neither matters.
 """
 
 from __future__ import annotations

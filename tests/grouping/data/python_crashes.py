@@ -1,4 +1,4 @@
-"""Crashes of a small shop, for capturing real Python stacks: each `bug_…` is one defect, called with various values.
+"""Crashes of a small shop, to capture real Python stacks: each `bug_…` is one defect with various values.
 
 Run `python tests/grouping/data/capture.py python` to write `python.json` again.
 """

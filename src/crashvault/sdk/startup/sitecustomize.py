@@ -19,7 +19,7 @@ else:
 
 _self = sys.modules.pop(__name__, None)
 try:
-    import sitecustomize  # noqa: F401 - the one that this hides
+    import sitecustomize  # type: ignore[import-not-found]  # noqa: F401 - the one that this hides
 except ImportError:
     if _self is not None:
         sys.modules[__name__] = _self
