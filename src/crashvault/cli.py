@@ -17,6 +17,7 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     assign comment merge unmerge batch prune
+    note report attach
     wrap group level
     autolog
 """.split():
