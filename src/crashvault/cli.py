@@ -17,7 +17,7 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     assign comment merge unmerge batch prune
-    note report attach
+    note report attach diagnose
     wrap group level
     autolog
 """.split():

@@ -14,7 +14,12 @@ class TestNote:
     def test_is_an_event_of_level_info(self, vault):
         made = vault.json("note", "deployed [bold]1.4", "--tag", "deploy")
         event = vault.json("event", made["event_id"])
-        assert (event["message"], event["level"], event["source"], event["tags"]) == ("deployed [bold]1.4", "info", "note", ["deploy"])
+        assert (event["message"], event["level"], event["source"], event["tags"]) == (
+            "deployed [bold]1.4",
+            "info",
+            "note",
+            ["deploy"],
+        )
 
     def test_from_standard_input(self, vault):
         vault.ok("note", "-", stdin="one\ntwo\n")
@@ -41,8 +46,16 @@ class TestReport:
         assert vault("report", "--title", "x", "--level", "nope").code == 1
 
     def test_asks_on_a_terminal(self, vault):
-        child = pexpect.spawn(sys.executable, ["-m", "crashvault", "report", "--json"], env=vault.environment(), timeout=20)
-        for question, answer in (("one line", "It froze"), ("How bad", "critical"), ("did you do", "nothing"), ("should", ""), ("instead", "ice")):
+        child = pexpect.spawn(
+            sys.executable, ["-m", "crashvault", "report", "--json"], env=vault.environment(), timeout=20
+        )
+        for question, answer in (
+            ("one line", "It froze"),
+            ("How bad", "critical"),
+            ("did you do", "nothing"),
+            ("should", ""),
+            ("instead", "ice"),
+        ):
             child.expect(question)
             child.sendline(answer)
         child.expect(pexpect.EOF)

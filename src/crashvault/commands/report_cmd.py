@@ -34,7 +34,12 @@ _ASKED = {
 @click.option("--actual", metavar="TEXT", help="What happened instead.")
 @click.option("--release", metavar="VERSION", help="Version of the program.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")
-@click.option("--attach", multiple=True, type=click.Path(exists=True, dir_okay=False), help="A file to keep with it; may be repeated.")
+@click.option(
+    "--attach",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="A file to keep with it; may be repeated.",
+)
 def report(context: Context, tags: tuple[str, ...], attach: tuple[str, ...], level: str, **given: Any) -> None:
     """Report what went wrong in your own words; without --title on a terminal it asks."""
     from .. import lifecycle, pipeline
