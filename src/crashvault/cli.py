@@ -18,6 +18,7 @@ for line in """
     kill purge=rm gc
     assign comment merge unmerge batch prune
     note report attach diagnose
+    completion
     wrap group level
     autolog
 """.split():
