@@ -281,7 +281,7 @@ fi
 """,
     "fish": r"""# Completion of crashvault for fish.
 function __crashvault_complete
-    set -l line (commandline -cp | string collect --no-trim-newlines)
+    set -l line (commandline -cp | string collect)
     for row in (env COMP_LINE="$line" _CRASHVAULT_COMPLETE=fish_complete crashvault 2>/dev/null)
         set -l parts (string split \t -- $row)
         switch $parts[1]
