@@ -17,7 +17,7 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     export import backup restore
-    assign comment merge unmerge
+    assign comment merge unmerge batch prune
     wrap group level
     autolog
 """.split():

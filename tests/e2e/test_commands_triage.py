@@ -125,7 +125,9 @@ class TestMerge:
         vault.ok("merge", "1", "2")
         with open_vault(str(vault.home)) as store:
             store.deletion.events([store.events.resolve("4f1c9a7e")], 10)
-            assert store.db.rows("SELECT title FROM issues UNION SELECT title FROM hashes WHERE title <> ''") == [("disk is full",)]
+            assert store.db.rows("SELECT title FROM issues UNION SELECT title FROM hashes WHERE title <> ''") == [
+                ("disk is full",)
+            ]
         assert vault("unmerge", "2").code == 1
 
     def test_both_orders_give_the_same_but_for_the_target(self, vault):

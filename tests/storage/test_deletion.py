@@ -32,6 +32,9 @@ ROUNDS = int(os.environ.get("CRASHVAULT_FAULT_ROUNDS", "1"))
 def record(store: Store, batches: list[list[dict[str, Any]]], without: set[str] = frozenset()) -> None:  # type: ignore[assignment]
     if "audit" not in store.levels.ranks():
         store.levels.add("audit", 35, None, None)
+        with store.writing():  # so that they have the same numbers in every vault
+            for name in vaults.PROJECTS:
+                store.projects.ids([name], NOW)
     for batch in batches:
         raws = [{**deepcopy(raw), "project": None} for raw in batch if raw["event_id"] not in without]
         if raws:
@@ -60,7 +63,7 @@ def contents(store: Store) -> dict[str, Any]:
         issues[issue] = (*issues.get(issue, ()), hashes[hash_id])
     stacks = {row: expand(body) for row, body in rows("SELECT id, body FROM stacks")}
     backgrounds = {row: expand(body) for row, body in rows("SELECT id, body FROM backgrounds")}
-    used = {pair for pair in rows("SELECT DISTINCT stack_id, hash_id FROM events WHERE stack_id IS NOT NULL")}
+    used = set(rows("SELECT DISTINCT stack_id, hash_id FROM events WHERE stack_id IS NOT NULL"))
     pairs = set(rows("SELECT stack_id, hash_id FROM stack_hashes"))
     assert used <= pairs
     vocabulary: dict[str, Any] = {}

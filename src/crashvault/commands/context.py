@@ -61,14 +61,20 @@ class Context:
     @property
     def store(self) -> Store:
         if self._store is None:
-            from .. import core, logs
+            from .. import core
+            from ..logs import timed
 
-            home = self.home
-            self._store = core.open_vault(home)
+            self.start_logging()
+            with timed("open the vault", home=self.home):
+                self._store = core.open_vault(self.home)
             if self._store.legacy is not None:
                 _tell_legacy(self._store.legacy)
-            logs.start(core.log_dir(home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
         return self._store
+
+    def start_logging(self) -> None:
+        from .. import core, logs
+
+        logs.start(core.log_dir(self.home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
 
     def close(self) -> None:
         if self._store is not None:
@@ -138,7 +144,13 @@ def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[
 
     def decorate(function: Callable[..., Any]) -> Command:
         def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
-            return function(context.ensure_object(Context), *args, **values)
+            from ..logs import timed
+
+            ours = context.ensure_object(Context)
+            if ours.debug:
+                ours.start_logging()
+            with timed("command", name=context.command_path):
+                return function(ours, *args, **values)
 
         wrapped = update_wrapper(click.pass_context(run), function)
         epilog = f"Examples:\n{_indented(examples)}" if examples else None

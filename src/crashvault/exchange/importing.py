@@ -72,16 +72,16 @@ def import_vault(
         raise InvalidError(f"there is no import mode {mode!r}", f"Use one of: {', '.join(MODES)}")
     if project is not None:
         check_name(project)
-    source = ImportFile(file, name)
-    run = _Import(store, source, mode, dry_run, project, now)
     try:
+        run = _Import(store, ImportFile(file, name), mode, dry_run, project, now)
         with run.whole():
             run.all(progress or (lambda position: None))
     except BaseException as error:
         store.recording.forget_seen()
         store.projects.forget()
         if isinstance(error, InvalidError):
-            raise InvalidError(error.message, _AGAIN if mode == "merge" and not dry_run else _NOTHING) from error
+            hint = _AGAIN if mode == "merge" and not dry_run else _NOTHING
+            raise InvalidError(error.message, error.hint or hint) from error
         raise
     return run.done()
 
@@ -112,7 +112,7 @@ class _Import:
         return self.store.writing() if one_transaction else nullcontext()
 
     def done(self) -> Imported:
-        return Imported(**self.counts)
+        return Imported(**{**self.counts, "events_repaired": self.events.repaired})
 
     def all(self, progress: Callable[[int], object]) -> None:
         if self.mode == "replace" and not self.dry_run:
@@ -138,8 +138,11 @@ class _Import:
 
     def _checked(self, item: Item, kind: type) -> Any:
         try:
-            return msgspec.convert(item.body, kind)
-        except (msgspec.ValidationError, RecursionError) as error:
+            found = msgspec.convert(item.body, kind)
+            if kind is not schema.Attachment:
+                msgspec.json.encode(item.body)  # text that has no UTF-8 cannot be stored
+            return found
+        except (msgspec.ValidationError, RecursionError, UnicodeEncodeError, OverflowError) as error:
             raise self._broken(item, str(error)) from error
 
     def _broken(self, item: Item, why: str) -> InvalidError:
@@ -288,7 +291,7 @@ class _Import:
         ready = []
         for item in items:
             try:
-                ready.append(self.events.read(item.body))
+                ready.append(self.events.read(item.body, item.strict))
             except ValueError as error:
                 raise self._broken(item, str(error)) from error
         with self._transaction():
@@ -308,7 +311,6 @@ class _Import:
 
     def _store(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> None:
         known = self._known(ready, ids)
-        self.counts["events_repaired"] += sum(one.repaired for one in ready)
         if self.dry_run:
             self.counts["events_known"] += len(known) if self.mode != "replace" else 0
             self.counts["events_added"] += len(ready) - (len(known) if self.mode != "replace" else 0)

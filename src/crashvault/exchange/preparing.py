@@ -32,7 +32,6 @@ class FileEvent(NamedTuple):
     key: bytes  # the event id's 16 bytes
     hash: str | None  # of its grouping
     files: list[tuple[str, str, str, int, bytes]]  # attached later than it came
-    repaired: bool  # it did not have the form of a stored event
 
 
 class EventReader:
@@ -45,6 +44,7 @@ class EventReader:
         self._encode = encode
         self._form = schema.event_form()
         self._projects: set[str] = set()
+        self.repaired = 0  # events that did not have the form of a stored one
 
     def rank(self, level: str) -> int:
         """The rank of a level's name; `level-35` is how one without a name is written."""
@@ -52,27 +52,30 @@ class EventReader:
             return int(level[6:])
         return self.ranks.get(level, self.ranks[DEFAULT_LEVEL])
 
-    def read(self, body: dict[str, Any]) -> FileEvent:
-        """Raises ValueError for an item that holds no event."""
+    def read(self, body: dict[str, Any], strict: bool) -> FileEvent:
+        """Raises ValueError for an item that holds no event. `strict`: it was decoded from JSON in UTF-8."""
         raw, digest = body.get("event"), body.get("hash")
         if not isinstance(raw, dict):
             raise ValueError('an event item needs an "event"')
         if digest is not None and not (isinstance(digest, str) and _HASH(digest)):
             raise ValueError("a hash has 40 hexadecimal digits")
-        event = self._whole(raw)
-        repaired = event is None
-        if event is None:
-            event = self._repaired(raw)
+        event = (self._whole(raw) if strict or _is_encodable(raw) else None) or self._repaired(raw)
         key = bytes.fromhex(event["event_id"].replace("-", ""))
-        return FileEvent(event, key, digest, _files(body), repaired)
+        return FileEvent(event, key, digest, _files(body))
 
     def prepare(self, given: FileEvent, grouping: Grouping) -> Prepared:
         """All the work on an event that needs no database."""
-        event, parts = given.event, codec.split(given.event, self._encode)
-        if len(parts.payload) + len(parts.stack or b"") + len(parts.background or b"") > _LARGEST:
+        event, parts = given.event, self._parts(given.event)
+        if parts is None:
             event = self._repaired({**event, "timestamp": clock.to_iso(event["timestamp"])})
             parts = codec.split(event, self._encode)
         return prepare(event, parts, grouping, self.rank(event["level"]))
+
+    def _parts(self, event: Event) -> codec.Parts | None:
+        """What the event is stored as; None where it is too large."""
+        parts = codec.split(event, self._encode)
+        size = len(parts.payload) + len(parts.stack or b"") + len(parts.background or b"")
+        return parts if size <= _LARGEST else None
 
     def _whole(self, raw: dict[str, Any]) -> Event | None:
         """The event, if it has the form of a stored one; `raw` itself is changed and used."""
@@ -99,6 +102,7 @@ class EventReader:
 
     def _repaired(self, raw: dict[str, Any]) -> Event:
         """Anything else is normalized as if it had just arrived, but at the time the file says."""
+        self.repaired += 1
         try:
             received_at = (
                 clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
@@ -119,6 +123,14 @@ class EventReader:
         return normalize(
             known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest)
         )
+
+
+def _is_encodable(value: Any) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return False
+    return True
 
 
 def _uuid(digest: str) -> str:

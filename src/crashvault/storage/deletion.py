@@ -389,7 +389,7 @@ class Deletion:
         tombstones = self._delete_some("event_keys", "project_id, event_id", "deleted_at < ?", now - TOMBSTONE_AGE)
         self._delete_some("hash_minutes", "minute, hash_id", "minute < ?", (now - MINUTES_KEPT) // MINUTE)
         self.merge_index()
-        files, freed = self._collect_blobs(now)
+        files, freed = self.collect_files(now)
         return Collected(issues, stacks + backgrounds, files, tombstones, freed + self.shrink_file())
 
     def _ids(self, table: str) -> list[int]:
@@ -447,7 +447,7 @@ class Deletion:
         self.db.checkpoint()
         return (before - int(self.db.value("PRAGMA page_count"))) * size
 
-    def _collect_blobs(self, now: int) -> tuple[int, int]:
+    def collect_files(self, now: int) -> tuple[int, int]:
         """Remove contents that no attachment names; young ones may belong to a transaction under way."""
         files = freed = 0
         for name, changed in self.blobs.list():

@@ -224,10 +224,8 @@ class Importing:
             rows.append((hash_id, record.project, item.digest, issue, home, item.algorithm, item.grouping, item.title,
                          item.culprit, item.first_seen, item.last_seen, item.created_at))  # fmt: skip
         self._insert_hashes(rows)
-        for item in record.hashes:
-            if item.digest in known:
-                self._widen_hash(record.project, item)
-        return bool(new)
+        widened = [self._widen_hash(record.project, item) for item in record.hashes if item.digest in known]
+        return bool(new) or any(widened)
 
     def _home(self, number: int | None) -> int:
         """The number here of an issue that was merged away in the file's vault."""
@@ -240,12 +238,18 @@ class Importing:
         """An issue was seen at that time, though there may be no event of it."""
         self.db.execute("UPDATE issues SET last_seen = ? WHERE id = ? AND last_seen < ?", (moment, issue, moment))
 
-    def _widen_hash(self, project: int, item: HashRecord) -> None:
-        self.db.execute(
-            """UPDATE hashes SET first_seen = min(first_seen, ?), last_seen = max(last_seen, ?),
-                 created_at = min(created_at, ?) WHERE project_id = ? AND hash = ?""",
-            (item.first_seen, item.last_seen, item.created_at, project, item.digest),
-        )
+    def _widen_hash(self, project: int, item: HashRecord) -> bool:
+        """A hash that both have; it is described as where it was made first. Whether that changed the vault's."""
+        columns = "created_at, title, culprit, algorithm, grouping, first_seen, last_seen"
+        where = "WHERE project_id = ? AND hash = ?"
+        mine = self.db.row(f"SELECT {columns} FROM hashes {where}", (project, item.digest))
+        assert mine is not None
+        described = min(mine[:5], (item.created_at, item.title, item.culprit, item.algorithm, item.grouping))
+        merged = (*described, min(mine[5], item.first_seen), max(mine[6], item.last_seen))
+        if merged != mine:
+            assignments = ", ".join(f"{column} = ?" for column in columns.split(", "))
+            self.db.execute(f"UPDATE hashes SET {assignments} {where}", (*merged, project, item.digest))
+        return merged != mine
 
     def _add_activity(self, issue: int, entries: list[tuple[int, str, str, str]]) -> bool:
         """Unite the logs, in the order of time."""

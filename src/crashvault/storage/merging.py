@@ -9,6 +9,7 @@ nested; then the parts point at the outermost issue, its *root*.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from .deletion import members, recompute_issue
 from .sqlite import SQLite, marks
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..models import LEVEL_RANKS
@@ -98,6 +99,32 @@ class Search:
         if exact(condition):
             return chosen
         return [item.row for item in self.loader.load(chosen) if self._matches(node, item)]
+
+    def every_event(self, node: Node) -> Iterator[int]:
+        """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
+        condition = self.compiler.condition(node)
+        clause = where(condition)
+        found = (row for (row,) in self.db.stream(
+            f"SELECT e.id FROM {_EVENT_TABLES} WHERE {clause.sql} ORDER BY e.id", clause.parameters
+        ))  # fmt: skip
+        if exact(condition):
+            return found
+        return (item.row for item in self.loader.stream(found) if self._matches(node, item))
+
+    def every_issue(self, node: Node) -> list[int]:
+        """Ids of all issues that have a matching event, ascending, however many."""
+        if issue_only(node):
+            clause = self._issue_condition(node)
+            rows = self.db.rows(f"SELECT i.id FROM issues i WHERE {clause.sql} ORDER BY i.id", clause.parameters)
+            return [issue for (issue,) in rows]
+        found: set[int] = set()
+        for part in _slices(self.every_event(node), FEW):
+            found.update(issue for (issue,) in self.db.rows(
+                """SELECT DISTINCT h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+                   CROSS JOIN hashes h ON h.id = e.hash_id""",
+                (json.dumps(part),),
+            ))  # fmt: skip
+        return sorted(found)
 
     def _all_events(self) -> int:
         return int(self.db.value("SELECT COALESCE(sum(count), 0) FROM hashes"))
@@ -349,6 +376,11 @@ class Search:
             if self._matches(node, item):
                 return True, read
         return False, read
+
+
+def _slices(rows: Iterator[int], size: int) -> Iterator[list[int]]:
+    while part := list(islice(rows, size)):
+        yield part
 
 
 def _counted_by_hash(node: Node) -> bool:
