@@ -242,7 +242,7 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
     if path == "-":
         return backup.restore_backup(sys.stdin.buffer, home, force=force, now=now(), name="standard input")
     try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115  (closed below)
+        file = open(path, "rb")  # noqa: SIM115  (closed below)
     except OSError as error:
         raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check the path") from error
     with file:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import nasty
 
 from crashvault.exchange.csv_table import COLUMNS, cell
 from crashvault.exchange.html_page import text
 from crashvault.exchange.markdown import escape, fenced
-from tests import nasty
 
 from .vaults import NOW, SECOND, exported, record, vault, with_triage
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import nasty, realistic
 
 from crashvault import lifecycle
 from crashvault.storage.deletion import recompute_issue
 from crashvault.storage.store import Store
-from tests import nasty, realistic
 
 from .vaults import NOW, SECOND, contents, exported, imported, lines, record, vault, with_triage
 
@@ -91,7 +91,7 @@ def test_a_part_of_a_vault_round_trips_too(tmp_path: Path) -> None:
         with vault(tmp_path, "copy") as fresh:
             imported(fresh, part)
             again = lines(exported(fresh))
-            assert again[1:] == [line for line in lines(part)[1:]]
+            assert again[1:] == lines(part)[1:]
             issue = fresh.issues.by_ids([again[-2]["id"]])[0]
             assert fresh.issues.latest_events(issue.id) == [1]
 
@@ -155,25 +155,25 @@ _usual = settings(max_examples=25, deadline=None, suppress_health_check=[HealthC
 
 def _play(store: Store, actions: list[Any]) -> None:
     """Do what a list of actions says. An event id stands for one event everywhere, so its content follows from it."""
-    for step, (what, when, given) in enumerate(actions):
+    for step, (what, when, value) in enumerate(actions):
         at = NOW + when * SECOND + step
         ids = store.issues.all_ids()
         if what == "event":
-            number = int(given["event_id"][-3:], 16)
-            body = {"event_id": given["event_id"], "message": _MESSAGES[number % len(_MESSAGES)], "level": "error"}
+            number = int(value["event_id"][-3:], 16)
+            body = {"event_id": value["event_id"], "message": _MESSAGES[number % len(_MESSAGES)], "level": "error"}
             record(store, {**body, "release": str(number % 2), "user": str(number % 3)}, at=NOW + number * SECOND)
         elif ids and what == "merge":
-            _merge(store, ids[when % len(ids)], ids[given % len(ids)])
+            _merge(store, ids[when % len(ids)], ids[value % len(ids)])
         elif ids:
-            issue = ids[given % len(ids)]
+            issue = ids[value % len(ids)]
             if what in ("resolved", "ignored", "open"):
                 lifecycle.set_status(store, [issue], what, "ann", at)
             elif what == "title":
-                lifecycle.set_title(store, issue, f"title {given}", "ann", at)
+                lifecycle.set_title(store, issue, f"title {value}", "ann", at)
             elif what == "assign":
-                lifecycle.assign(store, [issue], f"user {given}", "ann", at)
+                lifecycle.assign(store, [issue], f"user {value}", "ann", at)
             else:
-                lifecycle.comment(store, issue, f"comment {given}", "ann", at)
+                lifecycle.comment(store, issue, f"comment {value}", "ann", at)
 
 
 def _merge(store: Store, target: int, other: int) -> None:

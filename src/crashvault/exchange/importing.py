@@ -138,7 +138,7 @@ class _Import:
 
     def _checked(self, item: Item, kind: type) -> Any:
         try:
-            found = msgspec.convert(item.body, kind)
+            found: Any = msgspec.convert(item.body, kind)
             if kind is not schema.Attachment:
                 msgspec.json.encode(item.body)  # text that has no UTF-8 cannot be stored
             return found

@@ -244,7 +244,7 @@ def _unpack(file: IO[bytes], folder: str, name: str) -> dict[str, Any]:
 
 
 def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    buffered = io.BufferedReader(cast(io.RawIOBase, file), _CHUNK)
+    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, file), _CHUNK)
     return cast(IO[bytes], gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == _GZIP else buffered)
 
 
