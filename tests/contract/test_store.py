@@ -175,7 +175,7 @@ def _span(items: list[Any]) -> tuple[int, int]:
 def assert_counters(store: Store) -> None:
     """Every counter and total of the vault against a naive count."""
     expected = naive(store)
-    names = {id_: name for id_, name in store.db.rows("SELECT id, name FROM projects")}
+    names = dict(store.db.rows("SELECT id, name FROM projects"))
     keys = {
         row: f"{names[project]} {digest.hex()}"
         for row, project, digest in store.db.rows("SELECT id, project_id, hash FROM hashes")

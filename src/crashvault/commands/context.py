@@ -16,6 +16,8 @@ from ..errors import CrashvaultError, InvalidError
 if TYPE_CHECKING:
     from ..storage.store import Store
 
+COMPLETE = "_CRASHVAULT_COMPLETE"  # of the environment, set by a shell that wants a word completed
+
 _SHARED: dict[str, dict[str, Any]] = {
     "home": {"metavar": "DIR", "help": "Vault directory. [default: $CRASHVAULT_HOME or ~/.crashvault]"},
     "project": {"metavar": "NAME", "help": "Project inside the vault."},
@@ -131,6 +133,10 @@ class Command(click.Command):
         self.params += [
             option for option in shared_params(hidden=True) if not taken.intersection(option.opts)
         ]
+        if COMPLETE in os.environ:
+            from ..completion import equip
+
+            equip(self.params)
 
     def invoke(self, context: click.Context) -> Any:
         texts = {str(parameter.name) for parameter in self.params if parameter.type is click.STRING}

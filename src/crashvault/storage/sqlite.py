@@ -71,24 +71,18 @@ class SQLite:
         self._depth = 0
         self._lock_fd: int | None = None
         try:
-            self.connection = self._connect("mode=ro" if read_only else "mode=rwc")
-            if _is_frozen(path):
-                self._thaw()
+            self.connection = self._open()
         except sqlite3.Error as error:
             raise convert_error(error, path) from error
         self._identity = _identity(path)
 
-    def _thaw(self) -> None:
-        """Read a vault in a directory where nothing can be written: SQLite wants to put files beside it for WAL.
-
-        Without a log beside it the file is complete as it is, and nobody here can change it.
-        """
-        try:
-            self.connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-        except sqlite3.OperationalError:
-            self.connection.close()
-            self.read_only = True
-            self.connection = self._connect("mode=ro&immutable=1")
+    def _open(self) -> sqlite3.Connection:
+        if not _is_frozen(self.path):
+            return self._connect("mode=ro" if self.read_only else "mode=rwc")
+        # SQLite wants to put files beside the vault even to read it, and nothing can be written there. Without
+        # a log beside it the file is complete as it is, and nobody here can change it.
+        self.read_only = True
+        return self._connect("mode=ro&immutable=1")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -254,8 +248,8 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _is_frozen(path: str) -> bool:
-    """Whether the file is there, without a log, and neither it nor its directory can be written."""
-    writable = os.access(path, os.W_OK) and os.access(os.path.dirname(path) or ".", os.W_OK)
+    """Whether the file is there, without a log, in a directory that cannot be written."""
+    writable = os.access(os.path.dirname(path) or ".", os.W_OK)
     return not writable and os.access(path, os.R_OK) and not os.path.exists(f"{path}-wal")
 
 
