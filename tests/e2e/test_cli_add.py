@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.conftest import CommandLine
 
 NODE_TRACE = """TypeError: Cannot read properties of undefined (reading 'gross')
@@ -31,7 +30,12 @@ def test_all_plain_options(cli: CommandLine) -> None:
     assert event["message"] == "Payment failed" and event["level"] == "critical"
     assert event["tags"] == ["billing", "region=eu"]
     assert event["context"] == {"job": "nightly", "url": "http://x/?a=b"}
-    assert (event["source"], event["release"], event["environment"], event["host"]) == ("billing-cron", "1.4.2", "staging", "web-7")
+    assert (event["source"], event["release"], event["environment"], event["host"]) == (
+        "billing-cron",
+        "1.4.2",
+        "staging",
+        "web-7",
+    )
     assert "ana" in str(event["user"])
 
 
@@ -47,7 +51,11 @@ def test_stack(cli: CommandLine, tmp_path: Path, way: str) -> None:
     given = {"text": NODE_TRACE, "file": "@trace.txt", "stdin": "-"}[way]
     event = _recorded(cli, "Cart is broken", "--stack", given, stdin=NODE_TRACE if way == "stdin" else "")
     assert event["exception"] == {"type": "TypeError", "value": "Cannot read properties of undefined (reading 'gross')"}
-    assert [(frame["file"], frame["line"], frame["column"]) for frame in event["frames"]][-1] == ("/srv/shop/cart.js", 12, 21)
+    assert [(frame["file"], frame["line"], frame["column"]) for frame in event["frames"]][-1] == (
+        "/srv/shop/cart.js",
+        12,
+        21,
+    )
     assert event["stacktrace"].strip() == NODE_TRACE.strip()
     assert cli.json("search", "file:cart.js function:total")["total"] == 1
 
@@ -77,9 +85,15 @@ def test_relative_timestamp(cli: CommandLine) -> None:
 
 
 def test_fingerprint_decides(cli: CommandLine) -> None:
-    ids = [cli.json("add", message, "--fingerprint", "database-down")["issue_id"] for message in ("No route to db", "db: timeout")]
+    ids = [
+        cli.json("add", message, "--fingerprint", "database-down")["issue_id"]
+        for message in ("No route to db", "db: timeout")
+    ]
     assert ids[0] == ids[1]
-    split = [cli.json("add", "Same", "--fingerprint", "{{ default }}", "--fingerprint", tenant)["issue_id"] for tenant in "ab"]
+    split = [
+        cli.json("add", "Same", "--fingerprint", "{{ default }}", "--fingerprint", tenant)["issue_id"]
+        for tenant in "ab"
+    ]
     assert split[0] != split[1]
 
 

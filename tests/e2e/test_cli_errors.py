@@ -8,7 +8,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import PATIENCE, CommandLine
 
 # arguments: exit code, and what the error must say
@@ -75,7 +74,11 @@ def test_wrong_query_points_at_the_trouble(shop: CommandLine) -> None:
 
 @pytest.mark.parametrize("way", ["before", "behind", "environment"])
 def test_debug_shows_the_traceback(shop: CommandLine, way: str) -> None:
-    arguments = {"before": ("--debug", "show", "99"), "behind": ("show", "99", "--debug"), "environment": ("show", "99")}[way]
+    arguments = {
+        "before": ("--debug", "show", "99"),
+        "behind": ("show", "99", "--debug"),
+        "environment": ("show", "99"),
+    }[way]
     result = shop(*arguments, code=1, env={"CRASHVAULT_DEBUG": "1"} if way == "environment" else None, fresh=True)
     assert "Traceback (most recent call last)" in result.err and "NotFoundError" in result.err
     assert result.err.rstrip().splitlines()[-1].startswith("Error: ")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from tests.conftest import PATIENCE, CommandLine
 
 from crashvault.output.plain import cell_width
-from tests.conftest import PATIENCE, CommandLine
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 EVENT = f"{1:08x}"
@@ -51,6 +51,10 @@ CHANGING: dict[tuple[str, ...], str] = {
     ("set-status", "1", "open"): "changed",
     ("set-severity", "1", "high"): "changed",
     ("set-title", "1", "A title"): "",
+    ("assign", "1", "ana"): "changed",
+    ("comment", "1", "Only with the old driver"): "text",
+    ("merge", "1", "3"): "merged",
+    ("unmerge", "3"): "",
     ("config", "set", "scrub.keys", "badge"): "scrub.keys",
     ("config", "unset", "scrub.keys"): "unset",
     ("level", "add", "notice", "--rank", "25"): "rank",
@@ -164,7 +168,12 @@ def test_language_c(cli: CommandLine, command: tuple[str, ...]) -> None:
 
 def test_reader_that_goes_away(cli: CommandLine) -> None:
     cli.record(*({"message": f"different {word} problem"} for word in _words(3_000)))
-    for command in ("list --limit 5000", "events --limit 5000", "list --limit 5000 --json", "tail --no-follow --lines 1000"):
+    for command in (
+        "list --limit 5000",
+        "events --limit 5000",
+        "list --limit 5000 --json",
+        "tail --no-follow --lines 1000",
+    ):
         done = subprocess.run(
             ["bash", "-c", f"'{sys.executable}' -m crashvault {command} | head -n 1"],
             env=cli.environment, capture_output=True, timeout=PATIENCE, check=True, text=True,
@@ -181,8 +190,7 @@ def _words(count: int) -> list[str]:
 def test_output_to_a_full_disk(shop: CommandLine) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    with open("/dev/full", "wb") as full:
-        with shop.running("list", stdout=full) as process:
-            _, err = process.communicate(timeout=PATIENCE)
+    with open("/dev/full", "wb") as full, shop.running("list", stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert b"Traceback" not in err and err.count(b"\n") == 1
