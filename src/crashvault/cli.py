@@ -18,7 +18,7 @@ for line in """
     kill purge=rm gc
     assign comment merge unmerge batch prune
     note report attach diagnose
-    completion
+    completion setup notify docs test
     wrap group level
     autolog
 """.split():
