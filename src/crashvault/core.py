@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,6 +16,7 @@ from .errors import CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
 
 if TYPE_CHECKING:
+    from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
 
 CONFIG_FILE = "config.json"
@@ -28,9 +29,7 @@ def home_dir(given: str | None = None) -> str:
     if not chosen:
         home = os.path.expanduser("~")
         if home == "~" or not home:
-            raise StoreError(
-                "there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME"
-            )
+            raise StoreError("there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME")
         chosen = os.path.join(home, ".crashvault")
     return os.path.abspath(os.path.expanduser(chosen))
 
@@ -63,9 +62,7 @@ def load_config(home: str | None = None) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (ValueError, OSError) as error:
-        raise InvalidError(
-            f"{path} cannot be read ({error})", "Correct it with: crashvault config edit"
-        ) from error
+        raise InvalidError(f"{path} cannot be read ({error})", "Correct it with: crashvault config edit") from error
     if not isinstance(config, dict):
         raise InvalidError(f"{path} does not hold a JSON object", "Correct it with: crashvault config edit")
     return config
@@ -83,7 +80,7 @@ def save_checked_config(text: str, home: str | None = None) -> None:
     except ValueError as error:
         raise InvalidError(f"that is not JSON ({error})", "Nothing was changed; try again") from error
     if not isinstance(config, dict):
-        raise InvalidError("that is not a JSON object", "Write settings as {\"name\": value}")
+        raise InvalidError("that is not a JSON object", 'Write settings as {"name": value}')
     for key, value in config.items():
         parse_value(key, value if isinstance(value, str) else json.dumps(value))
     save_config(config, home)
@@ -186,10 +183,70 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
             os.unlink(part)
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise StoreError(
-                f"{path} cannot be written ({error.strerror or error})", "Check the directory's permissions and free space"
+                f"{path} cannot be written ({error.strerror or error})",
+                "Check the directory's permissions and free space",
             ) from error
         raise
 
+
+# Dictionaries of the earlier JSON format
+
+
+def load_issues(home: str | None = None) -> list[dict[str, Any]]:
+    """Every issue as the earlier `issues.json` had it, by number; see `oldformat`."""
+    from .oldformat import load_issues as load
+
+    with open_vault(home) as store:
+        return load(store)
+
+
+def load_events(home: str | None = None) -> list[dict[str, Any]]:
+    """Every event as the earlier `events/…/<id>.json` had it, in the order of arrival; see `oldformat`."""
+    from .oldformat import load_events as load
+
+    with open_vault(home) as store:
+        return load(store)
+
+
+# Backups
+
+
+def write_backup(store: Store, path: str, progress: Callable[[int, int], object] | None = None) -> BackedUp:
+    """Write the vault with its attachments and `config.json` to one file, gzipped where it is called `.gz`.
+
+    `progress` is told bytes of the vault copied, and in all. Raises StoreError.
+    """
+    from .clock import now
+    from .storage import backup
+
+    with atomic_file(path) as file:
+        compress = path.lower().endswith(".gz")
+        return backup.write_backup(store.db, store.home, file, now=now(), compress=compress, progress=progress)
+
+
+def check_restore(home: str, *, force: bool) -> None:
+    """Raises ConflictError where a backup must not be restored: a server runs, or the vault is not empty."""
+    from .clock import now
+    from .storage import backup
+
+    backup.check_target(home, force=force, now=now())
+
+
+def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
+    """Bring back what `write_backup` wrote; `-` is standard input. Raises InvalidError, ConflictError, StoreError."""
+    import sys
+
+    from .clock import now
+    from .storage import backup
+
+    if path == "-":
+        return backup.restore_backup(sys.stdin.buffer, home, force=force, now=now(), name="standard input")
+    try:
+        file = open(path, "rb")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check the path") from error
+    with file:
+        return backup.restore_backup(file, home, force=force, now=now(), name=path)
 
 def copies(home: str) -> list[str]:
     """What beside the vault holds copies of what is, or was, in it: backups made before upgrades, the old format."""
@@ -208,7 +265,9 @@ def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]
 
     results = list(checks(store.db, store.home, deep=deep))
     wrong = check_config_file(store.home)
-    results.append(("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong]))
+    results.append(
+        ("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong])
+    )
     return results
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501, SIM905
 from __future__ import annotations
 
 import copy
@@ -266,12 +265,12 @@ def test_policies() -> None:
         }
     }
     policy = policy_from(
-        {"keys": ["colour"], "safe_keys": ["session"], "patterns": ["^re[d]$", "t"], "scrub_ip": True}
+        {"keys": ["colour"], "safe_keys": ["session"], "patterns": ["^re[d]$", "t"], "ip": True}
     )
     assert scrubbed(context, policy)["context"] == {
         "colour": F, "tokenish": F, "session": "s", "favouriteColour": F, "ip": F,
     }  # fmt: skip
-    assert text_of("from 10.1.2.3, ::1 and 2001:db8::1 at 18:47:03", policy_from({"scrub_ip": True})) == (
+    assert text_of("from 10.1.2.3, ::1 and 2001:db8::1 at 18:47:03", policy_from({"ip": True})) == (
         f"from {F}, {F} and {F} at 18:47:03"
     )
     assert text_of("colour=red", policy) == f"colour={F}"
@@ -301,7 +300,7 @@ def test_wrong_policies_say_what_is_wrong(config: Any, words: str) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_events(name: str) -> None:
     event = event_of(NASTY[name])
-    scrub(event, policy_from({"scrub_ip": True, "patterns": ["zzz+"]}))
+    scrub(event, policy_from({"ip": True, "patterns": ["zzz+"]}))
     assert_event_shape(event)
 
 

@@ -57,6 +57,8 @@ def _body(message: str, given: dict[str, Any]) -> dict[str, Any]:
     body["context"] = dict(key_values(given["data"], "--context"))
     body["fingerprint"] = list(given["fingerprint"])
     body.setdefault("host", os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""))
+    if given["event_id"]:
+        _check_event_id(given["event_id"])
     if given["timestamp"]:
         try:
             body["timestamp"] = to_iso(parse_time(given["timestamp"], now())[0])
@@ -65,6 +67,13 @@ def _body(message: str, given: dict[str, Any]) -> dict[str, Any]:
                 f"{given['timestamp']!r} is not a time", "Use ISO 8601, such as 2026-11-23T18:47:00Z, or 2h for two hours ago"
             ) from None
     return {key: value for key, value in body.items() if value not in (None, "", [], {}) or key == "message"}
+
+
+def _check_event_id(given: str) -> None:
+    """A wrong id would be replaced by a new one, and the event be there twice when it is sent again."""
+    digits = given.replace("-", "")
+    if len(digits) != 32 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+        raise InvalidError(f"{given!r} is not an event id", "Give a UUID: 32 hexadecimal digits, with or without dashes")
 
 
 def _stack_text(given: str | None) -> str | None:

@@ -63,12 +63,20 @@ class Context:
     @property
     def store(self) -> Store:
         if self._store is None:
-            from .. import core, logs
+            from .. import core
+            from ..logs import timed
 
-            home = self.home
-            self._store = core.open_vault(home)
-            logs.start(core.log_dir(home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
+            self.start_logging()
+            with timed("open the vault", home=self.home):
+                self._store = core.open_vault(self.home)
+            if self._store.legacy is not None:
+                _tell_legacy(self._store.legacy)
         return self._store
+
+    def start_logging(self) -> None:
+        from .. import core, logs
+
+        logs.start(core.log_dir(self.home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
 
     def close(self) -> None:
         if self._store is not None:
@@ -82,6 +90,18 @@ class Context:
             if os.environ.get(variable):
                 return os.environ[variable]
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def _tell_legacy(report: Any) -> None:
+    """What the import of an old vault did, on standard error."""
+    from ..console import err_console, escape, print_warning
+
+    for path, why in report.unreadable:
+        print_warning(f"{path} could not be imported: {why}")
+    err_console.print(
+        f"[info]Imported the old vault:[/info] {report.issues} issues, {report.events} events, "
+        f"{report.attachments} attachments; its files are in {escape(report.moved_to)}/"
+    )
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
@@ -130,7 +150,13 @@ def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[
 
     def decorate(function: Callable[..., Any]) -> Command:
         def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
-            return function(context.ensure_object(Context), *args, **values)
+            from ..logs import timed
+
+            ours = context.ensure_object(Context)
+            if ours.debug:
+                ours.start_logging()
+            with timed("command", name=context.command_path):
+                return function(ours, *args, **values)
 
         wrapped = update_wrapper(click.pass_context(run), function)
         epilog = f"Examples:\n{_indented(examples)}" if examples else None

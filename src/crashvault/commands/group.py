@@ -85,7 +85,8 @@ class VaultGroup(click.Group):
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         if self._aliases:
             pairs = ", ".join(f"{short} = {name}" for short, name in sorted(self._aliases.items()))
-            formatter.write(f"\nShort names: {pairs}\n")
+            formatter.write_paragraph()
+            formatter.write_text(f"Short names: {pairs}")
         if self.epilog:
             formatter.write(f"\n{self.epilog}\n")
 

@@ -21,14 +21,14 @@ from .. import clock
 from ..config import SETTINGS, parse_value
 from ..errors import InvalidError
 from ..grouping import group
-from ..models import DEFAULT_PROJECT
+from ..models import Grouping
 from ..storage import codec
+from ..storage.document import trim_caches
 from ..storage.importing import FileRecord, HashRecord, Importing, IssueRecord
 from ..storage.projects import check_name
-from ..storage.recording import Prepared
 from ..storage.store import Store
 from . import schema
-from .preparing import EventReader, Ready
+from .preparing import EventReader, FileEvent
 from .reading import ImportFile, Item
 
 MODES = ("merge", "replace", "skip")
@@ -72,16 +72,16 @@ def import_vault(
         raise InvalidError(f"there is no import mode {mode!r}", f"Use one of: {', '.join(MODES)}")
     if project is not None:
         check_name(project)
-    source = ImportFile(file, name)
-    run = _Import(store, source, mode, dry_run, project, now)
     try:
+        run = _Import(store, ImportFile(file, name), mode, dry_run, project, now)
         with run.whole():
             run.all(progress or (lambda position: None))
     except BaseException as error:
         store.recording.forget_seen()
         store.projects.forget()
         if isinstance(error, InvalidError):
-            raise InvalidError(error.message, _AGAIN if mode == "merge" and not dry_run else _NOTHING) from error
+            hint = _AGAIN if mode == "merge" and not dry_run else _NOTHING
+            raise InvalidError(error.message, error.hint or hint) from error
         raise
     return run.done()
 
@@ -89,8 +89,17 @@ def import_vault(
 class _Import:
     """One import under way."""
 
-    def __init__(self, store: Store, source: ImportFile, mode: str, dry_run: bool, project: str | None, now: int) -> None:
-        self.store, self.source, self.mode, self.dry_run, self.project, self.now = store, source, mode, dry_run, project, now
+    def __init__(
+        self, store: Store, source: ImportFile, mode: str, dry_run: bool, project: str | None, now: int
+    ) -> None:
+        self.store, self.source, self.mode, self.dry_run, self.project, self.now = (
+            store,
+            source,
+            mode,
+            dry_run,
+            project,
+            now,
+        )
         self.counts: dict[str, int] = dict.fromkeys(Imported._fields, 0)
         self.read = {"issue": 0, "event": 0}
         self.writes = Importing(store.db)
@@ -103,7 +112,7 @@ class _Import:
         return self.store.writing() if one_transaction else nullcontext()
 
     def done(self) -> Imported:
-        return Imported(**self.counts, )
+        return Imported(**{**self.counts, "events_repaired": self.events.repaired})
 
     def all(self, progress: Callable[[int], object]) -> None:
         if self.mode == "replace" and not self.dry_run:
@@ -129,8 +138,11 @@ class _Import:
 
     def _checked(self, item: Item, kind: type) -> Any:
         try:
-            return msgspec.convert(item.body, kind)
-        except (msgspec.ValidationError, RecursionError) as error:
+            found: Any = msgspec.convert(item.body, kind)
+            if kind is not schema.Attachment:
+                msgspec.json.encode(item.body)  # text that has no UTF-8 cannot be stored
+            return found
+        except (msgspec.ValidationError, RecursionError, UnicodeEncodeError, OverflowError) as error:
             raise self._broken(item, str(error)) from error
 
     def _broken(self, item: Item, why: str) -> InvalidError:
@@ -275,17 +287,18 @@ class _Import:
 
     def take_events(self, items: Sequence[Item]) -> None:
         self.read["event"] += len(items)
+        trim_caches()
         ready = []
         for item in items:
             try:
-                ready.append(self.events.read(item.body))
+                ready.append(self.events.read(item.body, item.strict))
             except ValueError as error:
                 raise self._broken(item, str(error)) from error
         with self._transaction():
             ids = self._project_ids({one.event["project"] for one in ready})
             self._store([one for one in ready if self._wanted(one, ids)], ids)
 
-    def _wanted(self, one: Ready, ids: dict[str, int]) -> bool:
+    def _wanted(self, one: FileEvent, ids: dict[str, int]) -> bool:
         """Whether `skip` takes an event: not one of an issue that was there before."""
         if self.mode != "skip" or one.hash is None:
             return True
@@ -296,15 +309,14 @@ class _Import:
         self.counts["events_skipped"] += skipped
         return not skipped
 
-    def _store(self, ready: Sequence[Ready], ids: dict[str, int]) -> None:
+    def _store(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> None:
         known = self._known(ready, ids)
-        self.counts["events_repaired"] += sum(one.repaired for one in ready)
         if self.dry_run:
             self.counts["events_known"] += len(known) if self.mode != "replace" else 0
             self.counts["events_added"] += len(ready) - (len(known) if self.mode != "replace" else 0)
             return
         fresh = [one for one in ready if (one.event["project"], one.key) not in known]
-        prepared = self._grouped(fresh, ids)
+        prepared = [self.events.prepare(one, found) for one, found in self._grouped(fresh, ids)]
         for project, keys in _by_project(prepared).items():
             self.writes.forget_tombstones(ids[project], keys)
         stored = self.store.recording.append(prepared, ids, self.now, imported=True)
@@ -316,31 +328,29 @@ class _Import:
                 files = [FileRecord(*file, self.now) for file in one.files]
                 self.writes.attach(ids[one.event["project"]], one.key, files)
 
-    def _known(self, ready: Sequence[Ready], ids: dict[str, int]) -> set[tuple[str, bytes]]:
+    def _known(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> set[tuple[str, bytes]]:
         found: set[tuple[str, bytes]] = set()
         for project, keys in _by_project(ready).items():
             if project in ids:
                 found.update((project, key) for key in self.writes.known_events(ids[project], keys))
         return found
 
-    def _grouped(self, ready: Sequence[Ready], ids: dict[str, int]) -> list[Prepared]:
-        """The events with their grouping: that of the file, and where the file has none for them, our own."""
+    def _grouped(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> Iterator[tuple[FileEvent, Grouping]]:
+        """Each event with its grouping: that of the file, and where the file has none for it, our own."""
         wanted: dict[str, set[bytes]] = {}
         for one in ready:
             if one.hash is not None:
                 wanted.setdefault(one.event["project"], set()).add(bytes.fromhex(one.hash))
-        known = {(name, digest) for name, digests in wanted.items()
+        known = {(name, digest.hex()) for name, digests in wanted.items()
                  for digest in self.writes.known_hashes(ids[name], list(digests))}  # fmt: skip
-        prepared = []
         for one in ready:
-            if one.hash is not None and (one.event["project"], bytes.fromhex(one.hash)) in known:
-                prepared.append(one.prepared)
+            if one.hash is not None and (one.event["project"], one.hash) in known:
+                yield one, Grouping(one.hash, "imported", "", "", (), "", "")
                 continue
             found = group(one.event)
             if one.hash is not None and found.hash != one.hash:
                 found = found._replace(hash=one.hash, algorithm="imported", reason="An import brought this hash.")
-            prepared.append(one.prepared._replace(grouping=found))
-        return prepared
+            yield one, found
 
 
 _TAKES: dict[str, Callable[[_Import, Sequence[Item]], None]] = {
@@ -368,4 +378,4 @@ def _by_project(events: Sequence[Any]) -> dict[str, list[bytes]]:
     return found
 
 
-__all__ = ["DEFAULT_PROJECT", "MODES", "Imported", "import_vault"]
+__all__ = ["MODES", "Imported", "import_vault"]

@@ -25,35 +25,26 @@ _REQUIRED = ("event_id", "timestamp", "received_at", "level", "project", "messag
 _LARGEST = DEFAULT_LIMITS.event * 5 // 4  # bytes; somewhat more than any event that was normalized
 
 
-class Ready(NamedTuple):
-    """An event of a file, ready but for its grouping."""
+class FileEvent(NamedTuple):
+    """An event as a file has it, checked."""
 
-    prepared: Prepared  # its grouping only names the hash
-    hash: str | None
-    files: list[tuple[str, str, str, int, bytes]]
-    repaired: bool
-
-    @property
-    def event(self) -> Event:
-        return self.prepared.event
-
-    @property
-    def key(self) -> bytes:
-        return self.prepared.key
+    event: Event
+    key: bytes  # the event id's 16 bytes
+    hash: str | None  # of its grouping
+    files: list[tuple[str, str, str, int, bytes]]  # attached later than it came
 
 
 class EventReader:
     """Reads the event items of one file. `ranks`: the levels that the vault knows by now."""
 
-    def __init__(
-        self, ranks: dict[str, int], project: str | None, now: int, encode: Callable[[Any], bytes]
-    ) -> None:
+    def __init__(self, ranks: dict[str, int], project: str | None, now: int, encode: Callable[[Any], bytes]) -> None:
         self.ranks = ranks
         self._project = project
         self._now = now
         self._encode = encode
-        self._type = schema.event_type()
+        self._form = schema.event_form()
         self._projects: set[str] = set()
+        self.repaired = 0  # events that did not have the form of a stored one
 
     def rank(self, level: str) -> int:
         """The rank of a level's name; `level-35` is how one without a name is written."""
@@ -61,28 +52,35 @@ class EventReader:
             return int(level[6:])
         return self.ranks.get(level, self.ranks[DEFAULT_LEVEL])
 
-    def read(self, body: dict[str, Any]) -> Ready:
-        """Raises ValueError for an item that holds no event."""
+    def read(self, body: dict[str, Any], strict: bool) -> FileEvent:
+        """Raises ValueError for an item that holds no event. `strict`: it was decoded from JSON in UTF-8."""
         raw, digest = body.get("event"), body.get("hash")
         if not isinstance(raw, dict):
             raise ValueError('an event item needs an "event"')
         if digest is not None and not (isinstance(digest, str) and _HASH(digest)):
             raise ValueError("a hash has 40 hexadecimal digits")
-        event = self._whole(raw)
-        repaired = event is None
-        if event is None:
-            event = self._repaired(raw)
-        parts = codec.split(event, self._encode)
-        if len(parts.payload) + len(parts.stack or b"") + len(parts.background or b"") > _LARGEST and not repaired:
-            repaired, event = True, self._repaired({**raw, "timestamp": clock.to_iso(event["timestamp"])})
+        event = (self._whole(raw) if strict or _is_encodable(raw) else None) or self._repaired(raw)
+        key = bytes.fromhex(event["event_id"].replace("-", ""))
+        return FileEvent(event, key, digest, _files(body))
+
+    def prepare(self, given: FileEvent, grouping: Grouping) -> Prepared:
+        """All the work on an event that needs no database."""
+        event, parts = given.event, self._parts(given.event)
+        if parts is None:
+            event = self._repaired({**event, "timestamp": clock.to_iso(event["timestamp"])})
             parts = codec.split(event, self._encode)
-        prepared = prepare(event, parts, Grouping(digest or "", "imported", "", "", (), "", ""), self.rank(event["level"]))
-        return Ready(prepared, digest, _files(body), repaired)
+        return prepare(event, parts, grouping, self.rank(event["level"]))
+
+    def _parts(self, event: Event) -> codec.Parts | None:
+        """What the event is stored as; None where it is too large."""
+        parts = codec.split(event, self._encode)
+        size = len(parts.payload) + len(parts.stack or b"") + len(parts.background or b"")
+        return parts if size <= _LARGEST else None
 
     def _whole(self, raw: dict[str, Any]) -> Event | None:
         """The event, if it has the form of a stored one; `raw` itself is changed and used."""
         try:
-            msgspec.convert(raw, self._type)
+            msgspec.convert({"event": raw}, self._form)
             if not all(key in raw for key in _REQUIRED) or not _ID(raw["event_id"]):
                 return None
             if raw["level"] not in self.ranks and not raw["level"].startswith("level-"):
@@ -104,8 +102,11 @@ class EventReader:
 
     def _repaired(self, raw: dict[str, Any]) -> Event:
         """Anything else is normalized as if it had just arrived, but at the time the file says."""
+        self.repaired += 1
         try:
-            received_at = clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
+            received_at = (
+                clock.from_iso(raw["received_at"]) if isinstance(raw["received_at"], str) else raw["received_at"]
+            )
         except (KeyError, ValueError):
             received_at = self._now
         if type(received_at) is not int or not 0 <= received_at <= self._now:
@@ -116,8 +117,20 @@ class EventReader:
         except InvalidError:
             project = DEFAULT_PROJECT
         known = {key: value for key, value in raw.items() if key not in ("project", "received_at")}
-        digest = hashlib.sha1(repr(sorted(known.items(), key=str)).encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return normalize(known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest))
+        digest = hashlib.sha1(
+            repr(sorted(known.items(), key=str)).encode("utf-8", "replace"), usedforsecurity=False
+        ).hexdigest()
+        return normalize(
+            known, received_at=received_at, levels=self.ranks, project=project, new_id=lambda: _uuid(digest)
+        )
+
+
+def _is_encodable(value: Any) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return False
+    return True
 
 
 def _uuid(digest: str) -> str:

@@ -27,6 +27,7 @@ class Item(NamedTuple):
     kind: str
     body: dict[str, Any]
     line: int  # where it stands in the file, from 1
+    strict: bool = False  # decoded as the standard says: no lone surrogates, no numbers beyond 64 bits
 
 
 class ImportFile:
@@ -38,7 +39,7 @@ class ImportFile:
         self._raw = _Counting(raw)
         buffered = io.BufferedReader(self._raw, _CHUNK)
         packed = buffered.peek(2)[:2] == _GZIP
-        self._file: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=buffered), _CHUNK) if packed else buffered  # type: ignore[arg-type]
+        self._file: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=buffered), _CHUNK) if packed else buffered
         self._first = self._read_line()
         self._document: _Document | None = None
         self.header = self._read_header()
@@ -89,7 +90,8 @@ class ImportFile:
         try:
             found = self._file.readline(MAX_ITEM)
         except (EOFError, OSError, zlib.error) as error:
-            raise InvalidError(f"{self.name} cannot be read ({error})", "Get the file again") from error
+            self.line = 1
+            raise self.broken(f"the file cannot be read on ({error})") from error
         self.line += 1
         return found
 
@@ -99,15 +101,16 @@ class ImportFile:
         decode = msgspec.json.Decoder().decode
         while line := self._file.readline(MAX_ITEM):
             self.line += 1
+            strict = True
             try:
                 body = decode(line)
             except (msgspec.DecodeError, RecursionError):
                 if line.isspace():
                     continue
-                body = self._lenient(line)
+                body, strict = self._lenient(line), False
             if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
                 raise self.broken('it is not a JSON object with a "kind"')
-            yield Item(body.pop("kind"), body, self.line)
+            yield Item(body.pop("kind"), body, self.line, strict)
 
     def _lenient(self, line: bytes) -> Any:
         """What is JSON to most, if not to the standard: NaN and lone surrogates. An event with them is normalized again."""
@@ -143,7 +146,7 @@ class _Document:
     def __init__(self, owner: ImportFile, first: bytes, rest: IO[bytes]) -> None:
         self._owner = owner
         self._decoder = json.JSONDecoder()
-        self._source = io.TextIOWrapper(_Joined(first, rest), encoding="utf-8")
+        self._source = io.TextIOWrapper(io.BufferedReader(_Joined(first, rest), _CHUNK), encoding="utf-8")
         self._text = ""
         self._at = 0
         self._ended = False

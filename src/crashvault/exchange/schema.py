@@ -5,13 +5,15 @@ An event that does not fit is not refused: it goes through normalizing again, as
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal, TypedDict, Union, get_type_hints
 
+import msgspec
 from msgspec import Meta, Struct
 
 from .. import models
 
-_DEPTH = 14  # of mappings and lists inside each other in free data; normalizing keeps 8
+_DEPTH = 9  # of mappings and lists inside each other in free data; normalizing keeps 8
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=20_000)]
@@ -104,7 +106,6 @@ class Attachment(Struct):
     data: bytes  # base64 in the file
 
 
-
 def _free(depth: int) -> Any:
     """Any JSON value that is nested at most so deep."""
     plain: Any = Union[None, bool, int, float, str]  # noqa: UP007  (built at run time)
@@ -114,8 +115,17 @@ def _free(depth: int) -> Any:
     return value
 
 
-def event_type() -> Any:
-    """The type of a normalized event in a file: that of `models.Event` with times as text and bounded free data."""
+@cache
+def event_form() -> type[Struct]:
+    """What `{"event": …}` must look like: a normalized event with times as text and bounded free data.
+
+    A struct around it, because msgspec keeps what it makes of a struct's types, and of other types not.
+    """
+    return msgspec.defstruct("EventForm", [("event", _event_type())])
+
+
+def _event_type() -> Any:
+    """The type of `models.Event`, with times as text and bounded free data."""
     replaced = {models.Frame: None, models.ExceptionInfo: None, models.AttachmentInfo: None, models.EventError: None}
     for part in replaced:
         replaced[part] = _bounded(part, replaced)
@@ -124,7 +134,7 @@ def event_type() -> Any:
 
 def _bounded(kind: Any, replaced: dict[Any, Any], **other: Any) -> Any:
     hints = {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
-    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator, misc]
+    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator]
 
 
 def _bounded_hint(hint: Any, replaced: dict[Any, Any]) -> Any:

@@ -7,7 +7,6 @@ judgement is remembered by module, file and function, since the same frames come
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from ..models import Frame
 from . import names
 from .bounded import Memo
+from .patterns import compiled
 from .tables import (
     FRAMEWORKS,
     GUARD,
@@ -61,16 +61,16 @@ def judge(frame: Frame, platform: str | None) -> Judgement:
 def _judge(
     function: str | None, module: str | None, file: str | None, in_app: bool | None, platform: str | None
 ) -> Judgement:
-    name = names.function_name(function, platform, minified=names.is_minified(file))
+    name = names.function_name(function, platform, minified=names.is_minified(file, platform))
     where = names.place(module, file, platform)
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
-    bare = re.split(r"[.:>/#]", name)[-1]
-    owner = re.split(r"[.$:]", where)[-1]
+    bare = compiled(r"[.:>/#]").split(name)[-1]
+    owner = compiled(r"[.$:]").split(where)[-1]
     runtime = _is_runtime(where, name, file, in_app, platform)
     app = in_app is not False and not runtime
     helper = bare.lower() in HELPERS
-    guard = GUARD.match(bare) is not None or owner in GUARD_CLASSES
+    guard = compiled(GUARD).match(bare) is not None or owner in GUARD_CLASSES
     transparent = names.is_transparent(function, platform)
     plain = app and bool(name) and not (helper or guard or transparent)
     return Judgement(where, name, app, runtime, helper, guard, transparent, plain, f"{where} {name}".strip())
@@ -78,32 +78,31 @@ def _judge(
 
 def _state_machine(module: str) -> str:
     """The method that an async state machine was compiled from: `Shop.Cart+<AddAsync>d__5` → `AddAsync`."""
-    match = re.search(r"<(\w+)>d__", module)
+    match = compiled(r"<(\w+)>d__").search(module)
     return match[1] if match else ""
 
 
 def _is_runtime(where: str, name: str, file: str | None, in_app: bool | None, platform: str | None) -> bool:
     spoken = names.language(platform)
     if spoken is names.LANGUAGES["native"]:
-        return NATIVE_IGNORED.match(name) is not None
+        return compiled(NATIVE_IGNORED).match(name) is not None
     if file and file.startswith(("node:", "<frozen ", "<internal:")):
         return True
-    subject = where or name
-    return _begins(subject, RUNTIME.get(spoken.name)) or (
-        in_app is not True and _begins(subject, FRAMEWORKS.get(spoken.name))
-    )
+    return _begins(where or name, (RUNTIME if in_app is True else _FOREIGN).get(spoken.name))
+
+
+_FOREIGN = {language: words | FRAMEWORKS[language] for language, words in RUNTIME.items()}
 
 
 def _begins(subject: str, prefixes: frozenset[str] | None) -> bool:
     """Whether the name, or what stands before one of its separators, is in the table."""
     if not prefixes:
         return False
-    return subject in prefixes or any(
-        subject[: mark.start()] in prefixes for mark in _SEPARATOR.finditer(subject)
-    )
+    marks = compiled(_SEPARATOR).finditer(subject)
+    return subject in prefixes or any(subject[: mark.start()] in prefixes for mark in marks)
 
 
-_SEPARATOR = re.compile(r"[./:$# <>]|(?<=:)")
+_SEPARATOR = r"[./:$# <>]|(?<=:)"
 
 
 def significant_frames(
@@ -177,26 +176,28 @@ def _walk(
         last = judgement
 
 
-# From the best class of frames to the last resort; a stack is judged by the best class that it has.
-_CLASSES: tuple[Callable[[Frame, Judgement], object], ...] = (
-    lambda frame, judgement: judgement.app and not judgement.transparent,
-    lambda frame, judgement: frame.get("in_app") and not judgement.transparent,
-    lambda frame, judgement: not judgement.runtime and not judgement.transparent,
-    lambda frame, judgement: not judgement.transparent,
-    lambda frame, judgement: True,
+# For a stack without a frame of the user's own code: what to take instead, in order.
+_LAST_RESORTS: tuple[Callable[[Candidate], object], ...] = (
+    lambda item: item.frame.get("in_app") and not item.judgement.transparent,
+    lambda item: not item.judgement.runtime and not item.judgement.transparent,
+    lambda item: not item.judgement.transparent,
+    lambda item: True,
 )
 
 
 def _candidates(frames: Sequence[Frame], platform: str | None) -> Iterator[Candidate]:
-    recent = frames[-MAX_FRAMES:]
-    for accepts in _CLASSES:
-        found = False
-        for distance, frame in enumerate(reversed(recent)):
-            judgement = judge(frame, platform)
-            if accepts(frame, judgement):
-                found = True
-                yield Candidate(distance, frame, judgement)
+    judged: list[Candidate] = []
+    for distance, frame in enumerate(reversed(frames[-MAX_FRAMES:])):
+        candidate = Candidate(distance, frame, judge(frame, platform))
+        judged.append(candidate)
+        if candidate.judgement.app and not candidate.judgement.transparent:
+            yield candidate
+    if any(item.judgement.app and not item.judgement.transparent for item in judged):
+        return
+    for accepts in _LAST_RESORTS:
+        found = [item for item in judged if accepts(item)]
         if found:
+            yield from found
             return
 
 

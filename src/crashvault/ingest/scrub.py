@@ -29,9 +29,10 @@ from crashvault.models import Event, EventError
 MOST_NOTES = 20
 MOST_PATTERNS = 50
 LONGEST_PATTERN = 500
-_MOST_REMEMBERED = 4_096
+_MOST_REMEMBERED = 20_000
 _LONGEST_REMEMBERED = 200  # characters of a name
 _LONGEST_CODE = 4_000  # characters of a frame's source lines
+_LONGEST_TEXT = 200
 
 _TEXT_FIELDS = (
     "message",
@@ -71,7 +72,7 @@ class ScrubPolicy(NamedTuple):
     keys: tuple[str, ...] = ()
     safe_keys: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
-    scrub_ip: bool = False
+    ip: bool = False
 
 
 DEFAULT_POLICY = ScrubPolicy()
@@ -90,7 +91,7 @@ def policy_from(config: Mapping[str, Any]) -> ScrubPolicy:
                 f"scrubbing has no setting {key!r}", f"Known settings: {', '.join(ScrubPolicy._fields)}"
             )
     given: dict[str, Any] = {}
-    for key in ("enabled", "scrub_ip"):
+    for key in ("enabled", "ip"):
         if key in config:
             given[key] = _truth(config[key], key)
     for key in ("keys", "safe_keys", "patterns"):
@@ -138,6 +139,7 @@ class _Scrubber:
         "_extra",
         "_safe_names",
         "clean_code",
+        "clean_texts",
         "code_rules",
         "names",
         "safe",
@@ -146,16 +148,17 @@ class _Scrubber:
     )
 
     def __init__(self, policy: ScrubPolicy) -> None:
-        self._address = policy.scrub_ip
+        self._address = policy.ip
         self._extra = tuple(_canonical(key) for key in policy.keys)
         self._safe_names = frozenset(_canonical(key) for key in policy.safe_keys)
         self.safe: set[str] = set()
         self.secret: set[str] = set()
         self.clean_code: set[str] = set()
+        self.clean_texts: set[str] = set()
         stems = tuple(max(extra.split("_"), key=len) for extra in self._extra)
         self.names = Names(self.is_secret, tuple(dict.fromkeys((*STEMS, *stems))))
         custom = tuple(_custom_rule(pattern) for pattern in policy.patterns)
-        rules = (*RULES, *((ADDRESS_RULE,) if policy.scrub_ip else ()), *custom)
+        rules = (*RULES, *((ADDRESS_RULE,) if policy.ip else ()), *custom)
         self.text_rules = tuple(rule for rule in rules if rule.scope != "code")
         self.code_rules = tuple(rule for rule in rules if rule.scope != "text")
 
@@ -391,23 +394,26 @@ def _filter(box: Any, key: Any) -> int:
 def _scrub_texts(event: Event, texts: list[str], code: list[str], scrubber: _Scrubber, found: _Found) -> None:
     """Look at all texts at once, and one by one only for the rules that suspect something."""
     names = scrubber.names
-    hay = haystack(texts)
+    new = [text for text in texts if text not in scrubber.clean_texts]
+    hay = haystack(new)
     for_text = [rule for rule in scrubber.text_rules if rule.suspects(hay, names)]
+    if not for_text:
+        _remember(scrubber.clean_texts, new, _LONGEST_TEXT)
     for_code: list[Rule] = []
     unknown = [block for block in code if block not in scrubber.clean_code]
     if unknown:
         hay = haystack(unknown)
         for_code = [rule for rule in scrubber.code_rules if rule.suspects(hay, names)]
         if not for_code:
-            _remember(scrubber.clean_code, unknown)
+            _remember(scrubber.clean_code, unknown, _LONGEST_CODE)
     if for_text or for_code:
         _Redaction(for_text, for_code, scrubber, found).redact_event(event)
 
 
-def _remember(known: set[str], blocks: list[str]) -> None:
+def _remember(known: set[str], texts: list[str], longest: int) -> None:
     if len(known) >= _MOST_REMEMBERED:
         known.clear()
-    known.update(block for block in blocks if len(block) < _LONGEST_CODE)
+    known.update([text for text in texts if len(text) < longest])
 
 
 class _Redaction:

@@ -33,7 +33,8 @@ _VALUE_WITH_SCHEME = (
     rf"{_QUOTED}|(?i:digest|aws4-\S{{1,50}}|signature)\s[^\n\"']+|(?:[\w-]+[ \t])?[^\s\"',;]+"
 )
 _OPTION = rf"(?<![\w-])--([A-Za-z][\w-]{{0,60}}+)[ \t]{{1,3}}({_QUOTED}|[^\s\"'-][^\s\"']*)"
-_OPTION_NAME = r"(?<![\w-])--([A-Za-z][\w-]{0,60}+)\s"
+# begins with its literal, which is found at memory speed; what may not stand before it comes after
+_OPTION_NAME = r"--(?<![\w-]--)([A-Za-z][\w-]{0,60}+)\s"
 _SCHEME = r"\b(?i:bearer|basic)[ \t]{1,3}(?=[\w.~+/-]{0,300}[\d=+/_.]|[a-z]{1,60}[A-Z])([\w.~+/-]{8,}=*)"
 _PLACEHOLDER = r"(?!\[Filtered|[{$<]|%[s(])"
 _URL = rf"://([^\s/:@\"'<>?#]{{0,100}})(?::{_PLACEHOLDER}([^\s/?#\"'<>]{{1,300}}))?@"
@@ -157,14 +158,18 @@ def _suspects_assignments(hay: Haystack, names: Names) -> bool:
 
 def _is_assigned(stem: str, text: str, low: str, names: Names) -> bool:
     """Whether a secret name with this stem in it stands before a separator."""
-    tail = _pattern(re.escape(stem) + r"([\w.-]{0,99}+)\\?[\"']?\]?\s{0,3}[:=]")
-    for match in tail.finditer(low):
+    for match in _assigned_stem(stem).finditer(low):
         before = text[max(0, match.start() - 100) : match.start()]
         head = _pattern(r"[\w.-]*\Z").search(before)
         name = f"{head[0] if head else ''}{text[match.start() : match.end(1)]}"
         if names.are_secret(name):
             return True
     return False
+
+
+@cache
+def _assigned_stem(stem: str) -> re.Pattern[str]:
+    return re.compile(re.escape(stem) + r"([\w.-]{0,99}+)\\?[\"']?\]?\s{0,3}[:=]")
 
 
 def _redact_assignments(text: str, names: Names) -> tuple[str, int]:

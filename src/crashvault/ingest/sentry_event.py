@@ -100,7 +100,7 @@ def _request(value: Any) -> Any:
 
 
 def _mapping_of(pairs: list[Any]) -> Any:
-    """Pairs as a mapping, repeated names joined as HTTP joins headers; the list if it holds more than pairs."""
+    """Pairs as a mapping, repeated names joined as HTTP joins headers; the list if it holds no pairs."""
     found: dict[str, Any] = {}
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str):

@@ -30,8 +30,7 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
         console.print(_activity(entry))
     if event is not None:
         console.print(
-            f"\n[muted]Next: crashvault resolve {issue['id']} · crashvault events --issue {issue['id']} · "
-            f"crashvault event {event['event_id'][:8]}[/muted]"
+            f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
         )
 
 

@@ -37,9 +37,7 @@ class Blobs:
         try:
             return open(self.path(digest), "rb")
         except FileNotFoundError as error:
-            raise NotFoundError(
-                f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor"
-            ) from error
+            raise NotFoundError(f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor") from error
 
     def put(
         self, file: IO[bytes], name: str, content_type: str = DEFAULT_TYPE, kind: str = DEFAULT_KIND
@@ -84,9 +82,7 @@ class Blobs:
         for position, item in enumerate(items[:MAX_COUNT]):
             data = _decoded(item)
             if data is None:
-                wrong.append(
-                    {"field": f"attachments.{position}", "reason": "invalid", "detail": "no base64 data"}
-                )
+                wrong.append({"field": f"attachments.{position}", "reason": "invalid", "detail": "no base64 data"})
             elif len(data) > MAX_SIZE:
                 wrong.append(
                     {
@@ -98,9 +94,7 @@ class Blobs:
             else:
                 found.append(self.put_bytes(data, item))
         if len(items) > MAX_COUNT:
-            wrong.append(
-                {"field": "attachments", "reason": "too_many", "detail": f"{len(items)}, kept {MAX_COUNT}"}
-            )
+            wrong.append({"field": "attachments", "reason": "too_many", "detail": f"{len(items)}, kept {MAX_COUNT}"})
         return found, wrong
 
     def put_bytes(self, data: bytes, item: dict[str, Any]) -> AttachmentInfo:

@@ -310,12 +310,14 @@ class Deletion:
                 )
             elif first > oldest_gone:
                 self._explain_by(hash_id, first)
-        self.db.execute(
-            """UPDATE issues SET (title, culprit) =
-                 (SELECT CASE WHEN issues.title_fixed THEN issues.title ELSE h.title END, h.culprit FROM hashes h
-                  WHERE h.issue_id = issues.id AND h.count > 0 ORDER BY h.home_issue_id <> h.issue_id, h.id LIMIT 1)
-               WHERE id = ?""",
+        title, culprit = self.db.rows(
+            """SELECT title, culprit FROM hashes WHERE issue_id = ? AND count > 0
+               ORDER BY home_issue_id <> issue_id, id LIMIT 1""",
             (issue,),
+        )[0]
+        self.db.execute(
+            "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+            (title, culprit, issue),
         )
         recompute_issue(self.db, issue)
         for member in members(self.db, issue):

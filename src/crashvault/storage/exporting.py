@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..errors import NotFoundError
@@ -14,6 +16,7 @@ from .search import Search
 from .sqlite import SQLite, chunks, marks
 
 _AT_ONCE = 200  # issues
+_TITLES_KEPT = 20_000
 _ISSUE = """i.id, p.name AS project, i.title, i.title_fixed, i.culprit, i.status, i.severity, i.assigned, i.level,
   i.release, i.environment, i.is_regressed, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
   i.resolved_in, i.category, i.count"""
@@ -101,6 +104,18 @@ class Exporting:
             last = rows[-1][0]
             yield from (row for (row,) in rows)
 
+    def latest_rows(self, selection: Selection, issue: int, limit: int) -> list[int]:
+        """The latest selected events of an issue, latest first."""
+        found = self.db.stream(
+            """SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = ?
+               ORDER BY e.timestamp DESC, e.id DESC""",
+            (issue,),
+        )
+        return list(islice((row for (row,) in found if selection.rows is None or _within(selection.rows, row)), limit))
+
+    def titles(self) -> Titles:
+        return Titles(self.db)
+
     def issues(self, selection: Selection) -> Iterator[dict[str, Any]]:
         """All of an issue but its events: state, hashes, tags, activity, files. Issues without a hash have no identity."""
         ids = self._every("issues") if selection.issues is None else selection.issues
@@ -160,6 +175,28 @@ class Exporting:
             ):
                 found.setdefault(row, []).append(dict(zip(_FILE_KEYS, values, strict=True)))
         return found
+
+
+class Titles:
+    """Title and status of issues, looked up once while they are needed again and again."""
+
+    def __init__(self, db: SQLite) -> None:
+        self._db = db
+        self._known: dict[int, tuple[str, str]] = {}
+
+    def of(self, issue: int) -> tuple[str, str]:
+        found = self._known.get(issue)
+        if found is None:
+            if len(self._known) >= _TITLES_KEPT:
+                self._known.clear()
+            row = self._db.row("SELECT title, status FROM issues WHERE id = ?", (issue,))
+            found = self._known[issue] = (row[0], row[1]) if row else ("", "")
+        return found
+
+
+def _within(rows: array[int], row: int) -> bool:
+    place = bisect_left(rows, row)
+    return place < len(rows) and rows[place] == row
 
 
 def _grouped(values: Iterable[int], size: int) -> Iterator[list[int]]:

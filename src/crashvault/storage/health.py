@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -109,6 +110,13 @@ def _filesystem(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
         yield "warning", f"the journal mode is {mode!r}, not 'wal'", "Keep the vault on a local disk, not on a network share"
 
 
+def _legacy(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    """What of a vault in the earlier JSON format could not be imported."""
+    row = db.connection.execute("SELECT value FROM settings WHERE key = 'legacy.unreadable'").fetchone()
+    for path, why in json.loads(row[0]) if row else ():
+        yield "warning", f"{path} of the old vault could not be imported: {why}", "It lies in the folder legacy"
+
+
 CHECKS: dict[str, Check] = {
     "structure": _structure,
     "schema": _schema,
@@ -117,5 +125,6 @@ CHECKS: dict[str, Check] = {
     "permissions": _permissions,
     "disk space": _space,
     "file system": _filesystem,
+    "old vault": _legacy,
 }
 DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index}

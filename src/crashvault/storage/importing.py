@@ -103,7 +103,7 @@ class Importing:
             self._numbers[record.number] = issue
         changed |= self._add_hashes(issue, record, known)
         changed |= self._add_activity(issue, record.activity)
-        changed |= bool(self._add_files("issue_id", issue, record.files))
+        changed |= bool(self.add_files("issue_id", issue, record.files))
         return Placed(issue, not targets, changed)
 
     def number(self, wanted: int | None) -> int:
@@ -138,7 +138,9 @@ class Importing:
         row = self.db.row(f"SELECT {', '.join(columns)} FROM issues WHERE id = ?", (issue,))
         assert row is not None
         mine = dict(zip(columns, row, strict=True))
-        my_tags = [tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ? ORDER BY tag", (issue,))]
+        my_tags = [
+            tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ? ORDER BY tag", (issue,))
+        ]
         theirs = {**record.state, **record.latest, **{key: getattr(record, key) for key in _TIMES}}
         merged = dict(mine)
         wins = _weight(theirs, STATE, _touched(theirs), record.tags) > _weight(mine, STATE, _touched(mine), my_tags)
@@ -172,10 +174,21 @@ class Importing:
         assert row is not None
         fields = dict(zip(columns, row, strict=True))
         tags = [tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ?", (other,))]
-        self._combine(issue, IssueRecord(
-            None, fields["project_id"], {key: fields[key] for key in STATE}, {key: fields[key] for key in LATEST},
-            *(fields[key] for key in _TIMES), tags, [], [], [],
-        ))  # fmt: skip
+        record = IssueRecord(
+            number=None,
+            project=fields["project_id"],
+            state={key: fields[key] for key in STATE},
+            latest={key: fields[key] for key in LATEST},
+            first_seen=fields["first_seen"],
+            last_seen=fields["last_seen"],
+            created_at=fields["created_at"],
+            changed_at=fields["changed_at"],
+            tags=tags,
+            activity=[],
+            hashes=[],
+            files=[],
+        )
+        self._combine(issue, record)
         for table in ("hashes", "activity", "attachments"):
             self.db.execute(f"UPDATE {table} SET issue_id = ? WHERE issue_id = ?", (issue, other))
         self.db.execute("UPDATE issues SET merged_into = ? WHERE merged_into = ?", (issue, other))
@@ -188,6 +201,20 @@ class Importing:
 
     # Parts of an issue
 
+    def add_hash(self, issue: int, project: int, item: HashRecord) -> None:
+        """One more hash that leads to an issue."""
+        self._insert_hashes([(self.db.allocate("hashes", 1), project, item.digest, issue, issue, item.algorithm,
+                              item.grouping, item.title, item.culprit, item.first_seen, item.last_seen,
+                              item.created_at)])  # fmt: skip
+
+    def _insert_hashes(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        self.db.execute_many(
+            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
+                                   title, culprit, first_seen, last_seen, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
+            rows,
+        )
+
     def _add_hashes(self, issue: int, record: IssueRecord, known: dict[bytes, int]) -> bool:
         new = [item for item in record.hashes if item.digest not in known]
         first = self.db.allocate("hashes", len(new)) if new else 0
@@ -196,16 +223,9 @@ class Importing:
             home = issue if item.home in (None, record.number) else self._home(item.home)
             rows.append((hash_id, record.project, item.digest, issue, home, item.algorithm, item.grouping, item.title,
                          item.culprit, item.first_seen, item.last_seen, item.created_at))  # fmt: skip
-        self.db.execute_many(
-            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
-                                   title, culprit, first_seen, last_seen, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
-            rows,
-        )
-        for item in record.hashes:
-            if item.digest in known:
-                self._widen_hash(record.project, item)
-        return bool(new)
+        self._insert_hashes(rows)
+        widened = [self._widen_hash(record.project, item) for item in record.hashes if item.digest in known]
+        return bool(new) or any(widened)
 
     def _home(self, number: int | None) -> int:
         """The number here of an issue that was merged away in the file's vault."""
@@ -214,12 +234,22 @@ class Importing:
             self._numbers[number] = home
         return home
 
-    def _widen_hash(self, project: int, item: HashRecord) -> None:
-        self.db.execute(
-            """UPDATE hashes SET first_seen = min(first_seen, ?), last_seen = max(last_seen, ?),
-                 created_at = min(created_at, ?) WHERE project_id = ? AND hash = ?""",
-            (item.first_seen, item.last_seen, item.created_at, project, item.digest),
-        )
+    def widen(self, issue: int, moment: int) -> None:
+        """An issue was seen at that time, though there may be no event of it."""
+        self.db.execute("UPDATE issues SET last_seen = ? WHERE id = ? AND last_seen < ?", (moment, issue, moment))
+
+    def _widen_hash(self, project: int, item: HashRecord) -> bool:
+        """A hash that both have; it is described as where it was made first. Whether that changed the vault's."""
+        columns = "created_at, title, culprit, algorithm, grouping, first_seen, last_seen"
+        where = "WHERE project_id = ? AND hash = ?"
+        mine = self.db.row(f"SELECT {columns} FROM hashes {where}", (project, item.digest))
+        assert mine is not None
+        described = min(mine[:5], (item.created_at, item.title, item.culprit, item.algorithm, item.grouping))
+        merged = (*described, min(mine[5], item.first_seen), max(mine[6], item.last_seen))
+        if merged != mine:
+            assignments = ", ".join(f"{column} = ?" for column in columns.split(", "))
+            self.db.execute(f"UPDATE hashes SET {assignments} {where}", (*merged, project, item.digest))
+        return merged != mine
 
     def _add_activity(self, issue: int, entries: list[tuple[int, str, str, str]]) -> bool:
         """Unite the logs, in the order of time."""
@@ -227,7 +257,7 @@ class Importing:
             return False
         sql = "SELECT at, actor, kind, data FROM activity WHERE issue_id = ? ORDER BY at, id"
         present = self.db.rows(sql, (issue,))
-        missing = Counter(entries) - Counter(present)  # type: ignore[arg-type]
+        missing = Counter(entries) - Counter(present)
         if not missing:
             return False
         merged = sorted([*present, *(entry for entry in entries if _took(missing, entry))], key=lambda entry: entry[0])
@@ -238,11 +268,12 @@ class Importing:
         )
         return True
 
-    def _add_files(self, column: str, owner: int, files: Iterable[FileRecord]) -> int:
+    def add_files(self, column: str, owner: int, files: Iterable[FileRecord]) -> int:
         added = 0
         for file in files:
             present = self.db.row(
-                f"SELECT 1 FROM attachments WHERE {column} = ? AND digest = ? AND name = ?", (owner, file.digest, file.name)
+                f"SELECT 1 FROM attachments WHERE {column} = ? AND digest = ? AND name = ?",
+                (owner, file.digest, file.name),
             )
             if not present:
                 self.db.execute(
@@ -259,7 +290,7 @@ class Importing:
         """Files that were attached to an event later than it came."""
         row = self.db.value("SELECT event FROM event_keys WHERE project_id = ? AND event_id = ?", (project, key))
         if row is not None:
-            self._add_files("event", int(row), files)
+            self.add_files("event", int(row), files)
 
     def known_events(self, project: int, keys: Sequence[bytes]) -> set[bytes]:
         """Which of the event ids are stored."""

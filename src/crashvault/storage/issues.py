@@ -84,6 +84,9 @@ class Issues:
             raise NotFoundError(f"there is no issue {issue}", "See: crashvault list --status all")
         return found[0]
 
+    def all_ids(self) -> list[int]:
+        return [issue for (issue,) in self.db.rows("SELECT id FROM issues ORDER BY id")]
+
     def by_ids(self, ids: Sequence[int]) -> list[Issue]:
         """Issues in the order asked for; unknown ids are left out."""
         found: dict[int, Issue] = {}

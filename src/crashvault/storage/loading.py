@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..digests import dashed
+from ..errors import StoreError
 from ..models import Event
 from . import codec
 from .sqlite import SQLite, chunks, marks
@@ -58,7 +59,16 @@ class Loader:
                 WHERE {where}""",
             parameters,
         )
-        return [self._event(*row) for row in rows]
+        return [self._readable(row) for row in rows]
+
+    def _readable(self, row: tuple[Any, ...]) -> StoredEvent:
+        try:
+            return self._event(*row)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise StoreError(
+                f"event {dashed(row[1])} cannot be read ({error})",
+                "Run: crashvault doctor, and bring a backup back with: crashvault restore",
+            ) from error
 
     def _expanded(self, body: bytes | None) -> bytes | None:
         if body is None:

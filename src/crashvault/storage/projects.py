@@ -55,8 +55,7 @@ class Projects:
 
     def list(self) -> list[Project]:
         return [
-            Project(*row)
-            for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")
+            Project(*row) for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")
         ]
 
     def add(self, name: str, now: int) -> Project:

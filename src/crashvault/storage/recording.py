@@ -153,7 +153,7 @@ class Recording:
     def forget_seen(self) -> None:
         """Drop what this process believes is stored, after a transaction that failed."""
         for known in (self._seen, self._listed, self._pairs):
-            known.clear()  # type: ignore[attr-defined]
+            known.clear()
 
     def _refresh(self) -> None:
         """Forget what is believed to be stored once rows were deleted, by any process, or a transaction failed."""
@@ -165,9 +165,7 @@ class Recording:
 
     # Who is new
 
-    def _taken_keys(
-        self, batch: Sequence[Prepared], projects: dict[str, int]
-    ) -> dict[tuple[int, bytes], int | None]:
+    def _taken_keys(self, batch: Sequence[Prepared], projects: dict[str, int]) -> dict[tuple[int, bytes], int | None]:
         taken: dict[tuple[int, bytes], int | None] = {}
         wanted: dict[int, list[bytes]] = {}
         for item in batch:
@@ -198,9 +196,7 @@ class Recording:
 
     # Issues
 
-    def _hashes(
-        self, fresh: Sequence[Prepared], projects: dict[str, int], now: int
-    ) -> dict[tuple[int, str], _Hash]:
+    def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
         wanted: dict[tuple[int, str], Prepared] = {}
         for item in fresh:
             wanted.setdefault((projects[item.event["project"]], item.grouping.hash), item)
@@ -221,14 +217,10 @@ class Recording:
                     f"SELECT hash, id, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
                     (project, *part),
                 )
-                found.update(
-                    ((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows
-                )
+                found.update(((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows)
         return found
 
-    def _new_issues(
-        self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int
-    ) -> dict[tuple[int, str], _Hash]:
+    def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
         first_issue = self.db.allocate("issues", len(new))
         first_hash = self.db.allocate("hashes", len(new))
         found, issues, hashes = {}, [], []
@@ -298,9 +290,7 @@ class Recording:
     def _known(self, table: str, digests: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}
         for part in chunks(digests):
-            found.update(
-                self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part)
-            )
+            found.update(self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part))
         return found
 
     def _stacks(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
@@ -327,16 +317,12 @@ class Recording:
 
     def _backgrounds(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
         """The row of every background of the batch; new ones are stored."""
-        wanted = {
-            item.parts.background_digest: item.parts.background for item in fresh if item.parts.background
-        }
+        wanted = {item.parts.background_digest: item.parts.background for item in fresh if item.parts.background}
         found = self._known("backgrounds", [digest for digest in wanted if digest])
         new = [(digest, body) for digest, body in wanted.items() if digest and body and digest not in found]
         if new:
             first = self.db.allocate("backgrounds", len(new))
-            rows = [
-                (first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)
-            ]
+            rows = [(first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)]
             self.db.execute_many("INSERT INTO backgrounds (id, digest, body) VALUES (?, ?, ?)", rows)
             found.update((digest, row) for row, digest, _ in rows)
         return found
@@ -447,9 +433,7 @@ class Recording:
 
     # Counters
 
-    def _count(
-        self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool
-    ) -> None:
+    def _count(self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool) -> None:
         hours: dict[tuple[int, int], int] = {}
         minutes: dict[tuple[int, int], int] = {}
         totals: dict[tuple[int, int, int], int] = {}
@@ -510,9 +494,7 @@ class Recording:
                 )
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(
-                    Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"])
-                )
+                report.append(Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"]))
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:

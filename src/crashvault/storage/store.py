@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .events import Events
     from .issues import Issues
     from .ledger import Ledger
+    from .legacy import Report
     from .levels import Levels
     from .merging import Merging
     from .projects import Projects
@@ -35,6 +36,7 @@ class Store:
     def __init__(self, db: SQLite, home: str) -> None:
         self.db = db
         self.home = home
+        self.legacy: Report | None = None  # what opening this vault imported from an earlier format
 
     def close(self) -> None:
         self.db.close()
@@ -155,18 +157,77 @@ def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> S
         if read_only or not create:
             raise StoreError(f"there is no vault in {home}", "Make one with: crashvault init")
         _make_home(home)
+        _make_file(path)
+    emptied = exists and _is_emptied(path)
     db = SQLite(path, read_only=read_only)
     try:
+        if emptied:
+            raise StoreError(
+                f"the vault file {path} is empty, but it was not",
+                f"Bring a backup back with: crashvault restore, or delete it and {path}.lock to begin anew",
+            )
         version = schema_version(db)
-        if version < VERSION and not read_only:
-            migrate(db, version)
-            _add_default_project(db)
+        if version < VERSION and not db.read_only:
+            migrate(db, version, _add_default_project)
+            _mark_filled(path)
     except BaseException:
         db.close()
         raise
-    if not exists:
-        os.chmod(path, 0o600)
-    return Store(db, home)
+    store = Store(db, home)
+    if not read_only:
+        _import_legacy(store)
+    return store
+
+
+def _import_legacy(store: Store) -> None:
+    """Take over a vault of the earlier JSON format that lies in the same directory."""
+    if not _legacy_pending(store.home):
+        return
+    from ..clock import now
+    from .legacy import import_legacy
+
+    try:
+        store.legacy = import_legacy(store, now())
+    except BaseException:
+        store.close()
+        raise
+
+
+def _legacy_pending(home: str) -> bool:
+    """Asked on every start, so the module that knows is imported only for directories that look like it."""
+    if not os.path.exists(os.path.join(home, "issues.json")) and not os.path.exists(os.path.join(home, "events")):
+        return False
+    from .legacy import pending
+
+    return pending(home)
+
+
+def _make_file(path: str) -> None:
+    """An empty file that nobody else may read, before SQLite makes one and others beside it with its permissions."""
+    try:
+        if os.path.exists(f"{path}.lock"):
+            os.truncate(f"{path}.lock", 0)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the vault {path} cannot be made ({error.strerror})", "Check the directory's permissions and free space"
+        ) from error
+
+
+# SQLite takes an empty file for a new database. A lock file that is not empty tells that this one was filled once.
+
+
+def _mark_filled(path: str) -> None:
+    with open(f"{path}.lock", "wb") as file:
+        file.write(b"filled\n")
+
+
+def _is_emptied(path: str) -> bool:
+    try:
+        filled = os.path.getsize(f"{path}.lock") > 0  # asked first: whoever makes the vault marks it last
+        return filled and os.path.getsize(path) == 0
+    except OSError:
+        return False
 
 
 def _make_home(home: str) -> None:
@@ -184,5 +245,4 @@ def _add_default_project(db: SQLite) -> None:
     from ..models import DEFAULT_PROJECT
     from .projects import Projects
 
-    with db.writing():
-        Projects(db).ids([DEFAULT_PROJECT], now())
+    Projects(db).ids([DEFAULT_PROJECT], now())

@@ -1,0 +1,37 @@
+"""`crashvault restore`: bring a backup back."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .context import Context, command, emit
+
+
+@command("restore", "crashvault restore vault.tar.gz\ncrashvault --home ./elsewhere restore vault.tar")
+@click.argument("file", metavar="FILE|-")
+@click.option("--force", "--yes", is_flag=True, help="Replace a vault that holds something, without asking.")
+def restore(context: Context, file: str, force: bool) -> None:
+    """Bring back what `crashvault backup` wrote, after checking all of it.
+
+    A vault that holds something is replaced only if you agree. config.json comes back only where there is none."""
+    from .. import core
+    from ..console import console, escape
+    from ..errors import ConflictError
+
+    try:
+        core.check_restore(context.home, force=force)
+    except ConflictError as error:
+        if "holds" not in error.message or file == "-" or not sys.stdin.isatty():
+            raise
+        click.confirm(f"{error.message[0].upper()}{error.message[1:]}. Replace them?", abort=True, err=True)
+        force = True
+    done = core.restore_backup(file, context.home, force=force)
+    if context.json:
+        emit({"home": context.home, **done._asdict()})
+        return
+    console.print(
+        f"[success]Restored[/success] {done.issues} issues, {done.events} events and {done.attachments} attachments "
+        f"of [highlight]{escape(done.created_at[:19])}[/highlight] into [highlight]{escape(context.home)}[/highlight]"
+    )
