@@ -84,7 +84,7 @@ def equip(parameters: Sequence[click.Parameter]) -> None:
     for parameter in parameters:
         source = _SOURCES.get(str(parameter.name).removeprefix("shared_"))
         if source and not isinstance(parameter.type, click.Choice) and not getattr(parameter, "is_flag", False):
-            parameter.shell_complete = _completer(source)  # type: ignore[method-assign]
+            parameter.shell_complete = _completer(source)  # type: ignore[method-assign,assignment]
 
 
 def _completer(

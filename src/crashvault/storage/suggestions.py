@@ -41,7 +41,7 @@ class Suggestions:
 
     def _events(self, digits: str) -> list[tuple[int]]:
         low, high = bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))
-        return self.db.rows(  # type: ignore[return-value]
+        return self.db.rows(
             """SELECT k.event FROM projects p JOIN event_keys k ON k.project_id = p.id
                WHERE k.event_id BETWEEN ? AND ? AND k.event IS NOT NULL LIMIT ?""",
             (low, high, _EVENTS),
