@@ -19,7 +19,7 @@ for line in """
     export import backup restore
     assign comment merge unmerge batch prune
     note report attach diagnose
-    completion
+    completion setup notify docs test
     wrap group level
     autolog
 """.split():

@@ -84,14 +84,18 @@ def equip(parameters: Sequence[click.Parameter]) -> None:
     for parameter in parameters:
         source = _SOURCES.get(str(parameter.name).removeprefix("shared_"))
         if source and not isinstance(parameter.type, click.Choice) and not getattr(parameter, "is_flag", False):
-            parameter.shell_complete = _completer(source)  # type: ignore[method-assign]
+            parameter.shell_complete = _completer(source)  # type: ignore[method-assign,assignment]
 
 
-def _completer(source: Callable[[Suggestions, str], Pairs]) -> Callable[[click.Context, str], list[CompletionItem[str]]]:
+def _completer(
+    source: Callable[[Suggestions, str], Pairs],
+) -> Callable[[click.Context, str], list[CompletionItem[str]]]:
     def complete(context: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         with _vault(context) as store:
             found = [(value, help_) for value, help_ in source(store.suggestions, incomplete) if value.isprintable()]
-        return [CompletionItem(value, help=help_ or None) for value, help_ in found if " " not in value or " " in incomplete]
+        return [
+            CompletionItem(value, help=help_ or None) for value, help_ in found if " " not in value or " " in incomplete
+        ]
 
     return complete
 
@@ -234,7 +238,7 @@ def _hint(shell: str, path: str) -> str:
     if shell == "zsh" and directory not in os.environ.get("FPATH", "").split(":"):
         return f"add to ~/.zshrc, before compinit: fpath=({shlex.quote(directory)} $fpath); autoload -Uz compinit && compinit"
     if shell == "bash":
-        return "needs the package bash-completion; without it add to ~/.bashrc: eval \"$(crashvault completion bash)\""
+        return 'needs the package bash-completion; without it add to ~/.bashrc: eval "$(crashvault completion bash)"'
     return ""
 
 

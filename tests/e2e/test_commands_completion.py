@@ -70,7 +70,9 @@ class TestAnswers:
         assert values(told("crashvault assign 1 a")) == {"ana"}
         assert values(told(f"crashvault --home {vault.home} show ", CRASHVAULT_HOME="/nowhere")) == {"1"}
 
-    @pytest.mark.parametrize("line", ["", "crashvault show ", "crashvault nonsense ", "crashvault list 'is:(", "crashvault \\", "\x01 '\""])
+    @pytest.mark.parametrize(
+        "line", ["", "crashvault show ", "crashvault nonsense ", "crashvault list 'is:(", "crashvault \\", "\x01 '\""]
+    )
     def test_never_an_error(self, told, line, tmp_path):
         told(line, CRASHVAULT_HOME=str(tmp_path / "nowhere"))
         assert not (tmp_path / "nowhere").exists()
@@ -122,10 +124,16 @@ class TestShells:
 
     @pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
     def test_zsh(self, vault, shell_home):
-        (shell_home / ".zshrc").write_text(f"PS1='$ '\nunsetopt beep\nautoload -Uz compinit && compinit -u\n{script('zsh').removeprefix('#compdef crashvault')}")
+        (shell_home / ".zshrc").write_text(
+            f"PS1='$ '\nunsetopt beep\nautoload -Uz compinit && compinit -u\n{script('zsh').removeprefix('#compdef crashvault')}"
+        )
         child = pexpect.spawn("zsh", ["-i"], env=environment(vault, shell_home), timeout=20, dimensions=(24, 200))
         child.expect_exact("$ ")
-        for typed, completed in (("crashvault unm", "unmerge"), ("crashvault list is:ope", "is:open"), ("crashvault list tag:re", "tag:region=eu")):
+        for typed, completed in (
+            ("crashvault unm", "unmerge"),
+            ("crashvault list is:ope", "is:open"),
+            ("crashvault list tag:re", "tag:region=eu"),
+        ):
             child.send(f"{typed}\t")
             child.expect_exact(completed)
             child.send("\x15")
@@ -159,7 +167,9 @@ class TestInstall:
 
     def test_zsh_in_a_directory_it_looks_in(self, vault, tmp_path):
         (tmp_path / "functions").mkdir()
-        done = vault.process("completion", "zsh", "--install", "--json", HOME=str(tmp_path), FPATH=f"/usr/share/zsh:{tmp_path}/functions")
+        done = vault.process(
+            "completion", "zsh", "--install", "--json", HOME=str(tmp_path), FPATH=f"/usr/share/zsh:{tmp_path}/functions"
+        )
         assert done.json["path"] == f"{tmp_path}/functions/_crashvault" and done.json["hint"] == ""
 
     def test_where_nothing_can_be_written(self, vault, tmp_path):

@@ -1,4 +1,4 @@
-"""`crashvault assign`."""
+"""`crashvault assign`: give issues to somebody, or to nobody."""
 
 from __future__ import annotations
 

@@ -31,13 +31,17 @@ class Suggestions:
         digits = prefix.replace("-", "").lower()
         if len(digits) > 32 or not all(digit in "0123456789abcdef" for digit in digits):
             return []
-        rows = self._events(digits) if digits else self.db.rows("SELECT id FROM events ORDER BY id DESC LIMIT ?", (_EVENTS,))
+        rows = (
+            self._events(digits)
+            if digits
+            else self.db.rows("SELECT id FROM events ORDER BY id DESC LIMIT ?", (_EVENTS,))
+        )
         items = Loader(self.db).load([row for (row,) in rows])
         return [(item.event["event_id"], str(item.event.get("message", ""))) for item in items]
 
     def _events(self, digits: str) -> list[tuple[int]]:
         low, high = bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))
-        return self.db.rows(  # type: ignore[return-value]
+        return self.db.rows(
             """SELECT k.event FROM projects p JOIN event_keys k ON k.project_id = p.id
                WHERE k.event_id BETWEEN ? AND ? AND k.event IS NOT NULL LIMIT ?""",
             (low, high, _EVENTS),
@@ -54,18 +58,23 @@ class Suggestions:
 
     def issue_tags(self, prefix: str) -> list[str]:
         """Tags that people gave to issues."""
-        rows = self.db.rows("SELECT DISTINCT tag FROM issue_tags WHERE substr(tag, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT))
+        rows = self.db.rows(
+            "SELECT DISTINCT tag FROM issue_tags WHERE substr(tag, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+        )
         return [tag for (tag,) in rows]
 
     def people(self, prefix: str) -> list[str]:
         """Who has issues assigned."""
         rows = self.db.rows(
-            "SELECT DISTINCT assigned FROM issues WHERE substr(assigned, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+            "SELECT DISTINCT assigned FROM issues WHERE substr(assigned, 1, ?) = ? LIMIT ?",
+            (len(prefix), prefix, LIMIT),
         )
         return [name for (name,) in rows]
 
     def projects(self, prefix: str) -> list[str]:
-        rows = self.db.rows("SELECT name FROM projects WHERE substr(name, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT))
+        rows = self.db.rows(
+            "SELECT name FROM projects WHERE substr(name, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+        )
         return [name for (name,) in rows]
 
     def levels(self) -> list[str]:
