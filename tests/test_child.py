@@ -352,7 +352,7 @@ if os.fork() == 0:
         pass
     os.write(1, b"late\\n")
     if sys.argv[1] == "stay":
-        while True: os.read(int(sys.argv[2]), 1)
+        while os.read(int(sys.argv[2]), 1): pass  # until the test closes its end
     os._exit(0)
 os._exit(7)
 """
