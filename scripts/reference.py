@@ -77,8 +77,13 @@ def command_pages(group: click.Group, parent: click.Context) -> Iterator[tuple[s
             yield from command_pages(command, context)
 
 
+def root_context() -> click.Context:
+    """The context of the command line; Click remembers the help option it makes for the first one."""
+    return click.Context(cli, info_name="crashvault", **cli.context_settings)
+
+
 def cli_page() -> str:
-    root = click.Context(cli, info_name="crashvault")
+    root = root_context()
     commands = list(command_pages(cli, root))
     parts = [
         NOTE,

@@ -18,6 +18,8 @@ for line in """
     kill purge=rm gc
     export import backup restore
     assign comment merge unmerge batch prune
+    note report attach diagnose
+    completion setup notify docs test
     wrap group level
     autolog
 """.split():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 try:
     from _blake2 import blake2b
-    from _sha1 import sha1
+    from _sha1 import sha1  # type: ignore[import-not-found]
 except ImportError:  # an interpreter that leaves them to OpenSSL
     from hashlib import blake2b, sha1
 

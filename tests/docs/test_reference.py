@@ -24,9 +24,7 @@ def _loaded() -> ModuleType:
 
 
 reference = _loaded()
-COMMANDS = {
-    path: command for path, command, _ in reference.command_pages(cli, click.Context(cli, info_name="crashvault"))
-}
+COMMANDS = {path: command for path, command, _ in reference.command_pages(cli, reference.root_context())}
 RUNNABLE = {path: command for path, command in COMMANDS.items() if not isinstance(command, click.Group)}
 
 

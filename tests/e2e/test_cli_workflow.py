@@ -22,7 +22,7 @@ def test_from_first_crash_to_clean_vault(cli: CommandLine) -> None:
     cli("init", fresh=True)
     first = cli.json("add", "Nightly export failed", "--stack", "-", "--tag", "export", "--release", "1.0", stdin=TRACE)
     assert first["issue_id"] == 1 and first["issue_created"]
-    again = cli.json("add", "Nightly export failed", "--stack", "-", stdin=TRACE)
+    again = cli.json("add", "Nightly export failed", "--stack", "-", "--release", "1.0", stdin=TRACE)
     assert again["issue_id"] == 1 and not again["issue_created"]
 
     (issue,) = cli.json("list")["items"]

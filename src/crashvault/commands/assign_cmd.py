@@ -1,4 +1,4 @@
-"""`crashvault assign`."""
+"""`crashvault assign`: give issues to somebody, or to nobody."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ crashvault assign 12 --none
 def assign(context: Context, words: tuple[str, ...], nobody: bool) -> None:
     """Assign issues to somebody, or to nobody."""
     from .. import lifecycle
+    from ..console import escape
 
     *issues, user = (*words, None) if nobody else words
     if not issues:
         raise click.UsageError("assign wants ISSUE… and then USER, as in: crashvault assign 12 ana")
     ids = [IssueId().convert(issue, None, click.get_current_context()) for issue in issues]
-    change(context, lifecycle.assign, ids, f"Assigned to {user}:" if user else "Assigned to nobody:", user)
+    change(context, lifecycle.assign, ids, f"Assigned to {escape(user)}:" if user else "Assigned to nobody:", user)

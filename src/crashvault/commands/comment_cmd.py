@@ -1,4 +1,4 @@
-"""`crashvault comment`."""
+"""`crashvault comment`: write a comment on an issue."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from ..errors import CrashvaultError, InvalidError
 
 if TYPE_CHECKING:
     from ..storage.store import Store
+
+COMPLETE = "_CRASHVAULT_COMPLETE"  # of the environment, set by a shell that wants a word completed
 
 _SHARED: dict[str, dict[str, Any]] = {
     "home": {"metavar": "DIR", "help": "Vault directory. [default: $CRASHVAULT_HOME or ~/.crashvault]"},
@@ -130,6 +133,15 @@ class Command(click.Command):
         self.params += [
             option for option in shared_params(hidden=True) if not taken.intersection(option.opts)
         ]
+        if COMPLETE in os.environ:
+            from ..completion import equip
+
+            equip(self.params)
+
+    def invoke(self, context: click.Context) -> Any:
+        texts = {str(parameter.name) for parameter in self.params if parameter.type is click.STRING}
+        context.params.update({name: _readable(context.params[name]) for name in texts.intersection(context.params)})
+        return super().invoke(context)
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Examples keep their lines."""
@@ -137,6 +149,13 @@ class Command(click.Command):
             formatter.write_paragraph()
             for line in self.epilog.splitlines():
                 formatter.write(f"{line.rstrip()}\n")
+
+
+def _readable(value: Any) -> Any:
+    """Typed text with bytes that are no UTF-8 replaced, because nothing can store them."""
+    if isinstance(value, tuple):
+        return tuple(map(_readable, value))
+    return value if not isinstance(value, str) or value.isprintable() else re.sub("[\ud800-\udfff]", "\ufffd", value)
 
 
 def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
@@ -165,14 +184,23 @@ def _indented(text: str) -> str:
 
 def emit(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(
-        json.dumps(value, indent=2, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
-    )
+    click.echo(_encoded(value, 2))
 
 
 def emit_line(value: Any) -> None:
     """One JSON object of a stream, on a line of its own, at once."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace"))
+    click.echo(_encoded(value, None))
+
+
+def _encoded(value: Any, indent: int | None) -> bytes:
+    """JSON without raw characters that act on a terminal, turn text around or end a line for some readers."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    if not text.isascii() or "\x7f" in text:
+        text = re.sub(_ACTIVE, lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.encode("utf-8", "backslashreplace")
+
+
+_ACTIVE = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 
 
 def joined_query(words: Iterable[str]) -> str:

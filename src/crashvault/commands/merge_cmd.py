@@ -1,4 +1,4 @@
-"""`crashvault merge`."""
+"""`crashvault merge`: make several issues one."""
 
 from __future__ import annotations
 

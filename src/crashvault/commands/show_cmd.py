@@ -50,6 +50,7 @@ def _details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "latest_event": latest[0] if latest else None,
         "notes": [entry for entry in activity if entry["kind"] == "comment"],
         "activity": activity,
+        "attachments": [file.info() for file in store.attachments.of_issue(issue)],
         "merged": [member for member in store.merging.members(issue) if member != issue],
         "merged_into": None if into is None else store.merging.root(into),
     }

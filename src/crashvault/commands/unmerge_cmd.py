@@ -1,4 +1,4 @@
-"""`crashvault unmerge`."""
+"""`crashvault unmerge`: take a merged issue out again."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal, TypedDict, Union, get_type_hints
 
+import msgspec
 from msgspec import Meta, Struct
 
 from .. import models

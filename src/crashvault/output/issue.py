@@ -30,8 +30,7 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
         console.print(_activity(entry))
     if event is not None:
         console.print(
-            f"\n[muted]Next: crashvault resolve {issue['id']} · crashvault events --issue {issue['id']} · "
-            f"crashvault event {event['event_id'][:8]}[/muted]"
+            f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
         )
 
 
@@ -59,6 +58,8 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
             yield name, escape(issue[name])
     if issue["tag_counts"]:
         yield "tags", ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+    if issue["attachments"]:
+        yield "files", ", ".join(f"{escape(file['name'])} [muted]{file['size']} bytes[/muted]" for file in issue["attachments"])
     if issue["merged"]:
         yield "merged", ", ".join(f"#{member}" for member in issue["merged"])
     own = [tag for tag in issue["tags"] if tag not in issue["tag_counts"]]

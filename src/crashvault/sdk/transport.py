@@ -41,7 +41,7 @@ class VaultTransport(Transport):
     def _capture(self, envelope: Envelope) -> None:
         for item in envelope.items:
             if item.type == "event":
-                event = item.payload.json
+                event: Any = item.payload.json
                 job = Job({**to_raw(event), "pid": os.getpid()}, _files(envelope.items), self.told)
                 if self.writer.submit(job) and is_final(event):
                     self.writer.finish(self.exit_seconds)

@@ -18,6 +18,13 @@ class Attachment(NamedTuple):
     digest: str  # SHA-256, hexadecimal
     created_at: int
 
+    def info(self) -> AttachmentInfo:
+        """As events show their files."""
+        return {
+            "name": self.name, "content_type": self.content_type, "size": self.size, "digest": self.digest,
+            "kind": self.kind,
+        }  # fmt: skip
+
 
 class Attachments:
     def __init__(self, db: SQLite, blobs: Blobs) -> None:

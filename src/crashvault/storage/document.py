@@ -67,7 +67,7 @@ def trim_caches() -> None:
     """Forget words when they have become many. Not between preparing a batch and storing it, which needs the names."""
     if len(_tokens) > _CACHE_LIMIT:
         for cache in (_ids, _tokens, _names, _presence):
-            cache.clear()  # type: ignore[attr-defined]
+            cache.clear()
 
 
 def _digest(field: str, folded: str) -> Word:

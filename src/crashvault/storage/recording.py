@@ -153,7 +153,7 @@ class Recording:
     def forget_seen(self) -> None:
         """Drop what this process believes is stored, after a transaction that failed."""
         for known in (self._seen, self._listed, self._pairs):
-            known.clear()  # type: ignore[attr-defined]
+            known.clear()
 
     def _refresh(self) -> None:
         """Forget what is believed to be stored once rows were deleted, by any process, or a transaction failed."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .search import Search
     from .settings import Settings
     from .statistics import Statistics
+    from .suggestions import Suggestions
     from .triage import Triage
 
 
@@ -131,6 +132,12 @@ class Store:
         from .attachments import Attachments
 
         return Attachments(self.db, self.blobs)
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        from .suggestions import Suggestions
+
+        return Suggestions(self.db)
 
     @cached_property
     def blobs(self) -> Blobs:
