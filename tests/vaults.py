@@ -168,7 +168,7 @@ def triage(store: Store, random: Random, now: int = NOW) -> None:
             if random.random() < 0.2:
                 store.db.execute("UPDATE issues SET created_at = ? WHERE id = ?", (now - 2 * DAY, issue))
             if random.random() < 0.2:
-                store.db.execute("INSERT INTO issue_tags (issue_id, tag) VALUES (?, ?)", (issue, random.choice(TAGS)))
+                store.triage.tag(issue, random.choice(TAGS))
     for _ in range(len(ids) // 6):
         target, other = random.sample(issue_ids(store), 2)
         if store.issues.get(target).project == store.issues.get(other).project:
