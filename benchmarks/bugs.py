@@ -5,7 +5,6 @@ A hole is `«name»` inside a string, or the string `«#name»` where a bare JSO
 so that a bug looks the same in every run, and its line numbers move when a release adds lines above.
 """
 
-# ruff: noqa: E501, SIM905
 from __future__ import annotations
 
 import functools

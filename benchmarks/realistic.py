@@ -18,7 +18,6 @@ are synthetic, so figures for Node compression are less certain than those for P
 Same seed, same arguments and same Python version give the same events.
 """
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import functools

@@ -4,7 +4,6 @@ Run in a process of its own, it prints the events of the SDK as JSON lines. Flas
 programs run where these are installed; the others need only the SDK.
 """
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import asyncio

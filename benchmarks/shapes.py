@@ -6,7 +6,6 @@ wrapped command leaves, OpenTelemetry logs, small and large native events, stack
 dictionary then still learns is structure and what programs really have in common.
 """
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import functools

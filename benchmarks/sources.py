@@ -23,12 +23,12 @@ CONTEXT_LINES = 5  # both SDKs send five lines before and five after
 _LINE_LIMIT = 140  # @sentry/node snips longer lines
 _LEFT_OUT = frozenset(
     """test tests idlelib site-packages dist-packages lib2to3 turtledemo ensurepip __pycache__
-    pydoc_data encodings tkinter msilib distutils""".split()  # noqa: SIM905
+    pydoc_data encodings tkinter msilib distutils""".split()
 )
 _LIBRARIES = frozenset(
     """asyncio concurrent http urllib socketserver.py threading.py wsgiref logging json sqlite3 xmlrpc
     ssl.py socket.py selectors.py queue.py contextlib.py functools.py runpy.py ctypes importlib unittest
-    multiprocessing email re dbm curses""".split()  # noqa: SIM905
+    multiprocessing email re dbm curses""".split()
 )
 _DEF = re.compile(r"( *)(?:async )?def (\w+)\((.*)")
 _CLASS = re.compile(r"( *)class (\w+)")

@@ -5,7 +5,6 @@ uses; the rest is the shop-floor vocabulary of web services. `«id0»` and its l
 `realistic.py` fills anew for each event.
 """
 
-# ruff: noqa: E501, SIM905
 from __future__ import annotations
 
 NOUNS = """account address advert agreement airport alert allocation amount answer appointment archive article asset

@@ -4,7 +4,6 @@
 owns what it is given. Events are built, not stored, since most are large or cannot be written as UTF-8.
 """
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 from typing import Any

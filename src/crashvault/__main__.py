@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands.context import Context
+from .commands.context import COMPLETE, Context
 from .errors import CrashvaultError, QueryError
 
 FAILED, USAGE, INTERRUPTED, READER_GONE = 1, 2, 130, 141
@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(cli: click.Group, arguments: list[str] | None, context: Context) -> int:
+    if COMPLETE in os.environ:
+        from .completion import answer
+
+        return answer(cli, context)
     try:
         result = cli.main(arguments, prog_name="crashvault", standalone_mode=False, obj=context)
         return result if isinstance(result, int) else 0

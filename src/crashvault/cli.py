@@ -17,6 +17,10 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     export import backup restore
+    assign comment merge unmerge batch prune
+    note report attach diagnose
+    completion setup notify docs test
     wrap group level
+    autolog
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -268,7 +268,7 @@ class Console:
         return self._rich
 
     def write(self, text: str) -> None:
-        """Write text as it is, at once; what the encoding lacks is replaced, a reader that left is no error."""
+        """Write text as it is, at once; replace what the encoding lacks, ignore that a reader left."""
         stream = self.stream
         if stream is None:
             return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .errors import InvalidError, NotFoundError
 from .models import SEVERITIES, STATUSES
@@ -12,7 +12,17 @@ from .storage.store import Store
 
 MAX_TITLE = 200
 MAX_COMMENT = 20_000
+MAX_TAG = 200
 SYSTEM = "crashvault"
+
+
+class Change(NamedTuple):
+    """One change of one issue."""
+
+    issue: int
+    field: str  # status, severity, assigned, title or tag
+    before: Any  # None: there was no value, or no such tag
+    after: Any
 
 
 def reopen_regressed(store: Store, stored: Iterable[Stored], now: int) -> set[int]:
@@ -33,30 +43,24 @@ def reopen_regressed(store: Store, stored: Iterable[Stored], now: int) -> set[in
 
 def set_status(store: Store, issues: Sequence[int], status: str, actor: str, now: int) -> list[int]:
     """Give issues a status; the ids of those it changed. Raises InvalidError, NotFoundError."""
-    if status not in STATUSES:
-        raise InvalidError(f"there is no status {status!r}", f"Use one of: {', '.join(STATUSES)}")
-    resolved_at = now if status == "resolved" else None
-    return _change(store, issues, actor, now, "status", status, resolved_at=resolved_at, is_regressed=0)
+    return _changed(change_issues(store, issues, {"status": status}, actor, now))
 
 
 def set_severity(store: Store, issues: Sequence[int], severity: str, actor: str, now: int) -> list[int]:
-    if severity not in SEVERITIES:
-        raise InvalidError(f"there is no severity {severity!r}", f"Use one of: {', '.join(SEVERITIES)}")
-    return _change(store, issues, actor, now, "severity", severity)
+    return _changed(change_issues(store, issues, {"severity": severity}, actor, now))
 
 
 def set_title(store: Store, issue: int, title: str, actor: str, now: int) -> list[int]:
-    title = " ".join(title.split())
-    if not title or len(title) > MAX_TITLE:
-        raise InvalidError("a title has 1 to 200 characters", "Give a shorter one" if title else "Give one")
-    return _change(store, [issue], actor, now, "title", title, title_fixed=1)
+    return _changed(change_issues(store, [issue], {"title": title}, actor, now))
 
 
 def assign(store: Store, issues: Sequence[int], user: str | None, actor: str, now: int) -> list[int]:
     """Give issues to somebody, or to nobody (None)."""
-    if user is not None and (not user.strip() or len(user) > 200):
-        raise InvalidError(f"{user!r} is not a name", "Give a name, or --none")
-    return _change(store, issues, actor, now, "assigned", user.strip() if user else None)
+    return _changed(change_issues(store, issues, {"assigned": user}, actor, now))
+
+
+def _changed(changes: Iterable[Change]) -> list[int]:
+    return list(dict.fromkeys(change.issue for change in changes))
 
 
 def comment(store: Store, issue: int, text: str, actor: str, now: int) -> None:
@@ -65,26 +69,186 @@ def comment(store: Store, issue: int, text: str, actor: str, now: int) -> None:
             f"a comment has 1 to {MAX_COMMENT} characters", "Give a text, or - to read it from standard input"
         )
     with store.writing():
-        _require(store, [issue])
+        require(store, [issue])
         store.triage.update(issue, now)
         store.triage.log(issue, now, actor, "comment", {"text": text})
 
 
-def _change(
-    store: Store, issues: Sequence[int], actor: str, now: int, field: str, value: Any, **also: Any
-) -> list[int]:
-    """Set one field of issues, all or none, each change with its activity."""
+# Changing many at once
+
+
+def change_issues(
+    store: Store,
+    issues: Sequence[int],
+    fields: Mapping[str, Any],
+    actor: str,
+    now: int,
+    *,
+    tags: Sequence[str] = (),
+    untags: Sequence[str] = (),
+    dry_run: bool = False,
+) -> list[Change]:
+    """Set fields and tags of issues, all or none, each change with its activity; what changed, in order.
+
+    `fields` may have status, severity, assigned (None: nobody) and title. With `dry_run` nothing is
+    written, and the answer is what would change. Raises InvalidError, NotFoundError.
+    """
+    values = {field: _CHECKS[field](value) for field, value in fields.items()}
+    tags, untags = [_checked_tag(tag) for tag in tags], [_checked_tag(tag) for tag in untags]
+    if dry_run:
+        return _planned(store, issues, values, tags, untags)
     with store.writing():
-        before = _require(store, issues, field)
-        changed = [issue for issue in dict.fromkeys(issues) if before[issue] != value]
-        for issue in changed:
-            store.triage.update(issue, now, **{field: value}, **also)
-            store.triage.log(issue, now, actor, field, {field: [before[issue], value]})
-    return changed
+        changes = _planned(store, issues, values, tags, untags)
+        for change in changes:
+            _apply(store, change, actor, now)
+    return changes
 
 
-def _require(store: Store, issues: Sequence[int], field: str = "status") -> dict[int, Any]:
-    """The present value of a field of issues that all must exist."""
+def _planned(
+    store: Store, issues: Sequence[int], values: Mapping[str, Any], tags: Sequence[str], untags: Sequence[str]
+) -> list[Change]:
+    issues = list(dict.fromkeys(issues))
+    require(store, issues)
+    before = {field: store.triage.values(issues, field) for field in values}
+    held = store.triage.tags(issues) if tags or untags else set()
+    changes = []
+    for issue in issues:
+        changes += [Change(issue, field, before[field][issue], value) for field, value in values.items()]
+        changes += [Change(issue, "tag", None, tag) for tag in dict.fromkeys(tags) if (issue, tag) not in held]
+        changes += [Change(issue, "tag", tag, None) for tag in dict.fromkeys(untags) if (issue, tag) in held]
+    return [change for change in changes if change.before != change.after]
+
+
+def _apply(store: Store, change: Change, actor: str, now: int) -> None:
+    issue, field, before, after = change
+    if field != "tag":
+        store.triage.update(issue, now, **{field: after}, **_ALSO.get(field, _nothing_else)(after, now))
+    elif after is not None:
+        store.triage.tag(issue, after)
+        store.triage.update(issue, now)
+    else:
+        store.triage.untag(store.merging.members(issue), before)
+        store.triage.update(issue, now)
+    store.triage.log(issue, now, actor, field, {field: [before, after]})
+
+
+def _checked_status(status: str) -> str:
+    if status not in STATUSES:
+        raise InvalidError(f"there is no status {status!r}", f"Use one of: {', '.join(STATUSES)}")
+    return status
+
+
+def _checked_severity(severity: str | None) -> str | None:
+    if severity is not None and severity not in SEVERITIES:
+        raise InvalidError(f"there is no severity {severity!r}", f"Use one of: {', '.join(SEVERITIES)}")
+    return severity
+
+
+def _checked_title(title: str) -> str:
+    title = " ".join(title.split())
+    if not title or len(title) > MAX_TITLE:
+        raise InvalidError("a title has 1 to 200 characters", "Give a shorter one" if title else "Give one")
+    return title
+
+
+def _checked_user(user: str | None) -> str | None:
+    if user is not None and (not user.strip() or len(user) > 200):
+        raise InvalidError(f"{user!r} is not a name", "Give a name, or --none")
+    return user.strip() if user else None
+
+
+def _checked_tag(tag: str) -> str:
+    tag = " ".join(tag.split())
+    if not tag or len(tag) > MAX_TAG or not tag.isprintable():
+        raise InvalidError(f"{tag[:MAX_TAG]!r} is not a tag", "Use a word, such as db, or a pair, such as region=eu")
+    return tag
+
+
+def _nothing_else(value: Any, now: int) -> dict[str, Any]:
+    return {}
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "status": _checked_status,
+    "severity": _checked_severity,
+    "assigned": _checked_user,
+    "title": _checked_title,
+}
+# What changes together with a field.
+_ALSO: dict[str, Callable[[Any, int], dict[str, Any]]] = {
+    "status": lambda status, now: {"resolved_at": now if status == "resolved" else None, "is_regressed": 0},
+    "title": lambda title, now: {"title_fixed": 1},
+}
+
+
+# Merging
+
+
+def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int) -> list[int]:
+    """Make issues part of another, all or none; those that were not part of it before.
+
+    The target keeps its title, status, severity and assignee; counts, times and latest release are those
+    of all events together. Raises NotFoundError, and InvalidError for an issue that cannot be merged.
+    """
+    others = list(dict.fromkeys(others))
+    with store.writing():
+        require(store, [target])
+        present = store.triage.values(others, "merged_into")
+        others = [issue for issue in others if issue not in present or present[issue] != target]
+        require(store, others)
+        _check_mergeable(store, target, others)
+        for issue in others:
+            store.merging.merge(target, issue)
+        if others:
+            store.triage.update(target, now)
+            store.triage.log(target, now, actor, "merge", {"merged": ", ".join(f"#{issue}" for issue in others)})
+    return others
+
+
+def _check_mergeable(store: Store, target: int, others: Sequence[int]) -> None:
+    if target in others:
+        raise InvalidError(f"issue {target} cannot be merged into itself", "Name other issues behind the first")
+    projects = store.merging.projects([target, *others])
+    foreign = [issue for issue in others if projects[issue] != projects[target]]
+    if foreign:
+        raise InvalidError(f"issue {foreign[0]} is of another project than {target}", "Merge issues of one project")
+
+
+def unmerge(store: Store, issue: int, actor: str, now: int) -> int:
+    """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError."""
+    with store.writing():
+        homeless = store.merging.homeless(issue)
+        if homeless:
+            root = homeless[1]
+            store.merging.revive(issue, *homeless, now)
+        else:
+            _check_merged(store, issue)
+            root = store.merging.unmerge(issue)
+        store.triage.update(root, now)
+        store.triage.log(root, now, actor, "unmerge", {"unmerged": f"#{issue}"})
+        store.triage.log(issue, now, actor, "unmerge", {"from": f"#{root}"})
+    return root
+
+
+def _check_merged(store: Store, issue: int) -> None:
+    if _found(store, [issue], "merged_into")[issue] is not None:
+        return
+    inside = [member for member in store.merging.members(issue) if member != issue]
+    hint = f"It has others in it: crashvault unmerge {inside[0]}" if inside else f"See: crashvault show {issue}"
+    raise InvalidError(f"issue {issue} was not merged into another", hint)
+
+
+def require(store: Store, issues: Sequence[int]) -> None:
+    """Raises NotFoundError for issues that do not exist, and InvalidError for one that was merged into another."""
+    for issue, into in _found(store, issues, "merged_into").items():
+        if into is not None:
+            root = store.merging.root(issue)
+            hint = f"Use {root}, or take them apart: crashvault unmerge {issue}"
+            raise InvalidError(f"issue {issue} was merged into #{root}", hint)
+
+
+def _found(store: Store, issues: Sequence[int], field: str) -> dict[int, Any]:
+    """A field of issues that all must exist."""
     found = store.triage.values(issues, field)
     missing = [str(issue) for issue in dict.fromkeys(issues) if issue not in found]
     if missing:

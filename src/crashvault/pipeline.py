@@ -15,7 +15,7 @@ from .errors import StoreError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import normalize
 from .ingest.scrub import ScrubPolicy, policy_from, scrub
-from .logs import log_debug
+from .logs import log_debug, timed
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event
 from .storage import codec
 from .storage.document import trim_caches
@@ -87,8 +87,9 @@ def record_events(
             drafts.append(_Draft(place, prepared))
             if redacted:
                 counts["scrubbed", source, "event"] += redacted
-    for place, receipt in _store(store, drafts, counts, source, now):
-        receipts[place] = receipt
+    with timed("store events", count=len(drafts)):
+        for place, receipt in _store(store, drafts, counts, source, now):
+            receipts[place] = receipt
     return [receipt for receipt in receipts if receipt is not None]
 
 
@@ -124,12 +125,9 @@ def _draft(
     event = normalize(raw, received_at=now, levels=policy.levels, project=project)
     if given or files:
         _attach(store, event, given, files)
-    parts = codec.split(event, encode)
-    redacted = scrub(event, policy.scrub, parts.all)
-    if redacted:
-        parts = codec.split(event, encode)
+    redacted = scrub(event, policy.scrub)
     rank = policy.levels.get(event["level"], policy.levels[DEFAULT_LEVEL])
-    return prepare(event, parts, group(event, policy.rules), rank), redacted
+    return prepare(event, codec.split(event, encode), group(event, policy.rules), rank), redacted
 
 
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:

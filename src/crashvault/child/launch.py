@@ -16,6 +16,8 @@ from .signals import WATCHED
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # exit codes of every shell
 FRONT, BACK = signal.SIGUSR1, signal.SIGUSR2  # what the monitor is asked with
 
+IS_IN_FRONT = -1  # what it reports then, among the statuses of wait
+
 
 class Failure(NamedTuple):
     stage: str  # "chdir" or "exec"
@@ -125,6 +127,7 @@ def _bring_to_front(child: int, slave: int, reports: int) -> None:
     with suppress(OSError):
         os.tcsetpgrp(slave, child)
         os.killpg(child, signal.SIGCONT)
+    os.write(reports, f"{IS_IN_FRONT}\n".encode())
 
 
 def _send_to_back(child: int, slave: int, reports: int) -> None:

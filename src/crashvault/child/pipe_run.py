@@ -17,6 +17,7 @@ from .terminal import has_controlling_terminal
 
 GRACE = 0.5  # seconds that a left-over process may still write after the child ended
 KILL_AFTER = 5.0  # seconds between SIGTERM and SIGKILL on a timeout
+_SETTLE = 0.25  # seconds at most to pass on output before stopping with the child
 TIMED_OUT = 124  # as timeout(1) exits
 
 
@@ -195,12 +196,22 @@ class PipeRun:
     def _child_stopped(self, number: int) -> None:
         """Our job is what the shell knows: it stops with its child, and continues with it."""
         if not self.has_group:
-            self._pause(self.signals.stop_myself(number, whole_group=False))
+            self._pause(number, whole_group=False)
             self._send(signal.SIGCONT)
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, number: int, whole_group: bool) -> float:
+        """Stop ourselves once what the child has written is seen; for how long, in seconds."""
+        self._settle()
+        seconds = self.signals.stop_myself(number, whole_group)
         if self._deadline is not None:
             self._deadline += seconds
+        return seconds
+
+    def _settle(self) -> None:
+        quiet, until = 0, time.monotonic() + _SETTLE
+        while quiet < 2 and time.monotonic() < until:
+            time.sleep(_SETTLE / 50)  # the kernel itself is not immediate with a pseudo-terminal
+            quiet = 0 if any(pump.is_busy for pump in self.pumps) else quiet + 1
 
     def _enforce_deadline(self) -> None:
         now = time.monotonic()

@@ -70,7 +70,12 @@ class Pump(threading.Thread):
         self._remaining = sys.maxsize  # bytes
         self._reserve = max(tail.keep for tail in tails)
         self._flowing = False
+        self._copying = False
         self._can_splice = closes and hasattr(os, "splice") and self._reserve + _BULK < _PIPE_SIZE
+
+    @property
+    def is_busy(self) -> bool:
+        return not self.finished and (_readable_bytes(self.source) > 0 or self._copying)
 
     def run(self) -> None:
         try:
@@ -91,7 +96,9 @@ class Pump(threading.Thread):
         poll.register(self.source, select.POLLIN)
         poll.register(self._stop_signal, select.POLLIN)
         while self._remaining > 0:
+            self._copying = False
             ready = [descriptor for descriptor, _ in poll.poll()]
+            self._copying = True
             if self._stop_signal in ready:
                 poll.unregister(self._stop_signal)
                 self._remaining = _readable_bytes(self.source)

@@ -75,7 +75,8 @@ def open_terminal() -> tuple[Terminal, int, int] | None:
     except OSError:
         return None
     terminal = Terminal(0 if os.isatty(0) else shown[0])
-    terminal.copy_modes(slave)
+    if terminal.is_ours:  # else the modes are those of the shell that edits its next line
+        terminal.copy_modes(slave)
     terminal.copy_size(slave)
     os.set_blocking(master, False)
     return terminal, master, slave

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from .launch import BACK, FRONT, Program, lead_session
+from .launch import BACK, FRONT, IS_IN_FRONT, Program, lead_session
 from .pipe_run import PipeRun, closed
 from .signals import Signals
 from .streams import Pump, pipe
@@ -39,6 +39,7 @@ class TerminalRun(PipeRun):
         self._unread = b""  # of the reports
         self._keys = b""  # typed, not yet taken by the child
         self._reads_keys = True
+        self._takes_keys = self.in_front  # before it is in front, Ctrl-C would miss the child
 
     def close(self) -> None:
         self.terminal.restore()
@@ -74,7 +75,8 @@ class TerminalRun(PipeRun):
 
     def _sources(self) -> list[int]:
         sources = [self._reports] if self.status is None else []
-        wants_keys = self._reads_keys and self.terminal.is_raw and len(self._keys) < _TYPED_AHEAD
+        listens = self._reads_keys and self._takes_keys and self.terminal.is_raw
+        wants_keys = listens and len(self._keys) < _TYPED_AHEAD
         return [*sources, self.terminal.descriptor] if sources and wants_keys else sources
 
     def _sinks(self) -> list[int]:
@@ -95,7 +97,9 @@ class TerminalRun(PipeRun):
         text = os.read(self._reports, 4096)
         *lines, self._unread = (self._unread + text).split(b"\n")
         for line in map(int, lines):
-            if self.pid:
+            if line == IS_IN_FRONT:
+                self._takes_keys = True
+            elif self.pid:
                 self._note(line)
             else:
                 self.pid = line
@@ -142,14 +146,14 @@ class TerminalRun(PipeRun):
             return
         to_front = self.in_front or wants_terminal
         self.terminal.restore()
-        stopped = self.signals.stop_myself(number, whole_group=number != signal.SIGSTOP)
-        self._pause(stopped)
+        stopped = self._pause(number, whole_group=number != signal.SIGSTOP)
         # who cannot be stopped has no shell to bring it back: better wait for input for ever than spin
         self._move(to_front and (self.terminal.is_ours or stopped < _NOT_STOPPED))
 
     def _move(self, to_front: bool) -> None:
         """Give the child the terminal, or not, and let it run on."""
         self.in_front = to_front
+        self._takes_keys = False
         if to_front and self.terminal.is_ours:
             self.terminal.make_raw()
         else:

@@ -40,11 +40,11 @@ def add(context: Context, message: str, stack: str | None, attach: tuple[str, ..
     store = context.store
     level = store.levels.require(given["level"] if given["level"].casefold() != "fatal" else "critical").name
     body = _body(message, {**given, "level": level, "stack": _stack_text(stack)})
-    files = [_stored(store, path) for path in attach]
+    files = [stored_file(store, path) for path in attach]
     project = context.project or "default"
     _check_project(store, project)
     receipt = pipeline.record_events(store, [body], source="cli", project=project, attachments={0: files})[0]
-    _print_receipt(context, receipt)
+    print_receipt(context, receipt)
 
 
 def _body(message: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +57,8 @@ def _body(message: str, given: dict[str, Any]) -> dict[str, Any]:
     body["context"] = dict(key_values(given["data"], "--context"))
     body["fingerprint"] = list(given["fingerprint"])
     body.setdefault("host", os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""))
+    if given["event_id"]:
+        _check_event_id(given["event_id"])
     if given["timestamp"]:
         try:
             body["timestamp"] = to_iso(parse_time(given["timestamp"], now())[0])
@@ -65,6 +67,13 @@ def _body(message: str, given: dict[str, Any]) -> dict[str, Any]:
                 f"{given['timestamp']!r} is not a time", "Use ISO 8601, such as 2026-11-23T18:47:00Z, or 2h for two hours ago"
             ) from None
     return {key: value for key, value in body.items() if value not in (None, "", [], {}) or key == "message"}
+
+
+def _check_event_id(given: str) -> None:
+    """A wrong id would be replaced by a new one, and the event be there twice when it is sent again."""
+    digits = given.replace("-", "")
+    if len(digits) != 32 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+        raise InvalidError(f"{given!r} is not an event id", "Give a UUID: 32 hexadecimal digits, with or without dashes")
 
 
 def _stack_text(given: str | None) -> str | None:
@@ -79,12 +88,21 @@ def _stack_text(given: str | None) -> str | None:
     return given
 
 
-def _stored(store: Any, path: str) -> Any:
+def stored_file(store: Any, path: str, name: str | None = None) -> Any:
+    """Put a file, or standard input for `-`, into the blob store. Raises InvalidError where it is too large."""
     import mimetypes
 
-    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    with open(path, "rb") as file:
-        return store.blobs.put(file, os.path.basename(path), kind)
+    from ..storage.blobs import clean_name
+
+    name = clean_name(name or os.path.basename(path))
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if path == "-":
+        return store.blobs.put(sys.stdin.buffer, name, kind)
+    try:
+        with open(path, "rb") as file:
+            return store.blobs.put(file, name, kind)
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check its permissions") from error
 
 
 def _check_project(store: Any, project: str) -> None:
@@ -93,7 +111,7 @@ def _check_project(store: Any, project: str) -> None:
     check_name(project)
 
 
-def _print_receipt(context: Context, receipt: Any) -> None:
+def print_receipt(context: Context, receipt: Any) -> None:
     from ..console import console
     from ..output.shapes import short_hash
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from ..errors import CrashvaultError, InvalidError
 
 if TYPE_CHECKING:
     from ..storage.store import Store
+
+COMPLETE = "_CRASHVAULT_COMPLETE"  # of the environment, set by a shell that wants a word completed
 
 _SHARED: dict[str, dict[str, Any]] = {
     "home": {"metavar": "DIR", "help": "Vault directory. [default: $CRASHVAULT_HOME or ~/.crashvault]"},
@@ -61,14 +64,20 @@ class Context:
     @property
     def store(self) -> Store:
         if self._store is None:
-            from .. import core, logs
+            from .. import core
+            from ..logs import timed
 
-            home = self.home
-            self._store = core.open_vault(home)
+            self.start_logging()
+            with timed("open the vault", home=self.home):
+                self._store = core.open_vault(self.home)
             if self._store.legacy is not None:
                 _tell_legacy(self._store.legacy)
-            logs.start(core.log_dir(home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
         return self._store
+
+    def start_logging(self) -> None:
+        from .. import core, logs
+
+        logs.start(core.log_dir(self.home), os.environ.get("CRASHVAULT_LOG_LEVEL", "info"), self.debug)
 
     def close(self) -> None:
         if self._store is not None:
@@ -124,6 +133,15 @@ class Command(click.Command):
         self.params += [
             option for option in shared_params(hidden=True) if not taken.intersection(option.opts)
         ]
+        if COMPLETE in os.environ:
+            from ..completion import equip
+
+            equip(self.params)
+
+    def invoke(self, context: click.Context) -> Any:
+        texts = {str(parameter.name) for parameter in self.params if parameter.type is click.STRING}
+        context.params.update({name: _readable(context.params[name]) for name in texts.intersection(context.params)})
+        return super().invoke(context)
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Examples keep their lines."""
@@ -133,12 +151,25 @@ class Command(click.Command):
                 formatter.write(f"{line.rstrip()}\n")
 
 
+def _readable(value: Any) -> Any:
+    """Typed text with bytes that are no UTF-8 replaced, because nothing can store them."""
+    if isinstance(value, tuple):
+        return tuple(map(_readable, value))
+    return value if not isinstance(value, str) or value.isprintable() else re.sub("[\ud800-\udfff]", "\ufffd", value)
+
+
 def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     """`@click.command` with the shared options, the context as first argument, and examples below the help."""
 
     def decorate(function: Callable[..., Any]) -> Command:
         def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
-            return function(context.ensure_object(Context), *args, **values)
+            from ..logs import timed
+
+            ours = context.ensure_object(Context)
+            if ours.debug:
+                ours.start_logging()
+            with timed("command", name=context.command_path):
+                return function(ours, *args, **values)
 
         wrapped = update_wrapper(click.pass_context(run), function)
         epilog = f"Examples:\n{_indented(examples)}" if examples else None
@@ -153,14 +184,23 @@ def _indented(text: str) -> str:
 
 def emit(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(
-        json.dumps(value, indent=2, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
-    )
+    click.echo(_encoded(value, 2))
 
 
 def emit_line(value: Any) -> None:
     """One JSON object of a stream, on a line of its own, at once."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace"))
+    click.echo(_encoded(value, None))
+
+
+def _encoded(value: Any, indent: int | None) -> bytes:
+    """JSON without raw characters that act on a terminal, turn text around or end a line for some readers."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    if not text.isascii() or "\x7f" in text:
+        text = re.sub(_ACTIVE, lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.encode("utf-8", "backslashreplace")
+
+
+_ACTIVE = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 
 
 def joined_query(words: Iterable[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ..output.shapes import event_shape
@@ -17,9 +19,16 @@ def event(context: Context, event_id: str) -> None:
     store = context.store
     found = store.events.get(event_id)
     shape = event_shape(found.event, found.issue_id, found.fingerprint)
+    shape["attachments"] = [*shape["attachments"], *_attached_later(store, found.row, shape["attachments"])]
     if context.json:
         emit(shape)
         return
     from ..output.events import print_event
 
     print_event(shape, {level.name: level for level in store.levels.list()})
+
+
+def _attached_later(store: Any, row: int, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The files that came with `crashvault attach`."""
+    names = {(file.get("name"), file.get("digest")) for file in known}
+    return [file.info() for file in store.attachments.of_event(row) if (file.name, file.digest) not in names]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 from importlib import import_module
 from typing import Any
 
 import click
 
 from .. import __version__
-from .context import shared_params
+from .context import COMPLETE, shared_params
 
 _ABOUT = """A vault for crashes and errors, in one file on your machine.
 
@@ -36,7 +37,7 @@ class VaultGroup(click.Group):
         return cls(
             name="crashvault",
             help=_ABOUT,
-            params=[*shared_params(hidden=False), _version_option()],
+            params=_root_params(),
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
             epilog=_EPILOG,
             no_args_is_help=True,
@@ -45,7 +46,7 @@ class VaultGroup(click.Group):
     def add_lazy_command(self, name: str, *aliases: str) -> None:
         """Register the command that `commands/<name>_cmd.py` defines, under its name and short names."""
         self._modules[name] = f"crashvault.commands.{name.replace('-', '_')}_cmd"
-        self._aliases.update({alias: name for alias in aliases})
+        self._aliases.update(dict.fromkeys(aliases, name))
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted({*self._modules, *super().list_commands(context)})
@@ -62,6 +63,14 @@ class VaultGroup(click.Group):
             return found
         return super().get_command(context, name)
 
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
+        """Complete names of commands without importing them; what each does is the first line of its module."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(context) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, context, incomplete)
+        return [*(CompletionItem(name, help=_about(self._modules.get(name, ""))) for name in names), *options]
+
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -76,9 +85,29 @@ class VaultGroup(click.Group):
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         if self._aliases:
             pairs = ", ".join(f"{short} = {name}" for short, name in sorted(self._aliases.items()))
-            formatter.write(f"\nShort names: {pairs}\n")
+            formatter.write_paragraph()
+            formatter.write_text(f"Short names: {pairs}")
         if self.epilog:
             formatter.write(f"\n{self.epilog}\n")
+
+
+def _about(module: str) -> str:
+    """What a command does, as its module's first line says behind the colon."""
+    path = os.path.join(os.path.dirname(__file__), f"{module.rpartition('.')[2]}.py")
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline().strip().strip('"').partition(": ")[2].rstrip(".")
+    except OSError:  # a plugin's command, or installed without sources
+        return ""
+
+
+def _root_params() -> list[click.Parameter]:
+    found: list[click.Parameter] = [*shared_params(hidden=False), _version_option()]
+    if COMPLETE in os.environ:
+        from ..completion import equip
+
+        equip(found)
+    return found
 
 
 class SubGroup(click.Group):

@@ -62,7 +62,7 @@ def _hidden(context: Context, search: Any, query: tuple[str, ...], level: str | 
     from .reading import narrowed
 
     if not query and not level and not tags and not context.project:
-        return int(search.db.value("SELECT count(*) FROM issues WHERE status <> 'open'"))
+        return int(search.db.value("SELECT count(*) FROM issues WHERE status <> 'open' AND merged_into IS NULL"))
     node, _ = narrowed(context, search, joined_query(query), status="all", level=level, tags=tags)
     return max(0, int(search.find_issues(node, limit=0).total) - total)
 

@@ -13,10 +13,12 @@ from .triage import issues_argument
 @click.confirmation_option(prompt="Delete these issues with all their events?")
 def purge(context: Context, issues: tuple[int, ...]) -> None:
     """Delete issues with all their events, their text in the index and their attachments."""
+    from .. import lifecycle
     from ..clock import now
     from ..console import console, progress
 
     store = context.store
+    lifecycle.require(store, issues)
     total = sum(store.issues.get(issue).count for issue in dict.fromkeys(issues))
     with progress("Deleting events", total) as bar:
         deleted = store.deletion.issues(list(dict.fromkeys(issues)), now(), bar.advance)

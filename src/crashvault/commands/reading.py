@@ -10,8 +10,16 @@ from ..output.shapes import event_shape, issue_shape, listing
 from ..query.tree import Everything, Node, Pattern, Term, all_of, fields_used
 from .context import Context, emit
 
-
 _TAGS_FROM = 5  # events of an issue whose tags are shown
+
+
+def text_or_input(given: str, limit: int = 1 << 20) -> str:
+    """A text argument, where `-` stands for standard input (at most `limit` bytes of it)."""
+    if given != "-":
+        return given
+    import sys
+
+    return sys.stdin.buffer.read(limit).decode("utf-8", "replace").rstrip("\n")
 
 
 def narrowed(

@@ -24,7 +24,6 @@ def show(context: Context, issue: int, full: bool) -> None:
     moment = now()
     store = context.store
     with store.reading():
-        store.issues.get(issue)
         details = _details(store, issue, moment)
         levels = {level.name: level for level in store.levels.list()}
     if context.json:
@@ -37,10 +36,11 @@ def show(context: Context, issue: int, full: bool) -> None:
 
 def _details(store: Any, issue: int, now: int) -> dict[str, Any]:
     """Everything about an issue: its documented shape, and what only this view has."""
+    into = store.issues.get(issue).merged_into
     found = shown_issues(store, [issue], now)[0]
     since = now - now % DAY - (_DAYS - 1) * DAY
     hours = store.issues.hours(issue, since, now)
-    latest = shown_events(store, store.issues.latest_events(issue))
+    latest = shown_events(store, store.issues.latest_events(issue)) if into is None else []
     activity = [entry._asdict() | {"at": to_iso(entry.at)} for entry in store.triage.activity(issue)]
     return {
         **found,
@@ -50,6 +50,9 @@ def _details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "latest_event": latest[0] if latest else None,
         "notes": [entry for entry in activity if entry["kind"] == "comment"],
         "activity": activity,
+        "attachments": [file.info() for file in store.attachments.of_issue(issue)],
+        "merged": [member for member in store.merging.members(issue) if member != issue],
+        "merged_into": None if into is None else store.merging.root(into),
     }
 
 

@@ -70,4 +70,4 @@ def _print(context: Context, store: Any, rows: list[int], levels: dict[str, Any]
         if context.json:
             emit_line(event)
         else:
-            console.print(event_line(event, levels))
+            console.print(event_line(event, levels, console.width if console.is_terminal else None))

@@ -36,12 +36,13 @@ def report(context: Context, issues: Sequence[int], changed: Sequence[int], what
     from ..console import console
 
     if changed:
-        console.print(f"[success]{what}[/success] {_named(changed)}")
+        console.print(f"[success]{what}[/success] {named(changed)}")
     if unchanged:
-        console.print(f"[muted]Unchanged:[/muted] {_named(unchanged)}")
+        console.print(f"[muted]Unchanged:[/muted] {named(unchanged)}")
 
 
-def _named(issues: Sequence[int]) -> str:
+def named(issues: Sequence[int]) -> str:
+    """Issues for people, as markup."""
     return ", ".join(f"[highlight]#{issue}[/highlight]" for issue in issues)
 
 

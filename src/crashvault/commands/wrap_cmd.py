@@ -49,10 +49,10 @@ def wrap(context: Context, argv: Sequence[str], quiet: bool, **options: Any) -> 
     level = _checked_level(context, options["level"])
     result = run_child(argv, shell=options["shell"], timeout=options["timeout"])
     text = result.output.decode("utf-8", "replace")
-    tags = [*options["tags"], *_own_tags(argv, result, options["shell"])]
+    tags = [*options["tags"], *own_tags(argv, result, options["shell"])]
     if _wanted(result, text, tags, pattern, options):
-        body = _body(argv, result, text, tags, {**options, "level": level})
-        _record(context, body, quiet)
+        body = event_body(argv, result, text, tags, {**options, "level": level})
+        record(context, body, quiet)
     return result.exit_code
 
 
@@ -70,7 +70,7 @@ def _checked_level(context: Context, level: str | None) -> str | None:
     return context.store.levels.require("critical" if level.casefold() == "fatal" else level).name
 
 
-def _own_tags(argv: Sequence[str], result: Any, shell: bool) -> list[str]:
+def own_tags(argv: Sequence[str], result: Any, shell: bool) -> list[str]:
     tags = [f"command={_program(argv, shell)}", f"exit_code={result.exit_code}"]
     if result.signal:
         tags.append(f"signal={result.signal}")
@@ -93,7 +93,7 @@ def _wanted(result: Any, text: str, tags: Sequence[str], pattern: re.Pattern[str
     return pattern is None or pattern.search(text) is not None
 
 
-def _body(argv: Sequence[str], result: Any, text: str, tags: list[str], options: dict[str, Any]) -> dict[str, Any]:
+def event_body(argv: Sequence[str], result: Any, text: str, tags: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """The body of the event."""
     from ..console import visible
     from ..ingest.traces import parse_stacktrace
@@ -152,7 +152,7 @@ def _add_trace(body: dict[str, Any], trace: Any, text: str) -> None:
     body["stacktrace"] = text[trace.start : trace.end]
 
 
-def _record(context: Context, body: dict[str, Any], quiet: bool) -> None:
+def record(context: Context, body: dict[str, Any], quiet: bool) -> None:
     """Record the event. Whatever goes wrong here must not change how the command ended."""
     from .. import pipeline
     from ..console import err_console, print_warning

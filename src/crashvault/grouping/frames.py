@@ -7,13 +7,14 @@ judgement is remembered by module, file and function, since the same frames come
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from ..models import Frame
 from . import names
 from .bounded import Memo
+from .patterns import compiled
 from .tables import (
     FRAMEWORKS,
     GUARD,
@@ -60,16 +61,16 @@ def judge(frame: Frame, platform: str | None) -> Judgement:
 def _judge(
     function: str | None, module: str | None, file: str | None, in_app: bool | None, platform: str | None
 ) -> Judgement:
-    name = names.function_name(function, platform, minified=names.is_minified(file))
+    name = names.function_name(function, platform, minified=names.is_minified(file, platform))
     where = names.place(module, file, platform)
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
-    bare = re.split(r"[.:>/#]", name)[-1]
-    owner = re.split(r"[.$:]", where)[-1]
+    bare = compiled(r"[.:>/#]").split(name)[-1]
+    owner = compiled(r"[.$:]").split(where)[-1]
     runtime = _is_runtime(where, name, file, in_app, platform)
     app = in_app is not False and not runtime
     helper = bare.lower() in HELPERS
-    guard = GUARD.match(bare) is not None or owner in GUARD_CLASSES
+    guard = compiled(GUARD).match(bare) is not None or owner in GUARD_CLASSES
     transparent = names.is_transparent(function, platform)
     plain = app and bool(name) and not (helper or guard or transparent)
     return Judgement(where, name, app, runtime, helper, guard, transparent, plain, f"{where} {name}".strip())
@@ -77,32 +78,31 @@ def _judge(
 
 def _state_machine(module: str) -> str:
     """The method that an async state machine was compiled from: `Shop.Cart+<AddAsync>d__5` → `AddAsync`."""
-    match = re.search(r"<(\w+)>d__", module)
+    match = compiled(r"<(\w+)>d__").search(module)
     return match[1] if match else ""
 
 
 def _is_runtime(where: str, name: str, file: str | None, in_app: bool | None, platform: str | None) -> bool:
     spoken = names.language(platform)
     if spoken is names.LANGUAGES["native"]:
-        return NATIVE_IGNORED.match(name) is not None
+        return compiled(NATIVE_IGNORED).match(name) is not None
     if file and file.startswith(("node:", "<frozen ", "<internal:")):
         return True
-    subject = where or name
-    return _begins(subject, RUNTIME.get(spoken.name)) or (
-        in_app is not True and _begins(subject, FRAMEWORKS.get(spoken.name))
-    )
+    return _begins(where or name, (RUNTIME if in_app is True else _FOREIGN).get(spoken.name))
+
+
+_FOREIGN = {language: words | FRAMEWORKS[language] for language, words in RUNTIME.items()}
 
 
 def _begins(subject: str, prefixes: frozenset[str] | None) -> bool:
     """Whether the name, or what stands before one of its separators, is in the table."""
     if not prefixes:
         return False
-    return subject in prefixes or any(
-        subject[: mark.start()] in prefixes for mark in _SEPARATOR.finditer(subject)
-    )
+    marks = compiled(_SEPARATOR).finditer(subject)
+    return subject in prefixes or any(subject[: mark.start()] in prefixes for mark in marks)
 
 
-_SEPARATOR = re.compile(r"[./:$# <>]|(?<=:)")
+_SEPARATOR = r"[./:$# <>]|(?<=:)"
 
 
 def significant_frames(
@@ -111,18 +111,48 @@ def significant_frames(
     """The frames that locate the bug, the one nearest the crash first.
 
     `frames` run from the oldest call to the crash. `error` is the short type of the exception: whether a
-    function named `check…` is passed over depends on it. Frames of the user's own code if there are any,
-    else those that are not of the runtime, else all. Native stacks give the crash state: three frames,
-    others `limit` (default one, and the next named one if the first has no name).
+    function named `check…` is passed over depends on it. Frames of the user's own code if there are any, else
+    those that are not of the runtime, else all. Native stacks give the crash state, three frames; others one,
+    and the next named one if that is an anonymous function. `limit` asks for that many instead.
     """
-    native = names.language(platform) is names.LANGUAGES["native"]
-    wanted = limit or (STATE_FRAMES if native else 1)
-    chosen: list[Frame] = []
-    for _, frame, _ in _walk(frames, platform, error, skip_helpers=not native):
-        chosen.append(frame)
-        if len(chosen) >= wanted:
+    if limit is None:
+        return [candidate.frame for candidate in _chosen(frames, platform, error)]
+    walk = _walk(frames, platform, error, skip_helpers=not _is_native(platform))
+    return [candidate.frame for candidate in islice(walk, limit)]
+
+
+def locate(
+    frames: Sequence[Frame], platform: str | None, error: str | None = None
+) -> tuple[tuple[list[str], Frame | None], bool]:
+    """((texts of the significant frames, the first of them), whether that is the user's own code)."""
+    if error in RECURSION_ERRORS:
+        members, frame = _cycle(frames, platform)
+        if members:
+            return (members, frame), True
+    if frames and not _is_native(platform):
+        crash = judge(frames[-1], platform)
+        if crash.plain:  # The common case needs no walk.
+            return ([crash.text], frames[-1]), True
+    chosen = _chosen(frames, platform, error)
+    if not chosen:
+        return ([], None), False
+    return ([item.judgement.text for item in chosen], chosen[0].frame), chosen[0].judgement.app
+
+
+def _chosen(frames: Sequence[Frame], platform: str | None, error: str | None) -> list[Candidate]:
+    if _is_native(platform):
+        return list(islice(_walk(frames, platform, error, skip_helpers=False), STATE_FRAMES))
+    chosen: list[Candidate] = []
+    for candidate in _walk(frames, platform, error):
+        if not chosen or candidate.judgement.function:
+            chosen.append(candidate)
+        if candidate.judgement.function:
             break
     return chosen
+
+
+def _is_native(platform: str | None) -> bool:
+    return names.language(platform) is names.LANGUAGES["native"]
 
 
 class Candidate(NamedTuple):
@@ -146,26 +176,28 @@ def _walk(
         last = judgement
 
 
-# From the best class of frames to the last resort; a stack is judged by the best class that it has.
-_CLASSES: tuple[Callable[[Frame, Judgement], object], ...] = (
-    lambda frame, judgement: judgement.app and not judgement.transparent,
-    lambda frame, judgement: frame.get("in_app") and not judgement.transparent,
-    lambda frame, judgement: not judgement.runtime and not judgement.transparent,
-    lambda frame, judgement: not judgement.transparent,
-    lambda frame, judgement: True,
+# For a stack without a frame of the user's own code: what to take instead, in order.
+_LAST_RESORTS: tuple[Callable[[Candidate], object], ...] = (
+    lambda item: item.frame.get("in_app") and not item.judgement.transparent,
+    lambda item: not item.judgement.runtime and not item.judgement.transparent,
+    lambda item: not item.judgement.transparent,
+    lambda item: True,
 )
 
 
 def _candidates(frames: Sequence[Frame], platform: str | None) -> Iterator[Candidate]:
-    recent = frames[-MAX_FRAMES:]
-    for accepts in _CLASSES:
-        found = False
-        for distance, frame in enumerate(reversed(recent)):
-            judgement = judge(frame, platform)
-            if accepts(frame, judgement):
-                found = True
-                yield Candidate(distance, frame, judgement)
+    judged: list[Candidate] = []
+    for distance, frame in enumerate(reversed(frames[-MAX_FRAMES:])):
+        candidate = Candidate(distance, frame, judge(frame, platform))
+        judged.append(candidate)
+        if candidate.judgement.app and not candidate.judgement.transparent:
+            yield candidate
+    if any(item.judgement.app and not item.judgement.transparent for item in judged):
+        return
+    for accepts in _LAST_RESORTS:
+        found = [item for item in judged if accepts(item)]
         if found:
+            yield from found
             return
 
 
@@ -198,9 +230,7 @@ def frame_key(frame: Frame, platform: str | None) -> str:
     return judge(frame, platform).text
 
 
-_CYCLE_SHARE = (
-    3  # functions that repeat at least a third as often as the most frequent one belong to the cycle
-)
+_CYCLE_SHARE = 3  # what repeats at least a third as often as the most frequent function belongs to the cycle
 
 
 def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Frame | None]:
@@ -208,6 +238,8 @@ def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Fr
     times: dict[str, int] = {}
     first: dict[str, Frame] = {}
     for _, frame, judgement in _candidates(frames, platform):
+        if not judgement.text:
+            continue
         times[judgement.text] = times.get(judgement.text, 0) + max(1, frame.get("count") or 1)
         first.setdefault(judgement.text, frame)
     most = max(times.values(), default=0)
@@ -215,36 +247,3 @@ def _cycle(frames: Sequence[Frame], platform: str | None) -> tuple[list[str], Fr
         return [], None
     members = sorted(text for text, count in times.items() if count * _CYCLE_SHARE >= most)[:STATE_FRAMES]
     return members, first[members[0]]
-
-
-def locate(
-    frames: Sequence[Frame], platform: str | None, error: str | None = None
-) -> tuple[tuple[list[str], Frame | None], bool]:
-    """((texts for the key, the frame nearest the crash), whether that is the user's own code).
-
-    The texts are those of `significant_frames`; for a function without a name the next named frame is added.
-    """
-    native = names.language(platform) is names.LANGUAGES["native"]
-    if error in RECURSION_ERRORS:
-        members, frame = _cycle(frames, platform)
-        if members:
-            return (members, frame), True
-    if not native:
-        crash = judge(frames[-1], platform)
-        if crash.plain:  # The common case needs no walk.
-            return ([crash.text], frames[-1]), True
-    wanted = STATE_FRAMES if native else 1
-    texts: list[str] = []
-    first: Frame | None = None
-    own = named = False
-    for _, frame, judgement in _walk(frames, platform, error, skip_helpers=not native):
-        if len(texts) >= wanted and (native or named):
-            break
-        if first is None:
-            first, own, named = frame, judgement.app, bool(judgement.function)
-        elif len(texts) >= wanted and not judgement.function:
-            continue
-        texts.append(judgement.text)
-        if len(texts) >= wanted and (native or named or len(texts) > wanted):
-            break
-    return (texts, first), own

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .bounded import Memo
+from .patterns import compiled
 from .tables import NAMING_TYPES, SILENT_TYPES, TECHNICAL_WORDS, VALUE_TYPES
 
 HEADLINE = 1000  # characters of the line that a key is made of
@@ -54,9 +55,11 @@ _UNITS_OF_TIME = (
 )
 _UNITS_OF_SIZE = "[kKMGTP]i?[bB]|[bB]ytes?|B|[kKMG]bps|[kKmMgG]egabytes|octets?"
 _EDGE = r"(?![\w<])"
+_CLOSED = r"(?=[\s(),;|{}\]>]|[.:!?]*+(?:[\s,;)]|\Z))"  # after a closing quote: no part of a value
 _OPEN = r"(?<![\w>\\])"
 _BARE = r"[^\s\"'`<>{}\[\](),;|]"  # what a chunk is made of
 _ENDS = r"(?![.:]?[^\s.:,;!?|(){}\[\]\"'])(?!<)"  # after a bare number: nothing that makes it a part of more
+_LIST = r"\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\]"
 _QUOTED = r"(?:'\[[^\[\]\n]*+\]'|'[^'\n]*+'|\"[^\"\n]*+\")"
 
 # Alternatives with a common beginning stand together behind one look at it, so that most positions cost
@@ -74,14 +77,15 @@ _TOKEN_SOURCE = (
     rf"|(?P<percent>[-+]?\d++(?:\.\d++)? ?%{_EDGE})"
     rf"|(?P<int>[-+]?\d++{_ENDS}))"
     rf"|(?P<placeholder><(?:{'|'.join(PLACEHOLDERS)})>)"
-    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ :]))(?:[ :](?![>\s]))[^<>\n]*+>)"
-    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_EDGE}|‘[^’\n]*+’{_EDGE}|“[^”\n]*+”{_EDGE})"
-    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_EDGE})"
-    r"|(?P<list>\[[A-Za-z_][\w.\-]*+(?:, ?[\w.\-]++)++\])"
+    r"|(?P<repr><(?:[\w.]*+(?<=[A-Z_a-z])(?=[ \t:]))[ \t:][^<>\n]*+>)"
+    rf"|(?P<quoted>(?=[\"'bBuUrRfF]){_OPEN}[bBuUrRfF]{{0,2}}{_QUOTED}{_CLOSED})"
+    rf"|(?P<ticked>`(?<![\w>\\]`)[^`'\n]*+[`']{_CLOSED})"
+    rf"|(?P<list>{_LIST})"
     r"|(?=[A-Za-z_])(?:"
     r"(?P<url>(?<![\w<>])[A-Za-z][A-Za-z0-9+.\-]{1,15}+://[^\s\"'<>`]++(?!<))"
     r"|(?P<pair>(?<![\w>.\-])[A-Za-z_][\w.\-]{0,63}+=(?!=)"
-    rf"(?:'[^'\n]*+'{_EDGE}|\"[^\"\n]*+\"{_EDGE}|<\w++>{_EDGE}|[^\s\"'`<>{{}}\[\](),;|&=]++(?![<=\"'`]))))"
+    rf"(?:'[^'\n]*+'{_CLOSED}|\"[^\"\n]*+\"{_CLOSED}|<(?:value|dict)>{_CLOSED}|{_LIST}"
+    r"|[^\s\"'`<>{}\[\](),;|&]++(?!<))))"
     rf"|(?P<chunk>(?<![<>]){_BARE}++(?!<))"
     rf"|(?P<fragment>{_BARE}++)"
 )
@@ -108,8 +112,7 @@ _CHUNK_SOURCE = (
     r"|(?P<blob>eyJ[\w\-]{8,}+(?:\.[\w\-]*+){1,4}|[A-Za-z0-9+/]{20,}+={1,2})"
 )
 
-_compiled: dict[str, re.Pattern[str]] = {}
-_SUSPECT = re.compile(r"[0-9\"'`@/\\<{\[=.\u2018\u201c]")
+_SUSPECT = re.compile(r"[0-9\"'`@/\\<{\[=.]")
 _memo: Memo[tuple[str, bool], str] = Memo(2048)
 
 
@@ -119,7 +122,7 @@ def parameterize(text: str, keep_names: bool = False) -> str:
     `text` is any text. With `keep_names` a quoted word that looks like an
     identifier stays (see `keeps_names`). Applying it to its own result changes nothing. Never raises.
     """
-    if _SUSPECT.search(text) is None:
+    if _SUSPECT.search(text) is None and (text.isascii() or not _has_curly_quotes(text)):
         return text
     key = (text, keep_names)
     found = _memo.get(key)
@@ -131,33 +134,47 @@ def parameterize(text: str, keep_names: bool = False) -> str:
 
 
 def _template(text: str, keep_names: bool) -> str:
+    out = _pass(text, keep_names)
+    for _ in range(_MORE_PASSES):
+        # A quote that found no partner may find one after its neighbours became placeholders.
+        if out == text or compiled("[\"'`]").search(out) is None:
+            break
+        text, out = out, _pass(out, keep_names)
+    return out
+
+
+_MORE_PASSES = 4
+_CURLY = str.maketrans("‘’“”", "''\"\"")
+
+
+def _has_curly_quotes(text: str) -> bool:
+    return "‘" in text or "“" in text
+
+
+def _pass(text: str, keep_names: bool) -> str:
+    if not text.isascii() and _has_curly_quotes(text):
+        straight = text.translate(_CURLY)
+        out = _pass(straight, keep_names)
+        return text if out == straight else out
     out = _collapse_payloads(text) if "{" in text else text
-    out = _regex("token", _TOKEN_SOURCE).sub(_replace_but_names if keep_names else _replace, out)
+    out = compiled(_TOKEN_SOURCE).sub(_replace_but_names if keep_names else _replace, out)
     if out == text:
         return text
     if "  " in out or "\t" in out:
-        out = _regex("blanks", r"[ \t]++").sub(" ", out)
+        out = compiled(r"[ \t]++").sub(" ", out)
     if "<time>" in out:
-        out = _regex("verbal_date", _VERBAL_DATE_SOURCE).sub("<date>", out)
+        out = compiled(_VERBAL_DATE_SOURCE).sub("<date>", out)
     if ">, <" in out or "> <" in out or ">,<" in out:
-        out = _regex("enumeration", _ENUMERATION_SOURCE).sub(r"\1", out)
+        out = compiled(_ENUMERATION_SOURCE).sub(r"\1", out)
     return out
 
 
 _ENUMERATION_SOURCE = r"(<[a-z]++>)(?:(?:, ?| )\1)++"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _VERBAL_DATE_SOURCE = (
-    rf"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}},? )?(?:<int> {_MONTH}|\b{_MONTH} <int>)(?:,? <int>)?,?"
-    r" <time>(?: (?:[+-]?<int>|UTC|GMT|[A-Z]{2,4}T))?(?: <int>)?"
+    rf"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}},? )?(?:<int> {_MONTH}|\b{_MONTH} <int>)"
+    r"(?:,? <int>)?,? <time>(?: (?:[+-]?<int>|UTC|GMT|[A-Z]{2,4}T))?(?: <int>)?"
 )
-
-
-def _regex(name: str, source: str) -> re.Pattern[str]:
-    # Compiled when first needed: a message without anything suspicious never pays for it.
-    pattern = _compiled.get(name)
-    if pattern is None:
-        pattern = _compiled[name] = re.compile(source)
-    return pattern
 
 
 def _replace(match: re.Match[str]) -> str:
@@ -178,13 +195,13 @@ def _replace_but_names(match: re.Match[str]) -> str:
 
 def _is_name(quoted: str) -> bool:
     """Whether what is quoted reads like code: `foo`, `foo.bar`, `Foo::bar()`, `String.length()`."""
-    return _regex("name", r"\W?[A-Za-z_$][\w.:$\-/]*+(?:\([^()]*+\))?\W").fullmatch(quoted) is not None
+    return compiled(r"\W?[A-Za-z_$][\w.:$\-/]*+(?:\([^()]*+\))?\W").fullmatch(quoted) is not None
 
 
 def _rewrite_quoted(token: str) -> str:
     """A quoted value is data; of a quoted HTTP request the method is not."""
-    request = _regex("request", r"[\"'](GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S.*+").fullmatch(token)
-    return f"{request[1]} <path>" if request else "<str>"
+    request = compiled(r"[\"'](GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S.*+").fullmatch(token)
+    return f'"{request[1]} <path>"' if request else "<str>"
 
 
 def _rewrite_ticked(token: str) -> str:
@@ -193,11 +210,11 @@ def _rewrite_ticked(token: str) -> str:
 
 def _rewrite_repr(token: str) -> str:
     """`<Foo object at 0x7f…>` and `<User: bob>` keep their class; `<class 'int'>` keeps what it names."""
-    name = token[1:].split(" ", 1)[0].split(":", 1)[0]
-    if name in ("class", "function", "module"):
-        named = token[len(name) + 2 : -1].split(" ", 1)[0].strip("'\"")
-        return f"<{name} {_rewrite_fragment(named)}>" if named else token
-    return f"<{_rewrite_fragment(name)}>" if name.isidentifier() or "." in name else token
+    name = token[1:-1].split(None, 1)[0].partition(":")[0]
+    if name in ("class", "module", "function"):
+        named = compiled(r"<\w++ ['\"]?+[\w.]*+['\"]?+").match(token)
+        return f"{_rewrite_fragment(named[0])}>" if named else token
+    return f"<{_rewrite_fragment(name)}>"
 
 
 def _rewrite_url(token: str) -> str:
@@ -210,16 +227,14 @@ def _rewrite_pair(token: str) -> str:
 
 
 def _rewrite_chunk(token: str) -> str:
-    if _regex("special", r"[\d@/\\.]").search(token) is None:
+    if compiled(r"[\d@/\\.]").search(token) is None:
         return token
     core = token.rstrip(".:!?")
-    if core.lower() in TECHNICAL_WORDS:
-        return token
-    match = _regex("chunk", _CHUNK_SOURCE).fullmatch(core)
+    match = None if core.lower() in TECHNICAL_WORDS else compiled(_CHUNK_SOURCE).fullmatch(core)
     if match is not None:
         return f"<{match.lastgroup}>{token[len(core) :]}"
     label, colon, rest = core.partition(":")
-    match = _regex("chunk", _CHUNK_SOURCE).fullmatch(rest) if colon and rest else None
+    match = compiled(_CHUNK_SOURCE).fullmatch(rest) if colon and rest else None
     if match is None:
         return _rewrite_fragment(token)
     return f"{_rewrite_fragment(label)}:<{match.lastgroup}>{token[len(core) :]}"
@@ -227,21 +242,19 @@ def _rewrite_chunk(token: str) -> str:
 
 def _rewrite_fragment(token: str) -> str:
     """Digits inside of a longer name: `Thread-12`, `blk_-16089`, `node17.example`, `a1b2c3d4e5`."""
-    if _regex("digit", r"\d").search(token) is None:
+    if compiled(r"\d").search(token) is None or token.rstrip(".:!?=").lower() in TECHNICAL_WORDS:
         return token
-    return _regex("digits", r"(?:(?<=[_:=#])-)?[^\W_]*+").sub(_rewrite_word, token)
+    return compiled(r"(?:(?<=[_:=#])-)?[^\W_]*+").sub(_rewrite_word, token)
 
 
 def _rewrite_word(match: re.Match[str]) -> str:
     word = match[0]
     if word.isalpha() or not word or word.lower() in TECHNICAL_WORDS:
         return word
-    if len(word) >= 7 and _regex("hash", r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]+").fullmatch(word):
+    if len(word) >= 7 and compiled(r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]+").fullmatch(word):
         return "<hex>"
-    runs = _regex("runs", r"-?\d++")
-    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or _regex("short", r"[^\W\d]{1,2}\d++").fullmatch(
-        word
-    ):
+    runs = compiled(r"-?\d++")
+    if (len(word) >= 8 and len(runs.findall(word)) >= 3) or compiled(r"[^\W\d]{1,2}\d++").fullmatch(word):
         return "<id>"
     return runs.sub("<int>", word)
 
@@ -273,7 +286,7 @@ def _collapse_payloads(text: str) -> str:
     out: list[str] = []
     position = 0
     for start, end in spans:
-        if _regex("data", r"[:=,\"']").search(text, start, end):
+        if compiled(r"[:=,\"']").search(text, start, end):
             out += (text[position:start], "<dict>")
             position = end
     return "".join(out) + text[position:]
@@ -283,7 +296,7 @@ def _brace_spans(text: str) -> tuple[list[tuple[int, int]], list[int]]:
     """Outermost balanced spans (start, end), in order, and the braces that are never closed."""
     opened: list[int] = []
     spans: list[tuple[int, int]] = []
-    for match in _regex("braces", r"(?<![\"'])[{}]|[{}](?![\"'])").finditer(text):
+    for match in compiled(r"[{}]").finditer(text):
         if match[0] == "{":
             opened.append(match.start())
         elif opened:
@@ -359,13 +372,16 @@ def _is_about_json(type_: str, value: str) -> bool:
     return type_ == "SyntaxError" and "JSON" in value[:HEADLINE]
 
 
+_ANY_PLACEHOLDER = f"<(?:{'|'.join(PLACEHOLDERS)})>"
+
+
 def template_key(template: str) -> str:
     """A template with all placeholders alike, and a run of them as one: an enumeration may be of any
     length."""
     if "<" not in template:
         return template
-    key = _regex("any_placeholder", rf"<(?:{'|'.join(PLACEHOLDERS)})>").sub("<*>", template)
-    return _regex("any_run", r"((?<![\w\-])[\w\-]{0,40}<\*>)(?:(?:, ?| )\1)++").sub(r"\1", key)
+    key = compiled(_ANY_PLACEHOLDER).sub("<*>", template)
+    return compiled(r"((?<![\w\-])[\w\-]{0,40}<\*>)(?:(?:, ?| )\1)++").sub(r"\1", key)
 
 
 def message_template(message: str) -> Template:

@@ -6,8 +6,9 @@ One table for each language: patterns with their replacement, applied in order. 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
+
+from .patterns import compiled
 
 Replacement = tuple[str, str]
 
@@ -67,7 +68,7 @@ LANGUAGES: dict[str, Language] = {
         functions=(
             (r"^.*\[as ([^\]]++)\].*$", r"\1"),
             (r"^(?:async|new|get|set|static|bound|await)\s++(?=\S)", ""),
-            (r"^async\s+|/<.*$|\$\d+$", ""),
+            (r"/<.*$|\$\d+$| \(index \d+\)$", ""),
             (r"^.*<anonymous>$", ""),
         ),
         place="file",
@@ -147,14 +148,9 @@ _ALIASES = {
 for _name, _others in _ALIASES.items():
     LANGUAGES.update(dict.fromkeys(_others, LANGUAGES[_name]))
 
-_compiled: dict[str, re.Pattern[str]] = {}
-
 
 def _sub(pattern: str, replacement: str, text: str) -> str:
-    compiled = _compiled.get(pattern)
-    if compiled is None:
-        compiled = _compiled[pattern] = re.compile(pattern)
-    return compiled.sub(replacement, text, count=8)
+    return compiled(pattern).sub(replacement, text, count=8)
 
 
 def language(platform: str | None) -> Language:
@@ -195,17 +191,16 @@ def native_function(name: str) -> str:
     )
     if name[:2] in ("-[", "+["):
         return name
-    operator = ""
-    head, found, tail = name.partition("operator")
-    if found and not tail[:1].isidentifier():
-        symbol = re.match(r"\(\)|[^\w\s(]+|\s?[\w:]+", tail)
-        operator = f"operator{symbol[0].strip() if symbol else ''}"
-        name = head
-    name = _without_brackets(name).strip()
-    words = name.split()
-    plain = words[-1] if words and not operator else name.rpartition(" ")[2]
+    operator = compiled(_OPERATOR).search(name)
+    head = _without_brackets(name[: operator.start()] if operator else name)
+    plain = head.rpartition(" ")[2] if operator else (head.split() or [""])[-1].rstrip(":")
     plain = "" if plain in _ANONYMOUS or plain.startswith("0x") else plain.strip("*&")
-    return plain + operator
+    return f"{plain}{operator[0].replace(' ', '')}" if operator else plain
+
+
+_OPERATOR = (
+    r"(?<![\w~])operator(?:\s*(?:\(\)|\[\]|<=>|<<?=?|[^\w\s(<\[]++)|\s(?:new|delete)(?:\[\])?|\s[\w:]++)"
+)
 
 
 def _without_brackets(name: str) -> str:
@@ -213,7 +208,7 @@ def _without_brackets(name: str) -> str:
     name part)."""
     out = []
     depth = 0
-    for piece in re.split(r"([<>()])", name):
+    for piece in compiled(r"([<>()])").split(name):
         if piece == "<":
             depth += 1
         elif piece == ">":
@@ -222,60 +217,64 @@ def _without_brackets(name: str) -> str:
             break
         elif depth == 0 and piece != ")":
             out.append(piece)
-    return "".join(out).partition("{lambda")[0].rstrip(":") if out else ""
+    return "".join(out).partition("{lambda")[0]
 
 
 # Where a project or a library begins inside of an absolute path; what stands before differs between machines.
-_ROOT = re.compile(
-    r"^.*/(?:site-packages|dist-packages|node_modules|bower_components|pkg/mod|src/main/(?:java|kotlin|scala)|src/test/(?:java|kotlin)"
-    r"|\.cargo/registry/src/[^/]++|rustc/[0-9a-f]{8,}+|gems/[^/]++/gems|vendor/bundle/[^/]++/[^/]++/gems|python3?\.\d++|src)/"
+_LIBRARY = (
+    r"^.*/(?:site-packages|dist-packages|node_modules|bower_components|pkg/mod|\.cargo/registry/src/[^/]++"
+    r"|rustc/[0-9a-f]{8,}+|gems/[^/]++/gems|vendor/bundle/[^/]++/[^/]++/gems|bundle/gems|python3?\.\d++)/"
 )
-_HOME = re.compile(
+_SOURCES = r"^(?:/usr/src/app/|.*?/src/(?:(?:main|test)/(?:java|kotlin|scala)/)?)"
+_HOME = (
     r"^(?:/(?:home|Users|users)/[^/]++/|/(?:builds|github|tmp|private/tmp)/[^/]++/|/home/runner/work/[^/]++/|/(?:usr/src/app|var/www/html|var/www|var/task"
-    r"|usr/local/lib|usr/local|usr/lib|usr|srv|opt|app|code|workspace|work|data|root|mnt/[^/]++)/|/)"
+    r"|usr/local/lib|usr/local|usr/lib|usr|srv|opt|app|code|workspace|data|root|mnt/[^/]++)/|/)"
 )
-_ADDRESS = re.compile(
-    r"^(?:webpack(?:-internal)?:/{2,3}(?:\([^()/]*+\)/|[\w.@-]++/(?=\./|src/))?|[a-z][a-z+.-]*+://[^/]*+/|app:/*|file:/+|node:|[A-Za-z]:(?=/))"
-)
-_NOISE = re.compile(
+_ADDRESS = r"^(?:webpack(?:-internal)?:/{2,3}(?:\([^()/]*+\)/|[\w.@-]++/(?=\./|src/))?|[a-z][a-z+.-]*+://[^/]*+/|app:/*|file:/+|node:|[A-Za-z]:(?=/))"
+_NOISE = (
     r"@v?\d[\w.+-]*+|[-.~]v?\d++(?:\.\d++)++(?:[-.]?(?:rc|beta|alpha|dev|SNAPSHOT|RELEASE|Final)[\w.]*+)?"
     r"|[-._~](?=[a-z]*\d)(?=\d*[a-z])[0-9a-fA-F]{6,40}(?=[-._/]|$)|(?<=/)(?:[0-9a-f]{7,40}|\d{4,}|tmp\w{8})(?=/)"
 )
-_HASHED = re.compile(r"[-._~](?=[a-z]*\d)[0-9a-f]{6,40}\.|\.min\.|(?:^|/)(?:bundle|chunk|vendors?)[-.~]")
-_EXTENSION = re.compile(r"(?:\.(?:chunk|bundle|min|prod|development|esm|cjs|umd))*\.[A-Za-z]\w{0,5}$")
+_HASHED = r"[-._~](?=[a-z]*\d)[0-9a-f]{6,40}\.|\.min\.|(?:^|/)(?:bundle|chunk|vendors?)[-.~]"
+_EXTENSION = r"(?:\.(?:chunk|bundle|min|prod|development|esm|cjs|umd))*\.[A-Za-z]\w{0,5}$"
 
 
 def file_name(file: str | None) -> str:
-    """A file's place inside of its project, without host, installation prefix, versions, hashes and
-    extension.
+    """A file's place inside of its project, without host, installation prefix, versions, hashes, extension.
 
     `/home/ann/shop/orders/api.py`, `C:\\shop\\orders\\api.py` and `orders/api.py` all become `orders/api`.
     """
     path = (file or "").strip()[:1000].replace("\\", "/").partition("?")[0].partition("#")[0]
-    address = _ADDRESS.match(path)
+    if path.startswith("node:"):
+        return path
+    address = compiled(_ADDRESS).match(path)
     if address:
-        path = "/" + path[address.end() :].lstrip("/") if address[0][-2:] != "//" else path[address.end() :]
+        rooted = address[0].endswith("//") or address[0].startswith("app:")
+        path = path[address.end() :] if rooted else f"/{path[address.end() :].lstrip('/')}"
     return _without_noise(_inside_project(path))
 
 
 def _inside_project(path: str) -> str:
-    root = _ROOT.match("/" + path.lstrip("./") if not path.startswith("/") else path)
-    if root:
-        start = root.end() if path.startswith("/") else root.end() - 1 + len(path) - len(path.lstrip("./"))
-        return path[start:]
-    if not path.startswith("/"):
-        return path.removeprefix("./")
-    return "/".join(_HOME.sub("", path).split("/")[-2:])
+    absolute = path.startswith("/")
+    rooted = path if absolute else f"/{path.removeprefix('./')}"
+    start = compiled(_LIBRARY).match(rooted) or compiled(_SOURCES).match(rooted)
+    if start:
+        return rooted[start.end() :]
+    return "/".join(compiled(_HOME).sub("", path).split("/")[-2:]) if absolute else rooted[1:]
 
 
 def _without_noise(path: str) -> str:
-    path = _NOISE.sub("", f"/{path}").replace("//", "/").strip("/")
-    return _EXTENSION.sub("", path) or path
+    path = compiled(_NOISE).sub("", f"/{path}").replace("//", "/").strip("/")
+    return compiled(_EXTENSION).sub("", path) or path
 
 
-def is_minified(file: str | None) -> bool:
+def is_minified(file: str | None, platform: str | None = "javascript") -> bool:
     """Whether a script's file name looks like a bundler's output, whose function names mean nothing."""
-    return bool(file) and _HASHED.search(file or "") is not None
+    return (
+        bool(file)
+        and language(platform).name == "javascript"
+        and compiled(_HASHED).search(file or "") is not None
+    )
 
 
 def module_name(module: str, platform: str | None) -> str:
@@ -298,7 +297,7 @@ def place(module: str | None, file: str | None, platform: str | None) -> str:
     return where or (module or "")
 
 
-_GENERIC_SUFFIX = re.compile(r"<.*$|`\d+.*$|\[.*$")
+_GENERIC_SUFFIX = r"<.*$|`\d+.*$|\[.*$"
 
 
 def type_name(type_: str | None) -> str:
@@ -307,7 +306,7 @@ def type_name(type_: str | None) -> str:
     name = (type_ or "").strip()[:300].lstrip("*&")
     if not name or " " in name:
         return name
-    name = _GENERIC_SUFFIX.sub("", name) or name
+    name = compiled(_GENERIC_SUFFIX).sub("", name) or name
     for separator in (".", "::", "\\", "/", "$", "+"):
         name = name.rstrip(separator).rpartition(separator)[2]
     return name

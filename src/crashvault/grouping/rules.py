@@ -226,7 +226,7 @@ def _text(where: str, key: str, value: Any) -> str:
 def _flag(where: str, key: str, value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
-    raise InvalidError(f"{where}: `{key}` must be true or false", "")
+    raise InvalidError(f"{where}: `{key}` must be true or false", "Without quotes, as in JSON.")
 
 
 # ------------------------------------------------------------------ applying

@@ -8,18 +8,23 @@ hashes that are stored must stay computable.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from hashlib import sha1
 from typing import NamedTuple
 
+from ..digests import sha1
 from ..models import Event, ExceptionInfo, Frame, Grouping
 from . import frames as stack
 from . import message, names
 from . import rules as user_rules
 from .bounded import Memo
+from .patterns import compiled
 from .rules import NO_RULES, Rules
 from .title import culprit_of, title_of
+
+try:
+    from _sha1 import sha1  # type: ignore[import-not-found]  # hashlib loads OpenSSL: 2 ms of every short command
+except ImportError:
+    from hashlib import sha1
 
 ALGORITHM = "v1"
 MAX_CHAIN = 50  # exceptions of a chain or group that are looked at
@@ -156,18 +161,18 @@ def _reason(outer: bool, chained: bool, has_message: bool) -> str:
 
 
 # What a signal or a sanitizer reports as its value is addresses and sizes, unless an assertion speaks.
-_CRASH = re.compile(
+_CRASH = (
     r"SIG[A-Z]{2,6}|EXC_[A-Z_]+|EXCEPTION_[A-Z_]+|[a-z]+(?:-[a-z]+)+|0x[0-9a-f]+|SEGV|ABRT"
     r"|Fatal Error|Segmentation fault|.*Sanitizer.*"
 )
-_SPOKEN = re.compile(r"assert|check failed|terminate|what\(\)|panic|exception|runtime error", re.IGNORECASE)
+_SPOKEN = r"(?i)assert|check failed|terminate|what\(\)|panic|exception|runtime error"
 
 
 def _is_crash_report(type_: str, value: str, platform: str | None) -> bool:
     return (
         names.language(platform) is names.LANGUAGES["native"]
-        and _CRASH.fullmatch(type_) is not None
-        and _SPOKEN.search(value[:300]) is None
+        and compiled(_CRASH).fullmatch(type_) is not None
+        and compiled(_SPOKEN).search(value[:300]) is None
     )
 
 
@@ -264,7 +269,7 @@ def _message_key(event: Event) -> Key:
 
 # ------------------------------------------------------------------ fingerprints
 
-_VARIABLE = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
+_VARIABLE = r"\{\{\s*([\w.\-]+)\s*\}\}"
 _VARIABLES = frozenset(
     (
         "type",
@@ -295,7 +300,7 @@ def _only_default(fingerprint: list[str]) -> bool:
 
 
 def _is_default(part: str) -> bool:
-    match = _VARIABLE.fullmatch(part.strip())
+    match = compiled(_VARIABLE).fullmatch(part.strip())
     return match is not None and match[1] == "default"
 
 
@@ -312,7 +317,7 @@ def _custom_key(fingerprint: list[str], event: Event, computed: Key, what: str, 
 def _expand(part: str, event: Event, computed: Key) -> str:
     if "{{" not in part:
         return part
-    return _VARIABLE.sub(lambda match: _variable(match[1], match[0], event, computed), part)
+    return compiled(_VARIABLE).sub(lambda match: _variable(match[1], match[0], event, computed), part)
 
 
 def _variable(name: str, raw: str, event: Event, computed: Key) -> str:

@@ -6,8 +6,6 @@ keys of events to come, as any change of an algorithm does.
 
 from __future__ import annotations
 
-import re
-
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -95,7 +93,7 @@ HELPERS = _words(
 
 # Functions that check for their caller: a deliberate error from them is the caller's. One that the
 # interpreter itself raises (NATURAL_ERRORS) is their own bug.
-GUARD = re.compile(r"_*(?i:assert|check|require|ensure|verify|must|expect|throw_?if)(?=$|_|[A-Z0-9])")
+GUARD = r"_*(?i:assert|check|require|ensure|verify|must|expect|throw_?if)(?=$|_|[A-Z0-9])"
 
 # Classes whose methods check for their caller, whatever their names.
 GUARD_CLASSES = _words(
@@ -193,7 +191,7 @@ FRAMEWORKS = {
 }
 
 # Native frames that crashes of a kind have on top: sanitizers, abort, allocation, string copies, unwinding.
-NATIVE_IGNORED = re.compile(
+NATIVE_IGNORED = (
     r"_*(?:asan|msan|tsan|ubsan|lsan|hwasan|sanitizer|interceptor|interception|libc|pthread|GI|assert|stack_chk"
     r"|fortify|cxa|gnu_cxx|dl|rust|real)_"
     r"|_+(?:libc_message|malloc_assert|terminate|assert|start|asan|msan|ubsan|lsan|tsan|hwasan|sanitizer)"

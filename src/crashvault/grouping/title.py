@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from ..models import Event, Frame
 from . import names
+from .patterns import compiled
 
 MAX_TITLE = 200  # characters
-MAX_CULPRIT = 200
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+"
 
 
 def title_of(event: Event) -> str:
@@ -40,7 +38,7 @@ def culprit_of(event: Event, frame: Frame | None) -> str:
 def _short(file: str) -> str:
     """The path inside of its project, with its extension."""
     stem = names.file_name(file)
-    name = re.split(r"[/\\]", file)[-1].partition("?")[0]
+    name = file.replace("\\", "/").rpartition("/")[2].partition("?")[0]
     folder = stem.rpartition("/")[0]
     return f"{folder}/{name}" if folder else name
 
@@ -52,6 +50,6 @@ def _first_line(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    if _CONTROL.search(text):
-        text = _CONTROL.sub(" ", text).strip()
+    if not text.isprintable():
+        text = compiled(_CONTROL).sub(" ", text).strip()
     return text if len(text) <= MAX_TITLE else f"{text[: MAX_TITLE - 1]}…"

@@ -41,7 +41,7 @@ _LEVEL_WORDS: dict[str, str] = {
 PLATFORMS = frozenset(
     ("python", "javascript", "java", "go", "rust", "ruby", "php", "csharp", "native", "elixir", "other")
 )
-_PLATFORM_WORDS: dict[str, str] = {
+PLATFORM_WORDS: dict[str, str] = {
     "node": "javascript", "nodejs": "javascript", "typescript": "javascript", "js": "javascript",
     "deno": "javascript", "bun": "javascript", "browser": "javascript", "py": "python", "kotlin": "java",
     "scala": "java", "groovy": "java", "jvm": "java", "android": "java", "golang": "go", "dotnet": "csharp",
@@ -171,6 +171,8 @@ def message(value: Any, field: str, notes: Notes) -> str | None:
 
 def tags(value: Any, field: str, notes: Notes) -> list[str] | None:
     """Words and `key=value` pairs from a mapping, a list of texts, pairs or {key, value}, or "a,b"."""
+    if type(value) is dict and _are_plain_tags(value, notes):
+        return [f"{key}={worth}" for key, worth in value.items()]
     if isinstance(value, str):
         value = value.split(",")
     if isinstance(value, dict):
@@ -185,6 +187,18 @@ def tags(value: Any, field: str, notes: Notes) -> list[str] | None:
         del items[notes.limits.tags :]
     found = (_tag(item, f"{field}.{index}", notes) for index, item in enumerate(items))
     return list(dict.fromkeys(tag for tag in found if tag))
+
+
+def _are_plain_tags(pairs: dict[str, str], notes: Notes) -> bool:
+    if len(pairs) > notes.limits.tags or not are_short_texts(pairs, notes):
+        return False
+    text = f"{''.join(pairs)}{''.join(pairs.values())}"
+    return (
+        len(text) <= notes.limits.tag
+        and text.isprintable()
+        and " " not in text
+        and not any("=" in key for key in pairs)
+    )
 
 
 def _tag(item: Any, field: str, notes: Notes) -> str | None:
@@ -244,7 +258,7 @@ def platform(value: Any, field: str, notes: Notes) -> str | None:
     if value == "":
         return None
     word = value.strip().lower() if isinstance(value, str) else ""
-    word = _PLATFORM_WORDS.get(word, word)
+    word = PLATFORM_WORDS.get(word, word)
     if word in PLATFORMS:
         return word
     notes.add(field, "unknown_platform", value if isinstance(value, str) else type(value).__name__)
@@ -259,7 +273,7 @@ def modules(value: Any, field: str, notes: Notes) -> dict[str, str] | None:
     if (most := notes.limits.modules) < len(value):
         notes.add(field, "too_many", f"{len(value)} modules")
         value = dict(list(value.items())[:most])
-    if _are_short_texts(value, notes):
+    if are_short_texts(value, notes):
         return value
     kept: dict[str, str] = {}
     for key, version in value.items():
@@ -269,18 +283,24 @@ def modules(value: Any, field: str, notes: Notes) -> dict[str, str] | None:
     return kept
 
 
-def _are_short_texts(pairs: dict[str, str], notes: Notes) -> bool:
+def are_short_texts(pairs: dict[str, str], notes: Notes) -> bool:
+    """Whether names and values are all texts, not empty, within their limits and plain ASCII."""
     try:
         text = f"{''.join(pairs)}{''.join(pairs.values())}"
     except TypeError:
         return False
-    if not text.isascii() or "\0" in text or "" in pairs:
+    if not text.isascii() or "\0" in text or not all(pairs) or not all(pairs.values()):
         return False
     limit = notes.limits.name
     if len(text) > limit and max(max(map(len, pairs)), max(map(len, pairs.values()))) > limit:
         return False
     notes.size += len(text) + 8 * len(pairs)
     return True
+
+
+def are_usual_boxes(boxes: dict[str, dict[str, Any]], notes: Notes) -> bool:
+    """Whether these mappings may all stay as they are."""
+    return all(boxes.values()) and accepts(boxes.values(), notes.limits.text, notes.limits.depth, notes)
 
 
 def breadcrumbs(value: Any, field: str, notes: Notes) -> list[dict[str, Any]] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from crashvault.ingest.clean import Notes, accepts, box, is_harmless, is_number, mapping, name, whole
@@ -38,6 +39,12 @@ _USUAL_KEYS = frozenset(
     + ("pre_context", "context_line", "post_context", "vars", "platform", "raw_function", "source_link")
     + ("stack_start", "trust", "addr_mode", "symbol_addr", "image_addr", "lock")
 )
+
+# what SDKs tell of a frame whose source they have
+_COMPLETE = ("filename", "abs_path", "function", "module", "lineno") + (
+    ("pre_context", "context_line", "post_context", "vars", "in_app")
+)
+_complete_values = itemgetter(*_COMPLETE)
 
 _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "python": ("py", "pyx", "pyw", "pyi"),
@@ -97,72 +104,99 @@ def _mixed_frames(raw: Sequence[Any], field: str, notes: Notes) -> list[Frame]:
     return kept
 
 
+def _usual_values(raw: dict[str, Any]) -> tuple[Any, ...] | None:
+    """The values in the order of `_COMPLETE`, then the column; None when there are unusual keys."""
+    if not raw.keys() <= _USUAL_KEYS:
+        return None
+    get = raw.get
+    return (
+        get("filename") or get("file"), get("abs_path"), get("function"), get("module"),
+        get("lineno") or get("line"), get("pre_context"), get("context_line"), get("post_context"),
+        get("vars"), get("in_app"), get("colno") or get("column"),
+    )  # fmt: skip
+
+
 def _usual_frame(raw: dict[str, Any], nested: list[Any], notes: Notes) -> Frame | None:
     """The frame if all is well with it, else None. Containers among its variables go to `nested`, unchecked.
 
-    One long function with everything in place, since it runs for every frame of every event: texts are
-    gathered and looked at together, and a text that is none shows when they are joined.
+    One function with everything in place, since it runs for every frame of every event: texts are
+    gathered and looked at together, and one that is no text shows when they are joined.
     """
-    get = raw.get
-    file, line, function = get("filename") or get("file"), get("lineno") or get("line"), get("function")
-    if type(line) is not int or not 0 < line <= LINE_MAX or not raw.keys() <= _USUAL_KEYS:
+    column = None
+    try:
+        file, path, function, module, line, before, code, after, variables, in_app = _complete_values(raw)
+    except KeyError:
+        if (values := _usual_values(raw)) is None:
+            return None
+        file, path, function, module, line, before, code, after, variables, in_app, column = values
+    else:
+        if len(raw) != 10:
+            if (values := _usual_values(raw)) is None:
+                return None
+            column = values[-1]
+    if (
+        not (type(line) is int and 0 < line <= LINE_MAX and file and function)
+        or (column and not (type(column) is int and 0 < column <= LINE_MAX))
+        or (in_app is not None and type(in_app) is not bool)
+    ):
         return None
-    limits = notes.limits
     frame: Frame = {"file": file, "line": line, "function": function}
-    texts: list[Any] = [file, function]
-    if module := get("module"):
-        frame["module"] = module
-        texts.append(module)
-    if (path := get("abs_path")) and path != file:
+    texts = [file, function]
+    if path and path != file:
         frame["abs_path"] = path
         texts.append(path)
-    if column := get("colno") or get("column"):
-        if type(column) is not int or not 0 < column <= LINE_MAX:
-            return None
+    if module:
+        frame["module"] = module
+        texts.append(module)
+    if column:
         frame["column"] = column
-    if type(in_app := get("in_app")) is bool:
+    if in_app is not None:
         frame["in_app"] = in_app
-    elif in_app is not None:
-        return None
-    if code := get("context_line"):
+    if code:
         frame["context_line"] = code
         texts.append(code)
-    if before := get("pre_context"):
-        if type(before) is not list or len(before) > limits.source_lines:
+    if before:
+        if type(before) is not list or len(before) > notes.limits.source_lines:
             return None
         frame["pre_context"] = before
         texts += before
-    if after := get("post_context"):
-        if type(after) is not list or len(after) > limits.source_lines:
+    if after:
+        if type(after) is not list or len(after) > notes.limits.source_lines:
             return None
         frame["post_context"] = after
         texts += after
-    if variables := get("vars"):
-        if type(variables) is not dict or len(variables) > limits.keys:
+    if variables:
+        if type(variables) is not dict or not _gather_variables(variables, texts, nested, notes):
             return None
         frame["vars"] = variables
-        texts += variables
-        for value in variables.values():
-            kind = type(value)
-            if kind is str:
-                texts.append(value)
-            elif kind is dict or kind is list:
-                if value:
-                    nested.append(value)
-            elif not (value is None or kind is bool or is_number(value)):
-                return None
+    return frame if _are_usual_texts(texts, notes) else None
+
+
+def _gather_variables(variables: dict[str, Any], texts: list[Any], nested: list[Any], notes: Notes) -> bool:
+    texts += variables
+    for value in variables.values():
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind is dict or kind is list:
+            if value:
+                nested.append(value)
+        elif not (value is None or kind is bool or is_number(value)):
+            return False
+    return len(variables) <= notes.limits.keys
+
+
+def _are_usual_texts(texts: list[Any], notes: Notes) -> bool:
+    """Whether all are texts, none over the limit, without bad characters."""
     try:
         text = "".join(texts)
     except TypeError:
-        return None
-    size = len(text)
-    longest = limits.line
-    if size > longest and max(map(len, texts)) > longest:
-        return None
-    if not file or not function or "\0" in text or not (text.isascii() or is_harmless(text)):
-        return None
+        return False
+    size, longest = len(text), notes.limits.line
+    if (size > longest and max(map(len, texts)) > longest) or "\0" in text:
+        return False
     notes.size += size + 40 + 8 * len(texts)
-    return frame
+    return text.isascii() or is_harmless(text)
 
 
 def _thorough_frame(raw: Any, field: str, notes: Notes) -> Frame | None:
@@ -363,4 +397,6 @@ def decide_in_app(found: list[Frame], platform: str) -> None:
     from crashvault.ingest.in_app import is_in_app
 
     for frame in open_frames:
-        frame["in_app"] = is_in_app(platform, frame.get("file"), frame.get("module"), frame.get("function"))
+        frame["in_app"] = is_in_app(
+            platform, frame.get("file"), frame.get("module") or frame.get("package"), frame.get("function")
+        )

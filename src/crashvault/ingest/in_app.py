@@ -77,9 +77,12 @@ _GO = _Foreign(
     functions=frozenset(),
 )  # fmt: skip
 _GO_STANDARD = frozenset(
-    "runtime bufio bytes context crypto errors fmt io log math net os reflect regexp sort strconv strings sync "
-    "syscall testing time unicode encoding html image flag slices maps iter unique".split()
-)
+    {
+        "runtime", "bufio", "bytes", "context", "crypto", "errors", "fmt", "io", "log", "math", "net", "os",
+        "reflect", "regexp", "sort", "strconv", "strings", "sync", "syscall", "testing", "time", "unicode",
+        "encoding", "html", "image", "flag", "slices", "maps", "iter", "unique",
+    }
+)  # fmt: skip
 
 _RUST = _Foreign(
     file_starts=("/rustc/", "library/std/", "library/core/", "library/alloc/"),
@@ -199,9 +202,12 @@ _ELIXIR = _Foreign(
     ),
 )  # fmt: skip
 _ERLANG_STANDARD = frozenset(
-    "erlang lists maps gen_server gen_statem gen_event gen supervisor proc_lib timer ets init erl_eval elixir shell "
-    "string binary file io io_lib application code error_handler sys re rpc unicode gb_trees dict elixir".split()
-)
+    {
+        "erlang", "lists", "maps", "gen_server", "gen_statem", "gen_event", "gen", "supervisor", "proc_lib",
+        "timer", "ets", "init", "erl_eval", "elixir", "shell", "string", "binary", "file", "io", "io_lib",
+        "application", "code", "error_handler", "sys", "re", "rpc", "unicode", "gb_trees", "dict",
+    }
+)  # fmt: skip
 
 _OTHER = _Foreign(
     file_starts=(
@@ -260,11 +266,9 @@ def is_in_app(platform: str, file: str | None, module: str | None, function: str
         return True
     if module is not None and _is_foreign_module(platform, module, foreign):
         return False
-    if function is not None and (
+    return function is None or not (
         function in foreign.functions or function.startswith(foreign.function_starts)
-    ):
-        return False
-    return True
+    )
 
 
 def _holds(file: str, parts: tuple[str, ...]) -> bool:

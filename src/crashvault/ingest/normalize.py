@@ -23,6 +23,10 @@ _APART = frozenset(
     ("event_id", "project", "timestamp", "received_at", "level")
     + ("stacktrace", "stack", "exception", "exceptions", "frames", "threads")
 )
+_USUAL_TYPES: dict[str, type] = {
+    **dict.fromkeys(("host", "release", "environment", "logger", "dist", "transaction"), str),
+    **dict.fromkeys(("context", "request", "sdk", "user"), dict),
+}
 
 
 def new_event_id() -> str:
@@ -81,19 +85,38 @@ def normalize(
 
 def _read_fields(raw: Mapping[str, Any], event: dict[str, Any], notes: Notes) -> None:
     readers = fields.READERS
-    for key, value in raw.items():
-        if value is None or key in _APART:
-            continue
+    for key in _without_usual_fields(raw, event, notes):
         target, reader = readers.get(key, fields.UNKNOWN)
         if target in event:
             continue
         try:
-            kept = reader(value, key, notes)
+            kept = reader(raw[key], key, notes)
         except Exception as error:  # one part must never cost the event
             notes.add(key, "unreadable", type(error).__name__)
             continue
         if kept or kept == 0:
             event[target] = kept
+
+
+def _without_usual_fields(raw: Mapping[str, Any], event: dict[str, Any], notes: Notes) -> list[str]:
+    """Take short texts together and mappings together, if all are as they should be; the keys of the rest."""
+    texts: dict[str, Any] = {}
+    boxes: dict[str, Any] = {}
+    rest: list[str] = []
+    for key, value in raw.items():
+        kind = _USUAL_TYPES.get(key)
+        if kind is str and type(value) is str:
+            texts[key] = value
+        elif kind is dict and type(value) is dict:
+            boxes[key] = value
+        elif value is not None and key not in _APART:
+            rest.append(key)
+    for found, is_usual in ((texts, fields.are_short_texts), (boxes, fields.are_usual_boxes)):
+        if found and is_usual(found, notes):
+            event.update(found)
+        else:
+            rest += found
+    return rest
 
 
 def _settle_stack(raw: Mapping[str, Any], event: dict[str, Any], notes: Notes) -> None:

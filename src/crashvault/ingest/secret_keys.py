@@ -6,6 +6,7 @@ A name is taken apart into words (camelCase, snake_case, kebab-case), and its wo
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _LONGEST_NAME = 200
 
@@ -36,15 +37,22 @@ _PAIRS = frozenset(
 )
 # what a name is about when it ends so: `token_type`, `password_reset_url`, `TokenExpiredError`
 _HARMLESS_ENDINGS = frozenset(
-    "type types count counts length len size limit limits ttl expires expiry expiration expire expired age "
-    "policy enabled required status field fields label url uri endpoint path domain samesite strength at in "
-    "created updated error errors exception invalid failed failure missing found stdin file form view "
-    "validator validators class manager provider backend middleware name names index position "
-    "usage budget per consent banner jar store".split()
-)
+    (
+        "type", "types", "count", "counts", "length", "len", "size", "limit", "limits", "ttl", "expires",
+        "expiry", "expiration", "expire", "expired", "age", "policy", "enabled", "required", "status",
+        "field", "fields", "label", "url", "uri", "endpoint", "path", "domain", "samesite", "strength",
+        "at", "in", "created", "updated", "error", "errors", "exception", "invalid", "failed", "failure",
+        "missing", "found", "stdin", "file", "form", "view", "validator", "validators", "class", "manager",
+        "provider", "backend", "middleware", "name", "names", "index", "position", "usage", "budget", "per",
+        "consent", "banner", "jar", "store",
+    )
+)  # fmt: skip
 _COUNTED_TOKENS = frozenset(
-    "max min total prompt completion input output num n number count cached reasoning used remaining".split()
-)
+    (
+        "max", "min", "total", "prompt", "completion", "input", "output", "num", "n", "number", "count",
+        "cached", "reasoning", "used", "remaining",
+    )
+)  # fmt: skip
 _ADDRESS_NAMES = frozenset(
     ("ip", "ip_address", "ip_addr", "ipaddress", "remote_addr", "remote_address", "client_ip", "user_ip")
     + ("forwarded_for", "x_forwarded_for", "x_real_ip", "cf_connecting_ip", "true_client_ip", "forwarded")
@@ -66,7 +74,7 @@ def is_secret_name(name: str) -> bool:
     found = words(name)
     if not found or found[-1] in _HARMLESS_ENDINGS:
         return False
-    if found[-1] in _AT_THE_END or not _PAIRS.isdisjoint(zip(found, found[1:], strict=False)):
+    if found[-1] in _AT_THE_END or not _PAIRS.isdisjoint(pairwise(found)):
         return True
     return any(_is_secret_word(word) for word in found) and not _counts_tokens(found)
 

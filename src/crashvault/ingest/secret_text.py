@@ -20,31 +20,37 @@ FILTERED = "[Filtered]"
 STEMS = ("pass", "pwd", "secret", "token", "key", "auth", "cookie", "sess", "srf", "cred", "card", "cvv")
 
 _NAME = r"(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]{0,99}+)"
-_SEPARATOR = r"(\\?[\"']?\]?\s{0,3}(?:=>|:=|=(?!=)|:(?!//))\s{0,3}[bru]?(?=\S))"
+_SEPARATOR = r"(\\?[\"']?\]?[ \t]{0,3}(?:=>|:=|=(?!=)|:(?!//))[ \t]{0,3}(?:[bru](?=[\"']))?)"
 _SEPARATOR_IN_CODE = (
-    r"([\"']?\]?\s{0,3}(?:=>|:=|=(?!=)|:\s?[\w.\[\], |]{1,40}=(?!=)|:)\s{0,3}[bfruBFRU]{0,2})"
+    r"([\"']?\]?[ \t]{0,3}(?:=>|:=|=(?!=)|: ?[\w.\[\], |]{1,40}=(?!=)|:)[ \t]{0,3}[bfruBFRU]{0,2})"
 )
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)+\"|'(?:[^'\\\n]|\\.)+'"
 _QUOTED = r"\\\"[^\"\n]*|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?"
 _BARE = r"[^\s\"'&,;<>()\[\]{}\\]+"
-_VALUE = rf"{_QUOTED}|(?:(?i:bearer|basic|digest|token|negotiate)\s{{1,3}})?{_BARE}"
+_VALUE = rf"{_QUOTED}|(?:(?i:bearer|basic|digest|token|negotiate)[ \t]{{1,3}})?{_BARE}"
 _VALUE_TO_THE_END = rf"{_QUOTED}|[^\n\"']+"
 _VALUE_WITH_SCHEME = (
     rf"{_QUOTED}|(?i:digest|aws4-\S{{1,50}}|signature)\s[^\n\"']+|(?:[\w-]+[ \t])?[^\s\"',;]+"
 )
-_OPTION = rf"(?<![\w-])--([A-Za-z][\w-]{{0,60}}+)\s{{1,3}}({_QUOTED}|[^\s\"'-][^\s\"']*)"
-_OPTION_NAME = r"(?<![\w-])--([A-Za-z][\w-]{0,60}+)\s"
-_SCHEME = r"\b(?i:bearer|basic)\s{1,3}(?=[\w.~+/-]{0,300}[\d=+/_.]|[a-z]{1,60}[A-Z])([\w.~+/-]{8,}=*)"
+_OPTION = rf"(?<![\w-])--([A-Za-z][\w-]{{0,60}}+)[ \t]{{1,3}}({_QUOTED}|[^\s\"'-][^\s\"']*)"
+# begins with its literal, which is found at memory speed; what may not stand before it comes after
+_OPTION_NAME = r"--(?<![\w-]--)([A-Za-z][\w-]{0,60}+)\s"
+_SCHEME = r"\b(?i:bearer|basic)[ \t]{1,3}(?=[\w.~+/-]{0,300}[\d=+/_.]|[a-z]{1,60}[A-Z])([\w.~+/-]{8,}=*)"
 _PLACEHOLDER = r"(?!\[Filtered|[{$<]|%[s(])"
 _URL = rf"://([^\s/:@\"'<>?#]{{0,100}})(?::{_PLACEHOLDER}([^\s/?#\"'<>]{{1,300}}))?@"
-_PROGRAM_OPTION = r"-(?<=\s-)(?:[apuU]|-user|-proxy-user)"
-_PROGRAM = (
-    r"(?i)\b(?:(?:curl|wget)\b[^\n|;]{0,300}?\s(?:-u|--user|--proxy-user)[\s=]{0,3}[\"']?[^\s:\"']{0,100}:"
-    r"|(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|docker login)\b[^\n|;]{0,300}?\s-p\s?[\"']?"
-    rf"|redis-cli\b[^\n|;]{{0,300}}?\s-a\s?[\"']?){_PLACEHOLDER}([^\s\"']+)"
+# an option of a program that takes a password, and the text up to it
+_PROGRAM_OPTION = (
+    r"-(?<=\s-)(?:([pa]) ?|(?:[uU]|-user|-proxy-user)[ =]?[\"']?[^\s:\"']{0,100}:)"
+    rf"[\"']?{_PLACEHOLDER}([^\s\"']+)"
 )
-_PROGRAMS = ("curl", "wget", "mysql", "mariadb", "sshpass", "docker login", "redis-cli")
+_PROGRAMS: dict[str, tuple[str, ...]] = {
+    "p": ("mysql", "mariadb", "sshpass", "docker login", "mongo"),
+    "a": ("redis-cli",),
+    "": ("curl", "wget", "http"),
+}
+_LONGEST_COMMAND = 300
 _CARD = r"(?<![\w.-])[0-9](?:[ -]?[0-9]){12,}+(?![\w-]|\.[0-9])"
+_MOST_CARD_GROUPS = 100
 _CARD_GROUPS = frozenset(
     [(size,) for size in range(13, 20)] + [(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 4, 4, 1)]
 )
@@ -79,7 +85,7 @@ _SLACK_HOOK = r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/-]{8,})"
 _ADDRESS = r"(?<![\w.:-])(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f:]{2,39}(?:\.[0-9.]{1,11})?)(?![\w.:-])"
 
 # `auth: failed` and the like are prose; `auth=…` and `"auth": …` are not
-_PROSE_NAMES = frozenset(("auth", "session", "pass", "authentication", "card", "key", "cookie"))
+_PROSE_NAMES = frozenset(("auth", "session", "pass", "authentication", "card", "key"))
 _PROSE_BEFORE_TOKEN = ("unexpected", "invalid", "illegal", "missing", "unknown", "expected", "bad")
 _EMPTY_VALUES = frozenset(
     ("", "None", "null", "nil", "undefined", "true", "false", "True", "False", "%s", "?")
@@ -113,7 +119,7 @@ class Rule(NamedTuple):
     """One kind of secret. `redact` gives the new text and how many secrets it has replaced in it."""
 
     name: str
-    in_code: bool  # whether it is also for lines of source code
+    scope: str  # "text", "code" for lines of source code, or "both"
     suspects: Callable[[Haystack, Names], bool]
     redact: Callable[[str, Names], tuple[str, int]]
 
@@ -121,7 +127,8 @@ class Rule(NamedTuple):
 def _replaced(text: str, spans: list[tuple[int, int]]) -> tuple[str, int]:
     if not spans:
         return text, 0
-    pieces, end = [], 0
+    pieces: list[str] = []
+    end = 0
     for start, stop in spans:
         pieces += (text[end:start], FILTERED)
         end = stop
@@ -133,26 +140,36 @@ def _groups_replaced(pattern: str, text: str) -> tuple[str, int]:
     return _replaced(text, [match.span(1) for match in _pattern(pattern).finditer(text)])
 
 
+def redacted(text: str, rules: Iterable[Rule], names: Names) -> tuple[str, int]:
+    """The text without the secrets that `rules` know, and how many there were."""
+    count = 0
+    for rule in rules:
+        text, found = rule.redact(text, names)
+        count += found
+    return text, count
+
+
 def _suspects_assignments(hay: Haystack, names: Names) -> bool:
     text, low = hay
     if len(text) != len(low):  # a few letters grow in lower case, and places don't agree any more
         return True
-    for stem in names.stems:
-        if stem in low and _is_assigned(stem, text, low, names):
-            return True
-    return False
+    return any(stem in low and _is_assigned(stem, text, low, names) for stem in names.stems)
 
 
 def _is_assigned(stem: str, text: str, low: str, names: Names) -> bool:
     """Whether a secret name with this stem in it stands before a separator."""
-    tail = _pattern(re.escape(stem) + r"([\w.-]{0,99}+)\\?[\"']?\]?\s{0,3}[:=]")
-    for match in tail.finditer(low):
+    for match in _assigned_stem(stem).finditer(low):
         before = text[max(0, match.start() - 100) : match.start()]
         head = _pattern(r"[\w.-]*\Z").search(before)
         name = f"{head[0] if head else ''}{text[match.start() : match.end(1)]}"
         if names.are_secret(name):
             return True
     return False
+
+
+@cache
+def _assigned_stem(stem: str) -> re.Pattern[str]:
+    return re.compile(re.escape(stem) + r"([\w.-]{0,99}+)\\?[\"']?\]?\s{0,3}[:=]")
 
 
 def _redact_assignments(text: str, names: Names) -> tuple[str, int]:
@@ -180,8 +197,10 @@ def _redact_literals(text: str, names: Names) -> tuple[str, int]:
 
 
 def _is_secret_in_text(name: str, names: Names) -> bool:
+    if not names.are_secret(name):
+        return False
     low = name.lower()
-    return any(stem in low for stem in names.stems) and names.are_secret(name)
+    return any(stem in low for stem in names.stems)
 
 
 def _is_prose(name: str, match: re.Match[str]) -> bool:
@@ -191,7 +210,7 @@ def _is_prose(name: str, match: re.Match[str]) -> bool:
     if low == "token":
         before = match.string[max(0, match.start() - 12) : match.start()]
         return before.rstrip().lower().endswith(_PROSE_BEFORE_TOKEN)
-    return low in _PROSE_NAMES and not (low == "cookie" and name == "Cookie")
+    return low in _PROSE_NAMES
 
 
 def _value_pattern(low: str) -> str:
@@ -200,10 +219,10 @@ def _value_pattern(low: str) -> str:
     return _VALUE_WITH_SCHEME if low.endswith("authorization") else _VALUE
 
 
-def _secret_span(value: re.Match[str]) -> tuple[int, int] | None:
+def _secret_span(value: re.Match[str], group: int = 0) -> tuple[int, int] | None:
     """Where inside its quotes the secret of a matched value stands; None when there is none."""
-    start, stop = value.span()
-    text = value[0]
+    start, stop = value.span(group)
+    text = value[group]
     if text.startswith('\\"'):
         start += 2
         stop -= text.endswith("\\")
@@ -223,8 +242,8 @@ def _suspects_options(hay: Haystack, names: Names) -> bool:
 def _redact_options(text: str, names: Names) -> tuple[str, int]:
     spans: list[tuple[int, int]] = []
     for match in _pattern(_OPTION).finditer(text):
-        if names.are_secret(match[1]) and FILTERED not in match[2]:
-            spans.append(match.span(2))
+        if names.are_secret(match[1]) and (span := _secret_span(match, 2)):
+            spans.append(span)
     return _replaced(text, spans)
 
 
@@ -248,9 +267,18 @@ def _url_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _suspects_programs(hay: Haystack, names: Names) -> bool:
-    if not _pattern(_PROGRAM_OPTION).search(hay.text) or not any(name in hay.low for name in _PROGRAMS):
-        return False
-    return bool(_pattern(_PROGRAM).search(hay.text))
+    return bool(_program_spans(hay.text))
+
+
+def _program_spans(text: str) -> list[tuple[int, int]]:
+    """Passwords given to well-known programs by options that mean something else elsewhere."""
+    spans: list[tuple[int, int]] = []
+    for match in _pattern(_PROGRAM_OPTION).finditer(text):
+        before = text[max(0, match.start() - _LONGEST_COMMAND) : match.start()]
+        command = before[max(before.rfind("\n"), before.rfind("|"), before.rfind(";")) + 1 :].lower()
+        if any(program in command for program in _PROGRAMS[match[1] or ""]):
+            spans.append(match.span(2))
+    return spans
 
 
 def _suspects_cards(hay: Haystack, names: Names) -> bool:
@@ -262,7 +290,7 @@ def _card_spans(text: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for run in _pattern(_CARD).finditer(text):
         groups = list(_pattern(r"[0-9]+").finditer(text, run.start(), run.end()))
-        first = 0
+        first = 0 if len(groups) <= _MOST_CARD_GROUPS else len(groups)  # no list of cards is written so
         while first < len(groups):
             count = _groups_of_a_card(groups, first)
             if count:
@@ -275,7 +303,7 @@ def _groups_of_a_card(groups: list[re.Match[str]], first: int) -> int:
     """How many groups of digits from `first` on are a card number; 0 when they are none."""
     for count in (5, 4, 3, 1):
         found = [group[0] for group in groups[first : first + count]]
-        if tuple(map(len, found)) in _CARD_GROUPS and _is_card("".join(found)):
+        if len(found) == count and tuple(map(len, found)) in _CARD_GROUPS and _is_card("".join(found)):
             return count
     return 0
 
@@ -331,17 +359,17 @@ def _address_spans(text: str) -> list[tuple[int, int]]:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("private key", True, _suspects_keys, _redact_keys),
-    Rule("assignment", False, _suspects_assignments, _redact_assignments),
-    Rule("literal", True, _suspects_assignments, _redact_literals),
-    Rule("option", False, _suspects_options, _redact_options),
-    Rule("scheme", True, _suspects_schemes, lambda text, names: _groups_replaced(_SCHEME, text)),
-    Rule("url", True, _suspects_urls, lambda text, names: _replaced(text, _url_spans(text))),
-    Rule("program", False, _suspects_programs, lambda text, names: _groups_replaced(_PROGRAM, text)),
-    Rule("card number", True, _suspects_cards, lambda text, names: _replaced(text, _card_spans(text))),
-    Rule("known token", True, _suspects_shapes, lambda text, names: _pattern(_SHAPES).subn(FILTERED, text)),
-    Rule("webhook", True, _suspects_hooks, lambda text, names: _groups_replaced(_SLACK_HOOK, text)),
+    Rule("private key", "both", _suspects_keys, _redact_keys),
+    Rule("assignment", "text", _suspects_assignments, _redact_assignments),
+    Rule("literal", "code", _suspects_assignments, _redact_literals),
+    Rule("option", "text", _suspects_options, _redact_options),
+    Rule("scheme", "both", _suspects_schemes, lambda text, names: _groups_replaced(_SCHEME, text)),
+    Rule("url", "both", _suspects_urls, lambda text, names: _replaced(text, _url_spans(text))),
+    Rule("program", "text", _suspects_programs, lambda text, names: _replaced(text, _program_spans(text))),
+    Rule("card number", "both", _suspects_cards, lambda text, names: _replaced(text, _card_spans(text))),
+    Rule("known token", "both", _suspects_shapes, lambda text, names: _pattern(_SHAPES).subn(FILTERED, text)),
+    Rule("webhook", "both", _suspects_hooks, lambda text, names: _groups_replaced(_SLACK_HOOK, text)),
 )
 ADDRESS_RULE = Rule(
-    "address", True, _suspects_addresses, lambda text, names: _replaced(text, _address_spans(text))
+    "address", "both", _suspects_addresses, lambda text, names: _replaced(text, _address_spans(text))
 )

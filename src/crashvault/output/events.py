@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..console import Column, console, escape
+from ..console import TAGS, Column, console, escape, visible
 from .issues import shown_level
+from .plain import cell_width, cut, strip
 from .stack import stack_markup
 from .times import short
 
@@ -38,13 +39,15 @@ def _row(event: Mapping[str, Any], levels: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def event_line(event: Mapping[str, Any], levels: Mapping[str, Any]) -> str:
-    """One event as a line of `tail`."""
-    tags = " ".join(event["tags"][:8])
-    return (
-        f"[secondary]{short(event['timestamp'])}[/secondary] {shown_level(event['level'], levels)} "
-        f"[highlight]#{event['issue_id']}[/highlight] {escape(headline(event))}{f' [muted]{escape(tags)}[/muted]' if tags else ''}"
-    )
+def event_line(event: Mapping[str, Any], levels: Mapping[str, Any], width: int | None = None) -> str:
+    """One event as a line of `tail`; cut to `width` cells where one is given."""
+    level = shown_level(event["level"], levels)
+    start = f"[secondary]{short(event['timestamp'])}[/secondary] {level} [highlight]#{event['issue_id']}[/highlight]"
+    said, tags = visible(headline(event)), visible(" ".join(event["tags"][:8]))
+    if width is not None:
+        said = cut(said, width - cell_width(strip(start, TAGS)) - 1)
+        tags = cut(tags, width - cell_width(strip(start, TAGS)) - cell_width(said) - 2)
+    return f"{start} {escape(said)}{f' [muted]{escape(tags)}[/muted]' if tags else ''}"
 
 
 def headline(event: Mapping[str, Any]) -> str:
@@ -88,7 +91,8 @@ def print_event(event: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
 
 
 def _facts(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "time", f"{event['timestamp']} (received {event['received_at']})"
+    yield "time", event["timestamp"]
+    yield "received", event["received_at"]
     for name in ("project", "release", "environment", "host", "pid", "source", "platform", "logger", "transaction",
                  "trace_id", "span_id", "fingerprint"):  # fmt: skip
         if event.get(name) not in (None, ""):

@@ -18,6 +18,9 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
     console.print(f"[highlight]#{issue['id']}[/highlight] [bold]{escape(issue['title'])}[/bold]")
     if issue["culprit"]:
         console.print(f"[muted]in[/muted] {escape(issue['culprit'])}")
+    if issue["merged_into"]:
+        _print_merged(issue)
+        return
     for name, value in _facts(issue, levels):
         console.print(f"  [muted]{name:<12}[/muted] {value}")
     event = issue["latest_event"]
@@ -27,9 +30,15 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
         console.print(_activity(entry))
     if event is not None:
         console.print(
-            f"\n[muted]Next: crashvault resolve {issue['id']} · crashvault events --issue {issue['id']} · "
-            f"crashvault event {event['event_id'][:8]}[/muted]"
+            f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
         )
+
+
+def _print_merged(issue: Mapping[str, Any]) -> None:
+    """An issue that has no events while another has them."""
+    into = issue["merged_into"]
+    console.print(f"  [muted]merged into[/muted] [highlight]#{into}[/highlight]")
+    console.print(f"\n[muted]Next: crashvault show {into} · crashvault unmerge {issue['id']}[/muted]")
 
 
 def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -49,6 +58,10 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
             yield name, escape(issue[name])
     if issue["tag_counts"]:
         yield "tags", ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+    if issue["attachments"]:
+        yield "files", ", ".join(f"{escape(file['name'])} [muted]{file['size']} bytes[/muted]" for file in issue["attachments"])
+    if issue["merged"]:
+        yield "merged", ", ".join(f"#{member}" for member in issue["merged"])
     own = [tag for tag in issue["tags"] if tag not in issue["tag_counts"]]
     if own:
         yield "issue tags", escape(", ".join(own))
@@ -69,7 +82,11 @@ def _activity(entry: Mapping[str, Any]) -> str:
     if entry["kind"] == "comment":
         return f"{when}: {escape(entry['data'].get('text', ''), multiline=True)}"
     changes = ", ".join(
-        f"{escape(key)} {escape(value[0])} → {escape(value[1])}" if isinstance(value, list) and len(value) == 2 else escape(key)
+        f"{escape(key)} {_shown(value[0])} → {_shown(value[1])}" if isinstance(value, list) and len(value) == 2 else f"{escape(key)} {escape(value)}"
         for key, value in entry["data"].items()
     )
     return f"{when} [muted]{escape(entry['kind'])}: {changes}[/muted]"
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else escape(value)

@@ -31,13 +31,12 @@ _USER_KEYS = ("id", "email", "username", "ip_address")
 _ISSUE_KEYS = {"issue": "id", "first-seen": "first_seen", "last-seen": "last_seen"}
 
 
-def matches(
-    node: Node, event: Event, issue: Mapping[str, Any] | None, level_ranks: Mapping[str, int]
-) -> bool:
+def matches(node: Node, event: Event, issue: Mapping[str, Any] | None, level_ranks: Mapping[str, int]) -> bool:
     """Whether the whole tree holds for one event together with its issue.
 
     Arguments: the tree; a normalized event; its issue with the keys of the listings and times in
-    microseconds, or None when there is none yet: then no term about the issue holds; level name → rank.
+    microseconds, and with `own_tags`, those that people put on it, or None when there is none yet: then no
+    term about the issue holds; level name → rank.
     Parts of a wrong type match nothing. For several queries make one `Candidate` and ask it.
     """
     return Candidate(event, issue, level_ranks).fits(node)
@@ -86,7 +85,8 @@ class Candidate:
 
     @cached_property
     def tags(self) -> list[str]:
-        return [tag.casefold() for tag in _strings([self.event.get("tags")])]
+        """Those of the event, and those that people put on its issue."""
+        return [tag.casefold() for tag in _strings([self.event.get("tags"), self.issue.get("own_tags")])]
 
     def _candidate_tokens(self, pattern: Pattern) -> Iterable[str]:
         if not pattern.exact:
@@ -254,7 +254,7 @@ _SOURCES: dict[str, Callable[[Candidate], list[Any]]] = {
     "message": _message_texts,
     "event": _from_event("event_id"),
     "trace": _from_event("trace_id"),
-    "tag": _from_event("tags"),
+    "tag": lambda candidate: [candidate.tags],
     **{key: _from_event(key) for key in ("level", "release", "environment", "host", "platform", "source")},
     **{key: _from_frames(key) for key in ("file", "function", "module")},
     **{key: _from_issue(key) for key in ("severity", "status", "category", "fingerprint", "assigned")},

@@ -130,7 +130,8 @@ def scope_values(
 
 
 def flush(seconds: float) -> bool:
-    return all([writer.flush(seconds) for writer in list(_writers.values())])
+    flushed = [writer.flush(seconds) for writer in list(_writers.values())]  # every one, also after one that fails
+    return all(flushed)
 
 
 def _capture_uncaught(error: BaseException, mechanism: str) -> None:

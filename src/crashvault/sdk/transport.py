@@ -41,15 +41,15 @@ class VaultTransport(Transport):
     def _capture(self, envelope: Envelope) -> None:
         for item in envelope.items:
             if item.type == "event":
-                event = item.payload.json
+                event: Any = item.payload.json
                 job = Job({**to_raw(event), "pid": os.getpid()}, _files(envelope.items), self.told)
                 if self.writer.submit(job) and is_final(event):
-                    self.writer.flush(self.exit_seconds)
+                    self.writer.finish(self.exit_seconds)
             elif item.type not in IGNORED_ITEMS and item.type != "attachment":
                 self.writer.count_lost("unsupported", item.data_category)
 
     def flush(self, timeout: float, callback: Any = None) -> None:
-        self.writer.flush(timeout)
+        self.writer.finish(timeout)
 
     def kill(self) -> None:
         self.writer.close()

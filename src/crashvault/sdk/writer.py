@@ -24,6 +24,7 @@ SOURCE = "sdk"  # the door's name in the ledger
 QUEUE_SIZE = 100  # events
 BATCH = 50
 EXIT_SECONDS = 2.0
+GAVE_UP_SECONDS = 0.05
 FORK_SECONDS = 1.0  # a fork waits at most so long for a write that is under way
 
 
@@ -44,6 +45,7 @@ class VaultWriter:
         self.queue_size = queue_size
         self.lost: Counter[tuple[str, str]] = Counter()  # (reason, category) not yet in the ledger
         self._complained = False
+        self._gave_up = False  # whether a flush has taken too long
         self._start_anew()
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
@@ -69,13 +71,15 @@ class VaultWriter:
         """Wait until all that was queued so far is stored, for at most so long; whether it is."""
         if self._thread is None and self._queue.empty() and not self.lost:
             return True
-        if self._gave_up:
-            seconds = min(seconds, 0.05)  # it has been waited for once; a program must end
         reached = threading.Lock()
         reached.acquire()
         self._queue.put(reached)
         self._ensure_thread()
-        done = reached.acquire(timeout=max(0.0, seconds))
+        return reached.acquire(timeout=max(0.0, seconds))
+
+    def finish(self, seconds: float = EXIT_SECONDS) -> bool:
+        """Flush because the program may end: where that took too long once, it is not waited for again."""
+        done = self.flush(GAVE_UP_SECONDS if self._gave_up else seconds)
         self._gave_up = not done
         return done
 
@@ -83,7 +87,7 @@ class VaultWriter:
         """Flush, and let go of the vault. What comes later opens it again."""
         if self.is_writing():
             return
-        if not self.flush() and (left := self._queue.qsize()):
+        if not self.finish() and (left := self._queue.qsize()):
             self._complain(f"{left} event(s) could not be stored in time", None)
         if self._lock.acquire(timeout=0.05):
             try:

@@ -37,9 +37,7 @@ class Blobs:
         try:
             return open(self.path(digest), "rb")
         except FileNotFoundError as error:
-            raise NotFoundError(
-                f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor"
-            ) from error
+            raise NotFoundError(f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor") from error
 
     def put(
         self, file: IO[bytes], name: str, content_type: str = DEFAULT_TYPE, kind: str = DEFAULT_KIND
@@ -84,9 +82,7 @@ class Blobs:
         for position, item in enumerate(items[:MAX_COUNT]):
             data = _decoded(item)
             if data is None:
-                wrong.append(
-                    {"field": f"attachments.{position}", "reason": "invalid", "detail": "no base64 data"}
-                )
+                wrong.append({"field": f"attachments.{position}", "reason": "invalid", "detail": "no base64 data"})
             elif len(data) > MAX_SIZE:
                 wrong.append(
                     {
@@ -98,9 +94,7 @@ class Blobs:
             else:
                 found.append(self.put_bytes(data, item))
         if len(items) > MAX_COUNT:
-            wrong.append(
-                {"field": "attachments", "reason": "too_many", "detail": f"{len(items)}, kept {MAX_COUNT}"}
-            )
+            wrong.append({"field": "attachments", "reason": "too_many", "detail": f"{len(items)}, kept {MAX_COUNT}"})
         return found, wrong
 
     def put_bytes(self, data: bytes, item: dict[str, Any]) -> AttachmentInfo:
@@ -110,14 +104,24 @@ class Blobs:
         kind = item.get("content_type") if isinstance(item.get("content_type"), str) else ""
         return self.put(io.BytesIO(data), clean_name(name or ""), (kind or DEFAULT_TYPE)[:200])
 
-    def remove(self, digest: str) -> int:
-        """Delete a content; the bytes that this frees."""
+    def remove(self, name: str, before: float) -> int:
+        """Delete a content (or what an interrupted upload left) last stored before a time in seconds; the bytes freed.
+
+        The same content may be stored again at this very moment: the file is taken aside first and looked
+        at then, and a young one goes back.
+        """
+        path = os.path.join(self.root, name) if name.startswith(".") else self.path(name)
+        aside = os.path.join(self.root, f".{os.getpid()}-{time.monotonic_ns()}.tmp")
         try:
-            size = os.path.getsize(self.path(digest))
-            os.unlink(self.path(digest))
+            os.rename(path, aside)
+            found = os.stat(aside)
+            if found.st_mtime > before:
+                os.replace(aside, path)
+                return 0
+            os.unlink(aside)
         except FileNotFoundError:
             return 0
-        return size
+        return found.st_size
 
     def list(self) -> Iterator[tuple[str, float]]:
         """Every stored digest with the time of its file, in seconds since the epoch; also leftovers, named with a dot."""

@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from functools import lru_cache
-from hashlib import blake2b
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ..digests import blake2b
 from ..models import Event
 
 if TYPE_CHECKING:
@@ -52,10 +52,6 @@ class Parts(NamedTuple):
     stack_digest: bytes | None = None  # 16 bytes, its address
     background: bytes | None = None
     background_digest: bytes | None = None
-
-    @property
-    def all(self) -> bytes:
-        return b"".join((self.payload, self.stack or b"", self.background or b""))
 
 
 def encode_light(value: Any) -> bytes:
@@ -213,12 +209,12 @@ def expand(body: bytes) -> bytes:
         raise ValueError(f"damaged body: {error}") from error
 
 
-@lru_cache(maxsize=None)
+@cache
 def _prefix(dictionary: int) -> bytes:
     return bytes([dictionary if _dictionary(dictionary) else ZSTD])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
     import zstandard
 
@@ -229,7 +225,7 @@ def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
         return zstandard.ZstdCompressionDict(file.read(), dict_type=zstandard.DICT_TYPE_FULLDICT)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
     import zstandard
 
@@ -238,7 +234,7 @@ def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decompressor(kind: int) -> zstandard.ZstdDecompressor:
     import zstandard
 

@@ -7,8 +7,9 @@ they believe to be stored may be gone.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ..clock import DAY, HOUR, MINUTE
@@ -21,7 +22,9 @@ from .document import (
     hash_token,
     stack_document,
     stack_words,
+    user_identities,
     word_name,
+    word_of,
     word_token,
 )
 from .loading import Loader, StoredEvent
@@ -30,6 +33,17 @@ from .sqlite import SQLite, chunks, marks
 TOMBSTONE_AGE = 30 * DAY
 MINUTES_KEPT = 2 * DAY
 _AT_ONCE = 200  # events a transaction, so that nobody who records waits for long
+_ROWS_AT_ONCE = 2_000  # small rows, or pages
+_PAGES_AT_ONCE = 500  # of the index
+_FEW = 20  # stacks that are looked up one by one
+_INDEXES = ("event_index", "stack_index")
+_EMPTIED = (
+    "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
+    "hash_hours", "hash_minutes", "project_hours", "hashes", "issues", "issue_tags", "activity", "attachments",
+)  # fmt: skip
+_NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a merged hash without events
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 Progress = Callable[[int], object]
 
@@ -38,10 +52,21 @@ class Collected(NamedTuple):
     """What `gc` removed."""
 
     issues: int
-    stacks: int
+    stacks: int  # and other parts that events had in common
     attachments: int
     tombstones: int
     bytes: int
+
+
+class _Row(NamedTuple):
+    """What the hot table says about an event that goes."""
+
+    project: int
+    key: bytes
+    hash_id: int
+    stack: int | None
+    background: int | None
+    rank: int
 
 
 class Deletion:
@@ -53,14 +78,22 @@ class Deletion:
     # Events
 
     def events(self, rows: Sequence[int], now: int, progress: Progress | None = None) -> int:
-        """Delete events by row, some hundred a transaction; how many there were."""
-        self.db.execute("PRAGMA secure_delete = ON")
+        """Delete events by row, some hundred a transaction; how many there were. An issue goes with its last event."""
+        self._begin()
+        stacks: set[int] = set()
+        backgrounds: set[int] = set()
         deleted = 0
         for part in chunks(rows, _AT_ONCE):
             with self.db.writing():
-                deleted += self._delete(self._loader.load(part), now)
+                hot = self._hot_rows(part)
+                self._delete(self._loader.load(part), hot, now)
+            stacks.update(row.stack for row in hot.values() if row.stack is not None)
+            backgrounds.update(row.background for row in hot.values() if row.background is not None)
+            deleted += len(hot)
             if progress:
                 progress(len(part))
+        self._sweep("stack_id", stacks, self._forget_stacks)
+        self._sweep("background_id", backgrounds, self._forget_backgrounds)
         return deleted
 
     def issues(self, issues: Sequence[int], now: int, progress: Progress | None = None) -> int:
@@ -76,14 +109,17 @@ class Deletion:
 
     def everything(self, now: int) -> None:
         """Delete all issues and events at once; ids go on counting, settings and projects stay."""
+        self._begin()
         with self.db.writing():
             self._advance_generation()
-            for table in ("events", "payloads", "stacks", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
-                          "hash_hours", "hash_minutes", "project_hours", "hashes", "issues", "issue_tags", "activity",
-                          "attachments", "event_keys"):  # fmt: skip
+            self.db.execute("UPDATE event_keys SET event = NULL, deleted_at = ? WHERE event IS NOT NULL", (now,))
+            for table in _EMPTIED:
                 self.db.execute(f"DELETE FROM {table}")
-            for index in ("event_index", "stack_index"):
+            for index in _INDEXES:
                 self.db.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
+
+    def _begin(self) -> None:
+        self.db.execute("PRAGMA secure_delete = ON")
 
     def _some_events(self, issue: int) -> list[int]:
         rows = self.db.rows(
@@ -92,94 +128,110 @@ class Deletion:
         )
         return [row for (row,) in rows]
 
-    def _delete(self, items: Sequence[StoredEvent], now: int) -> int:
+    def _delete(self, items: Sequence[StoredEvent], hot: dict[int, _Row], now: int) -> None:
         if not items:
-            return 0
+            return
         self._advance_generation()
         rows = [item.row for item in items]
-        hot = self._hot_rows(rows)
         vanished = self._unindex(items, hot)
-        with_files = [
-            row
-            for (row,) in self.db.rows(f"SELECT event FROM attachments WHERE event IN ({marks(rows)})", rows)
-        ]
-        for statement in (
+        self.db.execute_many(
             "UPDATE event_keys SET event = NULL, deleted_at = ? WHERE project_id = ? AND event_id = ?",
-        ):
-            self.db.execute_many(statement, [(now, hot[row][0], hot[row][1]) for row in rows])
-        self.db.execute(f"DELETE FROM payloads WHERE id IN ({marks(rows)})", rows)
-        self.db.execute(f"DELETE FROM events WHERE id IN ({marks(rows)})", rows)
-        if with_files:
-            self.db.execute(f"DELETE FROM attachments WHERE event IN ({marks(with_files)})", with_files)
+            [(now, hot[row].project, hot[row].key) for row in rows],
+        )
+        for table, column in (("payloads", "id"), ("events", "id"), ("attachments", "event")):
+            self.db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks(rows)})", rows)
         self._forget_words(vanished)
-        self._forget_stacks({stack for *_, stack, _ in hot.values() if stack is not None})
+        self._forget_users(items, hot)
         self._uncount(items, hot)
-        return len(items)
+        for issue in {item.issue_id for item in items}:
+            self._settle_issue(issue, {hot[item.row].hash_id for item in items if item.issue_id == issue}, min(rows))
 
-    def _hot_rows(self, rows: Sequence[int]) -> dict[int, tuple[int, bytes, int, int | None, int]]:
-        """Project, event id, hash, stack and rank by row."""
+    def _hot_rows(self, rows: Sequence[int]) -> dict[int, _Row]:
         found = self.db.rows(
-            f"SELECT id, project_id, event_id, hash_id, stack_id, level FROM events WHERE id IN ({marks(rows)})",
+            f"""SELECT id, project_id, event_id, hash_id, stack_id, background_id, level FROM events
+                WHERE id IN ({marks(rows)})""",
             rows,
         )
-        return {row[0]: row[1:] for row in found}
+        return {row[0]: _Row(*row[1:]) for row in found}
 
     # The index
 
-    def _unindex(
-        self, items: Sequence[StoredEvent], hot: dict[int, tuple[int, bytes, int, int | None, int]]
-    ) -> set[tuple[int, Word]]:
+    def _unindex(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> set[tuple[int, Word]]:
         """Take events out of the index; the (hash, word) pairs they had."""
-        documents: list[tuple[str, int, str]] = []
+        documents = []
         pairs: set[tuple[int, Word]] = set()
         for item in items:
-            _, _, hash_id, _, rank = hot[item.row]
-            words = event_words(item.event, rank)
-            documents.append(
-                ("delete", item.row, f"{event_document(item.event, words)} {hash_token(hash_id)}")
-            )
-            pairs.update((hash_id, word) for word in words)
+            row = hot[item.row]
+            words = event_words(item.event, row.rank)
+            document = f"{event_document(item.event, words)} {hash_token(row.hash_id)}"
+            documents.append(("delete", item.row, document))
+            pairs.update((row.hash_id, word) for word in words)
         self.db.execute_many("INSERT INTO event_index (event_index, rowid, body) VALUES (?, ?, ?)", documents)
         return pairs
 
     def _forget_words(self, pairs: set[tuple[int, Word]]) -> None:
         """Remove (hash, word) pairs that no event has any more, then words that no hash has any more."""
-        gone = []
-        for hash_id, word in pairs:
-            if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"'):
-                gone.append((word, hash_id))
-                name = word_name(word)
-                if name and not self.db.row("SELECT 1 FROM hash_words WHERE word = ? AND hash_id <> ?", (word, hash_id)):
-                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
-                if name and name[0] == "user":
-                    self._forget_user(hash_id, word)
-        self.db.execute_many("DELETE FROM hash_words WHERE word = ? AND hash_id = ?", gone)
+        gone = [
+            (hash_id, word)
+            for hash_id, word in pairs
+            if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"')
+        ]
+        self.db.execute_many(
+            "DELETE FROM hash_words WHERE word = ? AND hash_id = ?",
+            [(word, hash_id) for hash_id, word in gone],
+        )
+        for word in {word for _, word in gone}:
+            name = word_name(word)
+            if name and not self.db.row("SELECT 1 FROM hash_words WHERE word = ?", (word,)):
+                self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
 
-    def _forget_user(self, hash_id: int, user: int) -> None:
-        if self.db.execute("DELETE FROM hash_users WHERE hash_id = ? AND user = ?", (hash_id, user)):
-            self.db.execute("UPDATE hashes SET users = users - 1 WHERE id = ?", (hash_id,))
+    def _forget_users(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> None:
+        """Remove people that no event of a hash counts any more."""
+        counted = {(hot[item.row].hash_id, people[0]) for item in items if (people := _people(item))}
+        for hash_id, person in counted:
+            user = word_of("user", person)
+            if not self._is_counted(hash_id, person) and self.db.execute(
+                "DELETE FROM hash_users WHERE hash_id = ? AND user = ?", (hash_id, user)
+            ):
+                self.db.execute("UPDATE hashes SET users = users - 1 WHERE id = ?", (hash_id,))
+
+    def _is_counted(self, hash_id: int, person: str) -> bool:
+        """Whether an event of a hash counts somebody under that name: it may also have it as a second name."""
+        rows = self.db.rows(
+            "SELECT rowid FROM event_index WHERE event_index MATCH ?",
+            (f'"{word_token(word_of("user", person))}" AND "{hash_token(hash_id)}"',),
+        )
+        return any(_people(item)[:1] == [person] for item in self._loader.stream(row for (row,) in rows))
 
     def _indexed(self, expression: str) -> bool:
         return bool(self.db.row("SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT 1", (expression,)))
 
-    def _forget_stacks(self, stacks: set[int]) -> int:
-        """Remove the stacks that no event has any more; how many those were."""
-        gone = [stack for stack in stacks if not self._has_events(stack)]
-        for stack in gone:
-            body = self.db.value("SELECT body FROM stacks WHERE id = ?", (stack,))
-            event = codec.join(b"{}", codec.expand(body))
-            self.db.execute(
-                "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)",
-                (stack, stack_document(event)),
-            )
-            self.db.execute("DELETE FROM stack_words WHERE stack_id = ?", (stack,))
-            for word in stack_words(event):
-                name = word_name(word)
-                if name and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word,)):
-                    self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
-            self.db.execute("DELETE FROM stack_hashes WHERE stack_id = ?", (stack,))
-            self.db.execute("DELETE FROM stacks WHERE id = ?", (stack,))
-        return len(gone)
+    # What events share
+
+    def _sweep(self, column: str, candidates: Collection[int], forget: Callable[[int], object]) -> int:
+        """Remove those shared parts that no event has any more; how many those were.
+
+        Whether a part is still used is looked up before the transaction, since that may take a while;
+        inside it only the events that arrived meanwhile are asked.
+        """
+        removed = 0
+        newest = int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))
+        unused = sorted(set(candidates) - self._used(column, candidates))
+        for part in chunks(unused, _AT_ONCE):
+            with self.db.writing():
+                again = {row[0] for row in self.db.rows(f"SELECT {column} FROM events WHERE id > ?", (newest,))}
+                for candidate in part:
+                    if candidate not in again:
+                        forget(candidate)
+                        removed += 1
+                self._advance_generation()
+        return removed
+
+    def _used(self, column: str, candidates: Collection[int]) -> set[int]:
+        """Which of the candidates events have, and perhaps others."""
+        if column == "stack_id" and len(candidates) <= _FEW:
+            return {candidate for candidate in candidates if self._has_events(candidate)}
+        return {row[0] for row in self.db.rows(f"SELECT DISTINCT {column} FROM events")}
 
     def _has_events(self, stack: int) -> bool:
         return bool(
@@ -190,60 +242,132 @@ class Deletion:
             )
         )
 
+    def _forget_stacks(self, stack: int) -> None:
+        body = self.db.value("SELECT body FROM stacks WHERE id = ?", (stack,))
+        if body is None:  # another process was quicker
+            return
+        event = codec.join(b"{}", codec.expand(body))
+        self.db.execute(
+            "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)",
+            (stack, stack_document(event)),
+        )
+        for table, column in (("stack_words", "stack_id"), ("stack_hashes", "stack_id"), ("stacks", "id")):
+            self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (stack,))
+        for word in stack_words(event):
+            name = word_name(word)
+            if name and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word,)):
+                self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
+
+    def _forget_backgrounds(self, background: int) -> None:
+        self.db.execute("DELETE FROM backgrounds WHERE id = ?", (background,))
+
     # Counters
 
-    def _uncount(
-        self, items: Sequence[StoredEvent], hot: dict[int, tuple[int, bytes, int, int | None, int]]
-    ) -> None:
-        hours: Counter[tuple[int, int]] = Counter()
-        minutes: Counter[tuple[int, int]] = Counter()
-        totals: Counter[tuple[int, int, int]] = Counter()
-        issues: dict[int, set[int]] = {}
+    def _uncount(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> None:
+        hours: Counter[tuple[int, ...]] = Counter()
+        minutes: Counter[tuple[int, ...]] = Counter()
+        totals: Counter[tuple[int, ...]] = Counter()
+        hashes: Counter[int] = Counter()
         for item in items:
-            project, _, hash_id, _, rank = hot[item.row]
+            row = hot[item.row]
             hour = item.event["timestamp"] // HOUR
-            hours[hash_id, hour] += 1
-            minutes[item.event["received_at"] // MINUTE, hash_id] += 1
-            totals[project, hour, rank] += 1
-            issues.setdefault(item.issue_id, set()).add(hash_id)
+            hours[row.hash_id, hour] += 1
+            minutes[item.event["received_at"] // MINUTE, row.hash_id] += 1
+            totals[row.project, hour, row.rank] += 1
+            hashes[row.hash_id] += 1
         for table, columns, counts in (
             ("hash_hours", ("hash_id", "hour"), hours),
             ("hash_minutes", ("minute", "hash_id"), minutes),
             ("project_hours", ("project_id", "hour", "level"), totals),
         ):
             where = " AND ".join(f"{column} = ?" for column in columns)
-            rows = [(count, *key) for key, count in counts.items()]
-            self.db.execute_many(f"UPDATE {table} SET count = count - ? WHERE {where}", rows)
             self.db.execute_many(
-                f"DELETE FROM {table} WHERE count <= 0 AND {where}", [row[1:] for row in rows]
+                f"UPDATE {table} SET count = count - ? WHERE {where}",
+                [(count, *key) for key, count in counts.items()],
             )
-        for issue, hashes in issues.items():
-            self._recount(issue, hashes)
-
-    def _recount(self, issue: int, hashes: set[int]) -> None:
-        """Totals of hashes and of their issue, from what is left."""
-        for hash_id in hashes:
-            self.db.execute(
-                """UPDATE hashes SET
-                     count = (SELECT count(*) FROM events WHERE hash_id = hashes.id),
-                     first_seen = COALESCE((SELECT min(timestamp) FROM events WHERE hash_id = hashes.id), first_seen),
-                     last_seen = COALESCE((SELECT max(timestamp) FROM events WHERE hash_id = hashes.id), last_seen)
-                   WHERE id = ?""",
-                (hash_id,),
-            )
-        recompute_issue(self.db, issue)
+            self.db.execute_many(f"DELETE FROM {table} WHERE count <= 0 AND {where}", list(counts))
+        self.db.execute_many(
+            """UPDATE hashes SET count = count - ?,
+                 first_seen = COALESCE((SELECT min(timestamp) FROM events WHERE hash_id = hashes.id), first_seen),
+                 last_seen = COALESCE((SELECT max(timestamp) FROM events WHERE hash_id = hashes.id), last_seen)
+               WHERE id = ?""",
+            [(count, hash_id) for hash_id, count in hashes.items()],
+        )
 
     # Issues
+
+    def _settle_issue(self, issue: int, hashes: set[int], oldest_gone: int) -> None:
+        """Bring an issue in line with the events it still has, or drop it where it has none."""
+        if not self._some_events(issue):
+            self._drop_issue(issue)
+            return
+        for hash_id in hashes:
+            first = self.db.value("SELECT min(id) FROM events WHERE hash_id = ?", (hash_id,))
+            if first is None:
+                self.db.execute(
+                    "UPDATE hashes SET title = '', culprit = '', grouping = ? WHERE id = ?",
+                    (_NOTHING_KNOWN, hash_id),
+                )
+            elif first > oldest_gone:
+                self._explain_by(hash_id, first)
+        title, culprit = self.db.rows(
+            """SELECT title, culprit FROM hashes WHERE issue_id = ? AND count > 0
+               ORDER BY home_issue_id <> issue_id, id LIMIT 1""",
+            (issue,),
+        )[0]
+        self.db.execute(
+            "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+            (title, culprit, issue),
+        )
+        recompute_issue(self.db, issue)
+        for member in members(self.db, issue):
+            if member != issue:
+                self._settle_member(member)
+
+    def _settle_member(self, member: int) -> None:
+        """The same for an issue that was merged away: its title must not outlive its events either."""
+        found = self.db.row(
+            "SELECT title, culprit FROM hashes WHERE home_issue_id = ? AND count > 0 ORDER BY id LIMIT 1", (member,)
+        )
+        if found:
+            self.db.execute(
+                "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+                (*found, member),
+            )
+            return
+        self.db.execute(
+            "UPDATE issues SET merged_into = (SELECT merged_into FROM issues WHERE id = ?) WHERE merged_into = ?",
+            (member, member),
+        )
+        self._drop_row(member)
+
+    def _explain_by(self, hash_id: int, row: int) -> None:
+        """Title and culprit of a hash are those of its oldest event; when that goes, they follow the next one."""
+        from ..grouping import compile_rules, group
+        from .recording import explanation
+        from .settings import Settings
+
+        rules = compile_rules(Settings(self.db).get("grouping.rules", []))
+        found = group(self._loader.load([row])[0].event, rules)
+        self.db.execute("UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id))
+        self.db.execute(
+            "UPDATE hashes SET grouping = ? WHERE id = ? AND hash = ?",
+            (explanation(found), hash_id, bytes.fromhex(found.hash)),
+        )
 
     def _drop_issue(self, issue: int) -> None:
         hashes = [row[0] for row in self.db.rows("SELECT id FROM hashes WHERE issue_id = ?", (issue,))]
         for table in ("hash_words", "hash_users", "hash_hours", "hash_minutes", "stack_hashes"):
             self.db.execute_many(f"DELETE FROM {table} WHERE hash_id = ?", [(hash_id,) for hash_id in hashes])
         self.db.execute("DELETE FROM hashes WHERE issue_id = ?", (issue,))
+        for member in members(self.db, issue):
+            self._drop_row(member)
+        self._advance_generation()
+
+    def _drop_row(self, issue: int) -> None:
         for table in ("issue_tags", "activity", "attachments"):
             self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (issue,))
         self.db.execute("DELETE FROM issues WHERE id = ?", (issue,))
-        self._advance_generation()
 
     def _advance_generation(self) -> None:
         self.db.execute(
@@ -254,68 +378,133 @@ class Deletion:
     # Garbage
 
     def collect(self, now: int) -> Collected:
-        """Remove what nothing points at, and give the space back to the file system."""
-        with self.db.writing():
-            empty = [row[0] for row in self.db.rows(
-                """SELECT i.id FROM issues i WHERE NOT EXISTS
-                     (SELECT 1 FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = i.id)"""
-            )]  # fmt: skip
-            for issue in empty:
-                self._drop_issue(issue)
-            stacks = {row[0] for row in self.db.rows("SELECT id FROM stacks")}
-            orphans = self._forget_stacks(stacks)
-            tombstones = self.db.execute(
-                "DELETE FROM event_keys WHERE deleted_at < ?", (now - TOMBSTONE_AGE,)
-            )
-            self.db.execute("DELETE FROM hash_minutes WHERE minute < ?", ((now - MINUTES_KEPT) // MINUTE,))
+        """Remove what nothing points at, and give the space back to the file system.
+
+        In many short transactions: those who record meanwhile wait for none of them long.
+        """
+        self._begin()
+        issues = self._collect_issues()
+        stacks = self._sweep("stack_id", self._ids("stacks"), self._forget_stacks)
+        backgrounds = self._sweep("background_id", self._ids("backgrounds"), self._forget_backgrounds)
+        tombstones = self._delete_some("event_keys", "project_id, event_id", "deleted_at < ?", now - TOMBSTONE_AGE)
+        self._delete_some("hash_minutes", "minute, hash_id", "minute < ?", (now - MINUTES_KEPT) // MINUTE)
         self.merge_index()
-        files, freed = self._collect_blobs(now)
-        return Collected(len(empty), orphans, files, tombstones, freed + self.shrink_file())
+        files, freed = self.collect_files(now)
+        return Collected(issues, stacks + backgrounds, files, tombstones, freed + self.shrink_file())
+
+    def _ids(self, table: str) -> list[int]:
+        return [row[0] for row in self.db.rows(f"SELECT id FROM {table}")]
+
+    def _collect_issues(self) -> int:
+        """Drop issues without events."""
+        dropped = 0
+        empty = self.db.rows(
+            """SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND NOT EXISTS
+                 (SELECT 1 FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = i.id)"""
+        )
+        for part in chunks(empty, _AT_ONCE):
+            with self.db.writing():
+                for (issue,) in part:
+                    if not self._some_events(issue):
+                        self._drop_issue(issue)
+                        dropped += 1
+        return dropped
+
+    def _delete_some(self, table: str, key: str, where: str, value: int) -> int:
+        """Delete rows, a few thousand a transaction; how many."""
+        deleted = 0
+        sql = f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} LIMIT {_ROWS_AT_ONCE})"
+        while True:
+            with self.db.writing():
+                count = self.db.execute(sql, (value,))
+            deleted += count
+            if count < _ROWS_AT_ONCE:
+                return deleted
 
     def merge_index(self) -> None:
         """Rewrite the index without what was deleted: until then old terms stay readable in the file."""
-        for index in ("event_index", "stack_index"):
-            with self.db.writing():
-                self.db.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")
+        self._begin()
+        for index in _INDEXES:
+            pages = -_PAGES_AT_ONCE  # negative: begin to merge all segments into one
+            while self._merge_some(index, pages):
+                pages = _PAGES_AT_ONCE
+
+    def _merge_some(self, index: str, pages: int) -> bool:
+        """One step of merging; whether there may be more to do."""
+        before = self.db.connection.total_changes
+        with self.db.writing():
+            self.db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
+        return self.db.connection.total_changes - before >= 2
 
     def shrink_file(self) -> int:
         """Give free pages back; the bytes by which the file got smaller."""
+        self._begin()
         size = int(self.db.value("PRAGMA page_size"))
         before = int(self.db.value("PRAGMA page_count"))
-        with self.db.writing():
-            self.db.rows("PRAGMA incremental_vacuum")
+        while int(self.db.value("PRAGMA freelist_count")):
+            with self.db.writing():
+                self.db.rows(f"PRAGMA incremental_vacuum({_ROWS_AT_ONCE})")
         self.db.checkpoint()
         return (before - int(self.db.value("PRAGMA page_count"))) * size
 
-    def _collect_blobs(self, now: int) -> tuple[int, int]:
+    def collect_files(self, now: int) -> tuple[int, int]:
         """Remove contents that no attachment names; young ones may belong to a transaction under way."""
         files = freed = 0
         for name, changed in self.blobs.list():
             if now / 1_000_000 - changed < SPARED_SECONDS:
                 continue
-            known = not name.startswith(".") and self.db.row(
-                "SELECT 1 FROM attachments WHERE digest = ?", (bytes.fromhex(name),)
-            )
-            if not known:
-                freed += self.blobs.remove(name)
-                files += 1
+            if self._is_attached(name):
+                continue
+            with self.db.writing():  # an upload under way names its content in a transaction
+                if not self._is_attached(name):
+                    freed += self.blobs.remove(name, now / 1_000_000 - SPARED_SECONDS)
+                    files += 1
         return files, freed
+
+    def _is_attached(self, name: str) -> bool:
+        if not _DIGEST.fullmatch(name):  # what an interrupted upload left
+            return False
+        return bool(self.db.row("SELECT 1 FROM attachments WHERE digest = ?", (bytes.fromhex(name),)))
+
+
+def _people(item: StoredEvent) -> list[str]:
+    return user_identities(item.event.get("user"))
+
+
+def members(db: SQLite, issue: int) -> list[int]:
+    """An issue and all that were merged into it, at any depth."""
+    rows = db.rows(
+        """WITH RECURSIVE member (id) AS
+             (SELECT ? UNION SELECT i.id FROM member m JOIN issues i ON i.merged_into = m.id)
+           SELECT id FROM member ORDER BY id""",
+        (issue,),
+    )
+    return [row for (row,) in rows]
 
 
 def recompute_issue(db: SQLite, issue: int) -> None:
-    """An issue's totals from those of its hashes; after deleting, merging and unmerging."""
+    """An issue's totals from those of its hashes, and its latest event; after deleting, merging and unmerging."""
+    latest = db.row(
+        """SELECT e.id, e.level FROM hashes h JOIN events e ON e.hash_id = h.id
+           WHERE h.issue_id = ? ORDER BY e.timestamp DESC, e.id DESC LIMIT 1""",
+        (issue,),
+    )
+    if latest:
+        event = Loader(db).load([latest[0]])[0].event
+        db.execute(
+            "UPDATE issues SET last_event = ?, level = ?, release = ?, environment = ? WHERE id = ?",
+            (*latest, event.get("release"), event.get("environment"), issue),
+        )
     db.execute(
         """UPDATE issues SET
              count = (SELECT COALESCE(sum(count), 0) FROM hashes WHERE issue_id = issues.id),
              users = (SELECT count(DISTINCT u.user) FROM hashes h JOIN hash_users u ON u.hash_id = h.id
                       WHERE h.issue_id = issues.id),
              first_seen = COALESCE((SELECT min(first_seen) FROM hashes WHERE issue_id = issues.id AND count > 0), first_seen),
-             last_seen = COALESCE((SELECT max(last_seen) FROM hashes WHERE issue_id = issues.id AND count > 0), last_seen),
-             last_event = COALESCE((SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id
-                                    WHERE h.issue_id = issues.id ORDER BY e.timestamp DESC, e.id DESC LIMIT 1), last_event)
+             last_seen = COALESCE((SELECT max(last_seen) FROM hashes WHERE issue_id = issues.id AND count > 0), last_seen)
            WHERE id = ?""",
         (issue,),
     )
 
 
-__all__ = ["Collected", "Deletion", "recompute_issue"]
+__all__ = ["Collected", "Deletion", "members", "recompute_issue"]

@@ -12,9 +12,9 @@ this module makes of an event must not change without a migration that rebuilds 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from typing import Any
 
+from ..digests import blake2b
 from ..models import Event, ExceptionInfo, Frame
 from ..query.text import document, event_texts, stack_texts
 from ..query.tree import fold_path
@@ -31,7 +31,8 @@ _LISTED = frozenset(LISTED)
 _PLAIN = ("release", "environment", "host", "platform", "source", "logger", "transaction")
 _PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "breadcrumbs", "attachments",
              "trace_id", "span_id", "errors", "fingerprint", "request", "pid", "tags")  # fmt: skip
-MAX_VALUE = 200  # characters of a value that a word holds
+# Characters of a value that a word holds: more than any limit of `ingest.limits`, so that none is cut.
+MAX_VALUE = 32_768
 
 _CACHE_LIMIT = 200_000  # words
 
@@ -66,7 +67,7 @@ def trim_caches() -> None:
     """Forget words when they have become many. Not between preparing a batch and storing it, which needs the names."""
     if len(_tokens) > _CACHE_LIMIT:
         for cache in (_ids, _tokens, _names, _presence):
-            cache.clear()  # type: ignore[attr-defined]
+            cache.clear()
 
 
 def _digest(field: str, folded: str) -> Word:
@@ -123,7 +124,9 @@ def issue_words(event: Event, rank: int) -> list[Word]:
         if "=" in tag:
             words.append(word_of("tagkey", tag.partition("=")[0]))
     if "user" in event:
-        words += [word_of("user", identity) for identity in user_identities(event["user"])]
+        people = [word_of("user", identity) for identity in user_identities(event["user"])]
+        # A user without any name is nobody that could be asked for.
+        words += [word_of("has", "user"), *people] if people else []
     for link in get("exceptions", ()):
         words += [word_of("exception", name) for name in exception_names(link)]
     return list(dict.fromkeys(words))
@@ -131,6 +134,8 @@ def issue_words(event: Event, rank: int) -> list[Word]:
 
 def _presence_words(event: Event) -> list[Word]:
     present = tuple([field for field in _PRESENCE if field in event])
+    if "user" in present and not user_identities(event["user"]):
+        present = tuple(field for field in present if field != "user")  # nobody that could be asked for
     known = _presence.get(present)
     if known is None:
         known = _presence[present] = [word_of("has", field) for field in present]
@@ -153,8 +158,13 @@ def user_identities(user: Any) -> list[str]:
         return []
     if type(user) is not dict:
         return [str(user)]
-    found = [str(user[key]) for key in ("id", "email", "username", "ip_address") if user.get(key)]
+    found = [str(user[key]) for key in ("id", "email", "username", "ip_address") if _names_somebody(user.get(key))]
     return list(dict.fromkeys(found))
+
+
+def _names_somebody(value: Any) -> bool:
+    """The same values as `query.match` takes for a name."""
+    return bool(value) if type(value) is str else type(value) is int and abs(value) < 10**18
 
 
 def stack_words(event: Event) -> list[Word]:

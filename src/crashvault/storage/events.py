@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 
+from ..digests import dashed
 from ..errors import InvalidError, NotFoundError
 from .loading import Loader, StoredEvent
 from .sqlite import SQLite
@@ -41,7 +41,7 @@ class Events:
         if not rows:
             raise NotFoundError(f"there is no event {prefix}", "See: crashvault events")
         if len(rows) > 1:
-            names = [f"{uuid.UUID(bytes=key)} ({project})" for _, key, project in rows[:_SHOWN_CANDIDATES]]
+            names = [f"{dashed(key)} ({project})" for _, key, project in rows[:_SHOWN_CANDIDATES]]
             more = " and more" if len(rows) > _SHOWN_CANDIDATES else ""
             raise InvalidError(
                 f"{prefix!r} fits several events", f"Type more of one of: {', '.join(names)}{more}"

@@ -191,6 +191,7 @@ class Importing:
         self._combine(issue, record)
         for table in ("hashes", "activity", "attachments"):
             self.db.execute(f"UPDATE {table} SET issue_id = ? WHERE issue_id = ?", (issue, other))
+        self.db.execute("UPDATE issues SET merged_into = ? WHERE merged_into = ?", (issue, other))
         self.db.execute("DELETE FROM issue_tags WHERE issue_id = ?", (other,))
         self.db.execute("DELETE FROM issues WHERE id = ?", (other,))
         for number, target in self._numbers.items():

@@ -15,7 +15,7 @@ MAX_LIMIT = 10_000
 
 _COLUMNS = """i.id, p.name, i.title, i.culprit, i.status, i.severity, i.level, i.assigned, i.release, i.environment,
   i.is_regressed, i.count, i.users, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
-  i.resolved_in, i.last_event, i.category"""
+  i.resolved_in, i.last_event, i.category, i.merged_into"""
 
 # What `--sort` understands, as SQL over `issues i`; the id decides between equals.
 SORTS: dict[str, str] = {
@@ -54,6 +54,7 @@ class Issue(NamedTuple):
     resolved_in: str | None
     last_event: int
     category: str | None
+    merged_into: int | None = None  # then its events are there
 
     def is_new(self, now: int) -> bool:
         return self.status == "open" and not self.is_regressed and now - self.created_at < NEW_FOR
@@ -110,11 +111,12 @@ class Issues:
         ]
 
     def fingerprints(self, issues: Sequence[int]) -> dict[int, str]:
-        """The first hash of each issue, in hex."""
+        """The first hash of each issue, in hex; its own before those merged into it."""
         found: dict[int, str] = {}
         for part in chunks(issues):
             rows = self.db.rows(
-                f"SELECT issue_id, hash FROM hashes WHERE issue_id IN ({marks(part)}) ORDER BY id DESC", part
+                f"SELECT issue_id, hash FROM hashes WHERE issue_id IN ({marks(part)}) ORDER BY home_issue_id = issue_id, id DESC",
+                part,
             )
             found.update((issue, digest.hex()) for issue, digest in rows)
         return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
+from ..digests import dashed
+from ..errors import StoreError
 from ..models import Event
 from . import codec
 from .sqlite import SQLite, chunks, marks
@@ -39,15 +41,13 @@ class Loader:
         return [found[row] for row in rows if row in found]
 
     def stream(self, rows: Iterable[int]) -> Iterator[StoredEvent]:
-        """Events by row, a few hundred at a time."""
-        self._decode = codec.fast_decoder()
-        pending: list[int] = []
-        for row in rows:
-            pending.append(row)
-            if len(pending) >= 400:
-                yield from self.load(pending)
-                pending = []
-        yield from self.load(pending)
+        """Events by row: a few at first, because many who ask stop soon, then some hundred at a time."""
+        size, left = 8, iter(rows)
+        while pending := list(islice(left, size)):
+            if size > 32:
+                self._decode = codec.fast_decoder()
+            yield from self.load(pending)
+            size = min(2 * size, 400)
 
     def _decoded(self, where: str, parameters: Sequence[Any]) -> list[StoredEvent]:
         rows = self.db.rows(
@@ -59,7 +59,16 @@ class Loader:
                 WHERE {where}""",
             parameters,
         )
-        return [self._event(*row) for row in rows]
+        return [self._readable(row) for row in rows]
+
+    def _readable(self, row: tuple[Any, ...]) -> StoredEvent:
+        try:
+            return self._event(*row)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise StoreError(
+                f"event {dashed(row[1])} cannot be read ({error})",
+                "Run: crashvault doctor, and bring a backup back with: crashvault restore",
+            ) from error
 
     def _expanded(self, body: bytes | None) -> bytes | None:
         if body is None:
@@ -75,10 +84,8 @@ class Loader:
         self, row: int, event_id: bytes, project: str, timestamp: int, received_at: int, level: str | None, rank: int,
         issue: int, digest: bytes, stack: bytes | None, background: bytes | None, body: bytes,
     ) -> StoredEvent:  # fmt: skip
-        event = codec.join(
-            codec.expand(body), self._expanded(stack), self._expanded(background), self._decode
-        )
-        event["event_id"] = str(uuid.UUID(bytes=event_id))
+        event = codec.join(codec.expand(body), self._expanded(stack), self._expanded(background), self._decode)
+        event["event_id"] = dashed(event_id)
         event["project"] = project
         event["timestamp"] = timestamp
         event["received_at"] = received_at

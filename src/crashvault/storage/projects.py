@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -23,12 +23,16 @@ class Projects:
     def __init__(self, db: SQLite) -> None:
         self.db = db
         self._ids: dict[str, int] = {}
+        self._rollbacks = 0
 
     def ids(self, names: Iterable[str], now: int) -> dict[str, int]:
         """The id of each named project; a new name makes a project. Call it inside `writing()`.
 
-        Projects are never deleted, so an id once seen stays true.
+        Projects are never deleted, so an id once seen stays true, unless the transaction that made it failed.
         """
+        if self._rollbacks != self.db.rollbacks:
+            self._ids.clear()
+            self._rollbacks = self.db.rollbacks
         for name in names:
             if name not in self._ids:
                 self._ids[name] = self._find(name) or self._create(name, now)
@@ -51,8 +55,7 @@ class Projects:
 
     def list(self) -> list[Project]:
         return [
-            Project(*row)
-            for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")
+            Project(*row) for row in self.db.rows("SELECT id, name, public_key, created_at FROM projects ORDER BY id")
         ]
 
     def add(self, name: str, now: int) -> Project:
@@ -70,7 +73,7 @@ class Projects:
 
     def _create(self, name: str, now: int) -> int:
         sql = "INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?) RETURNING id"
-        return int(self.db.value(sql, (name, secrets.token_hex(16), now)))
+        return int(self.db.value(sql, (name, os.urandom(16).hex(), now)))
 
 
 def check_name(name: str) -> None:

@@ -10,8 +10,10 @@ Some leaves can only be narrowed by SQL: that words stand next to each other, fo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..query.text import words as text_words
 from ..query.tree import (
@@ -31,7 +33,7 @@ from ..query.tree import (
 )
 from .document import MAX_VALUE, SIGN, hash_token, trace_word, word_of, word_token
 from .issues import NEW_FOR
-from .sqlite import SQLite, marks
+from .sqlite import SQLite, chunks, marks
 
 EXPANDED = 5_000  # distinct values that a wildcard may stand for
 _AT_ONCE = 400  # tokens in one index expression
@@ -81,6 +83,8 @@ Condition: TypeAlias = Index | Clause | Group | Negation
 
 TRUE = Clause("1")
 FALSE = Clause("0")
+_UNSURE = Clause("1", (), exact=False)  # whether it holds is for others to see
+_SOME_STACK = Clause("e.stack_id IS NOT NULL", (), exact=False)
 
 
 class Compiler:
@@ -104,22 +108,28 @@ class Compiler:
             return self._anywhere(node.pattern)
         if isinstance(node, Phrase):
             found = self._joined("AND", [self._anywhere(token) for token in node.tokens])
-            return Group("AND", (found, Clause("1", (), exact=False)))
+            return Group("AND", (found, _UNSURE))
         return self._term(node)
 
     def _joined(self, joiner: str, parts: Sequence[Condition]) -> Condition:
-        """A group in which all index expressions are one."""
+        """A group in which all index expressions are one, negated ones too."""
         flat = [inner for part in parts for inner in _members(joiner, part)]
-        indexes = [part.expression for part in flat if isinstance(part, Index)]
-        others = [part for part in flat if not isinstance(part, Index)]
+        wanted = [part.expression for part in flat if isinstance(part, Index)]
+        unwanted = [part.part.expression for part in flat if _is_negated_index(part)]  # type: ignore[union-attr]
+        others = [part for part in flat if not isinstance(part, Index) and not _is_negated_index(part)]
         if joiner == "OR":
-            indexes = [expression for expression in indexes if expression]
-            if not indexes and not others:
+            if "" in unwanted:
+                return TRUE
+            wanted = [expression for expression in wanted if expression]
+            merged: list[Condition] = [Negation(Index(_join_expressions(unwanted, "AND")))] if unwanted else []
+            merged += [Index(_join_expressions(wanted, "OR"))] if wanted else []
+        else:
+            if "" in wanted:
                 return Index("")
-        elif "" in indexes:
-            return Index("")
-        merged = [Index(_join_expressions(indexes, joiner))] if indexes else []
+            merged = _all_but(wanted, [expression for expression in unwanted if expression])
         together = (*merged, *others)
+        if not together:
+            return Index("") if joiner == "OR" else TRUE
         return together[0] if len(together) == 1 else Group(joiner, together)
 
     # Terms
@@ -134,22 +144,36 @@ class Compiler:
         return _TERMS[term.field](self, term)
 
     def _has(self, term: Term) -> Condition:
-        if term.field == "tag" and term.key:
-            return Group("OR", (Index(_quoted(word_token(word_of("tagkey", term.key[:MAX_VALUE])))),
-                                *self._issue_tags([Pattern((f"{term.key}=", ""))])))  # fmt: skip
+        if term.field == "tag":
+            return self._has_tag(term.key)
         clause = _HAS_CLAUSES.get(term.field)
         if clause:
             return Clause(clause, (), exact=term.field not in _HAS_NEARLY)
         name = _HAS_WORDS.get(term.field, term.field)
         found = Index(_quoted(word_token(word_of("has", name))))
         if term.field in ("release", "environment", "host", "user", "platform", "source", "exception", "tag", "trace"):
-            return Group("AND", (found, Clause("1", (), exact=False))) if term.field in _HAS_NEARLY else found
+            return Group("AND", (found, _UNSURE)) if term.field in _HAS_NEARLY else found
         return TRUE  # what every event and issue has
+
+    def _has_tag(self, key: str | None) -> Condition:
+        if key is None:
+            in_event: Condition = Index(_quoted(word_token(word_of("has", "tags"))))
+        elif "=" in key:  # longer than the keys that words know
+            in_event = self._words("tag", [Pattern((f"{key}=", ""))])
+        else:
+            in_event = Index(_quoted(word_token(word_of("tagkey", key[:MAX_VALUE]))))
+        return self._joined("OR", [in_event, *self._issue_tags([Pattern((f"{key}=" if key else "", ""))])])
 
     def _words(self, field: str, patterns: Iterable[Pattern]) -> Condition:
         """Events with one of the words that patterns stand for."""
-        values = [value for pattern in patterns for value in self._values(field, pattern)]
-        return self._any_token([word_token(word_of(field, value)) for value in values])
+        values: list[str] = []
+        for pattern in patterns:
+            found = self._values(field, pattern)
+            if found is None:
+                known = Index(_quoted(word_token(word_of("has", _HAS_WORDS.get(field, field)))))
+                return Group("AND", (known, _UNSURE))
+            values += found
+        return self._any_token([word_token(word_of(field, value)) for value in dict.fromkeys(values)])
 
     def _any_token(self, tokens: Sequence[str]) -> Condition:
         if len(tokens) <= _AT_ONCE:
@@ -157,8 +181,8 @@ class Compiler:
         slices = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
         return Group("OR", tuple(_index_clause(" OR ".join(map(_quoted, part))) for part in slices))
 
-    def _values(self, field: str, pattern: Pattern) -> list[str]:
-        """The distinct values of a field that fit; an exact one is taken as it is."""
+    def _values(self, field: str, pattern: Pattern) -> list[str] | None:
+        """The distinct values of a field that fit, None where those are too many; an exact one is taken as it is."""
         if pattern.exact:
             return [pattern.literal[:MAX_VALUE]]
         prefix = pattern.literal
@@ -169,17 +193,21 @@ class Compiler:
         if longest:
             sql, parameters = f"{sql} AND instr(value, ?)", [*parameters, longest]
         found = (value for (value,) in self.db.stream(sql, parameters) if pattern.matches(value))
-        return [value for value, _ in zip(found, range(EXPANDED), strict=False)]
+        return _not_too_many(found)
 
     def _stack(self, field: str, patterns: Iterable[Pattern]) -> Condition:
         if field == "file":
             patterns = [variant for pattern in patterns for variant in path_patterns(pattern)]
-        numbers = [word_of(field, value) for pattern in patterns for value in self._values(field, pattern)]
+        numbers: set[int] = set()
+        for pattern in patterns:
+            found = self._values(field, pattern)
+            if found is None:
+                return _SOME_STACK
+            numbers.update(word_of(field, value) for value in found)
         if not numbers:
             return FALSE
-        return Clause(
-            f"e.stack_id IN (SELECT stack_id FROM stack_words WHERE word IN ({marks(numbers)}))", tuple(numbers)
-        )
+        sql = "e.stack_id IN (SELECT stack_id FROM stack_words WHERE word IN (SELECT value FROM json_each(?)))"
+        return Clause(sql, (json.dumps(sorted(numbers)),))
 
     def _tag(self, term: Term) -> Condition:
         patterns = _patterns(term.values)
@@ -207,7 +235,7 @@ class Compiler:
     def _message(self, term: Term) -> Condition:
         """Narrowed by the words that must be there; whether they are in the message is for others to see."""
         narrowed = [self._joined("AND", self._required(value)) for value in term.values]
-        return Group("AND", (self._joined("OR", narrowed), Clause("1", (), exact=False)))
+        return Group("AND", (self._joined("OR", narrowed), _UNSURE))
 
     def _required(self, value: Any) -> list[Condition]:
         if isinstance(value, Words):
@@ -235,7 +263,7 @@ class Compiler:
                 parts.append(Index(_quoted(word_token(trace_word(pattern.literal)))))
             else:
                 known = Index(_quoted(word_token(word_of("has", "trace_id"))))
-                parts.append(Group("AND", (known, Clause("1", (), exact=False))))
+                parts.append(Group("AND", (known, _UNSURE)))
         return self._joined("OR", parts)
 
     def _distinct(self, term: Term) -> Condition:
@@ -274,24 +302,42 @@ class Compiler:
         prefix = _prefix_expression(pattern)
         if prefix is not None:
             return Index(prefix)
-        return self._any_token(self._vocabulary(vocabulary, pattern))
+        tokens = self._vocabulary(vocabulary, pattern)
+        return _UNSURE if tokens is None else self._any_token(tokens)
 
     def _stack_word(self, pattern: Pattern) -> Condition | None:
         expression = _prefix_expression(pattern)
-        if expression is None:
-            expression = " OR ".join(map(_quoted, self._vocabulary("stack_terms", pattern)[:_AT_ONCE]))
-        if not expression or not self.db.row("SELECT 1 FROM stack_index WHERE stack_index MATCH ? LIMIT 1", (expression,)):
+        if expression is not None:
+            return self._in_stacks(expression)
+        tokens = self._vocabulary("stack_terms", pattern)
+        if tokens is None:
+            return _SOME_STACK
+        found = [self._in_stacks(" OR ".join(map(_quoted, part))) for part in chunks(tokens, _AT_ONCE)]
+        parts = [part for part in found if part is not None]
+        return self._joined("OR", parts) if parts else None
+
+    def _in_stacks(self, expression: str) -> Condition | None:
+        if not self.db.row("SELECT 1 FROM stack_index WHERE stack_index MATCH ? LIMIT 1", (expression,)):
             return None
         return Clause("e.stack_id IN (SELECT rowid FROM stack_index WHERE stack_index MATCH ?)", (expression,))
 
-    def _vocabulary(self, table: str, pattern: Pattern) -> list[str]:
-        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside."""
+    def _vocabulary(self, table: str, pattern: Pattern) -> list[str] | None:
+        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside; None: too many."""
         longest = max(pattern.pieces, key=len)
         sql, parameters = f"SELECT term FROM {table} WHERE instr(term, ?)", [longest]
         if pattern.literal:
-            sql, parameters = f"{sql} AND term >= ? AND term < ?", [longest, pattern.literal, f"{pattern.literal}\U0010ffff"]
+            sql, parameters = (
+                f"{sql} AND term >= ? AND term < ?",
+                [longest, pattern.literal, f"{pattern.literal}\U0010ffff"],
+            )
         found = (term for (term,) in self.db.stream(sql, parameters) if term[0] != SIGN and pattern.matches(term))
-        return [term for term, _ in zip(found, range(EXPANDED), strict=False)]
+        return _not_too_many(found)
+
+
+def _not_too_many(found: Iterable[str]) -> list[str] | None:
+    """What a wildcard stands for; None where that is more than EXPANDED, and events must be looked at instead."""
+    kept = list(islice(found, EXPANDED + 1))
+    return kept if len(kept) <= EXPANDED else None
 
 
 def _compare(term: Term) -> Condition:
@@ -307,7 +353,7 @@ def _choice(term: Term) -> Condition:
 
 
 def _line(term: Term) -> Condition:
-    return Clause("e.stack_id IS NOT NULL", (), exact=False)
+    return _SOME_STACK
 
 
 _TERMS: dict[str, Callable[[Compiler, Term], Condition]] = {
@@ -369,13 +415,22 @@ def where(condition: Condition, *, each: bool = False) -> Clause:
     if isinstance(condition, Negation):
         inner = where(condition.part, each=each)
         # What SQL can only narrow cannot be excluded: all of it stays a candidate.
-        return Clause(f"NOT ({inner.sql})", inner.parameters) if exact(condition.part) else Clause("1", (), False)
+        # A comparison with NULL is neither true nor false; for us it does not hold, so its negation does.
+        return Clause(f"({inner.sql}) IS NOT TRUE", inner.parameters) if exact(condition.part) else _UNSURE
     parts = [where(part, each=each) for part in condition.parts]
     return Clause(
-        f" {condition.joiner} ".join(f"({part.sql})" for part in parts),
+        _balanced([f"({part.sql})" for part in parts], f" {condition.joiner} "),
         tuple(value for part in parts for value in part.parameters),
         all(part.exact for part in parts),
     )
+
+
+def _balanced(parts: Sequence[str], joiner: str) -> str:
+    """Many parts joined as a tree, because SQL engines limit how deep a chain may be."""
+    if len(parts) <= 16:
+        return joiner.join(parts)
+    middle = len(parts) // 2
+    return f"({_balanced(parts[:middle], joiner)}){joiner}({_balanced(parts[middle:], joiner)})"
 
 
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:
@@ -391,6 +446,20 @@ def within_hash(expression: str, column: str) -> tuple[str, str]:
 
 def _negated(condition: Condition) -> Condition:
     return condition.part if isinstance(condition, Negation) else Negation(condition)
+
+
+def _is_negated_index(condition: Condition) -> TypeGuard[Negation]:
+    return isinstance(condition, Negation) and isinstance(condition.part, Index)
+
+
+def _all_but(wanted: Sequence[str], unwanted: Sequence[str]) -> list[Condition]:
+    """What has all of the wanted and none of the unwanted expressions."""
+    if not unwanted:
+        return [Index(_join_expressions(wanted, "AND"))] if wanted else []
+    none_of = _join_expressions(unwanted, "OR")
+    if not wanted:
+        return [Negation(Index(none_of))]
+    return [Index(f"({_join_expressions(wanted, 'AND')}) NOT ({none_of})")]
 
 
 def _members(joiner: str, condition: Condition) -> tuple[Condition, ...]:

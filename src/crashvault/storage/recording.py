@@ -73,6 +73,11 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
     )
 
 
+def explanation(grouping: Grouping) -> str:
+    """Why events are together, as a hash keeps it."""
+    return json.dumps([grouping.key, grouping.reason, grouping.parts], ensure_ascii=False)
+
+
 class _Hash:
     """What a batch does to one grouping hash."""
 
@@ -113,7 +118,7 @@ class Recording:
         self._seen: set[int] = set()
         self._listed: set[Word] = set()
         self._pairs: set[tuple[int, int]] = set()
-        self._generation = ""
+        self._state: tuple[str, int] = ("", 0)
 
     def append(
         self, batch: Sequence[Prepared], projects: dict[str, int], now: int, *, imported: bool = False
@@ -148,20 +153,19 @@ class Recording:
     def forget_seen(self) -> None:
         """Drop what this process believes is stored, after a transaction that failed."""
         for known in (self._seen, self._listed, self._pairs):
-            known.clear()  # type: ignore[attr-defined]
+            known.clear()
 
     def _refresh(self) -> None:
-        """Deleting rows raises the generation, so that no process takes a removed word for stored."""
+        """Forget what is believed to be stored once rows were deleted, by any process, or a transaction failed."""
         generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
-        if generation != self._generation or len(self._seen) > _SEEN_LIMIT:
+        state = (generation, self.db.rollbacks)
+        if state != self._state or len(self._seen) > _SEEN_LIMIT:
             self.forget_seen()
-            self._generation = generation
+            self._state = state
 
     # Who is new
 
-    def _taken_keys(
-        self, batch: Sequence[Prepared], projects: dict[str, int]
-    ) -> dict[tuple[int, bytes], int | None]:
+    def _taken_keys(self, batch: Sequence[Prepared], projects: dict[str, int]) -> dict[tuple[int, bytes], int | None]:
         taken: dict[tuple[int, bytes], int | None] = {}
         wanted: dict[int, list[bytes]] = {}
         for item in batch:
@@ -192,9 +196,7 @@ class Recording:
 
     # Issues
 
-    def _hashes(
-        self, fresh: Sequence[Prepared], projects: dict[str, int], now: int
-    ) -> dict[tuple[int, str], _Hash]:
+    def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
         wanted: dict[tuple[int, str], Prepared] = {}
         for item in fresh:
             wanted.setdefault((projects[item.event["project"]], item.grouping.hash), item)
@@ -215,14 +217,10 @@ class Recording:
                     f"SELECT hash, id, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
                     (project, *part),
                 )
-                found.update(
-                    ((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows
-                )
+                found.update(((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows)
         return found
 
-    def _new_issues(
-        self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int
-    ) -> dict[tuple[int, str], _Hash]:
+    def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
         first_issue = self.db.allocate("issues", len(new))
         first_hash = self.db.allocate("hashes", len(new))
         found, issues, hashes = {}, [], []
@@ -230,8 +228,7 @@ class Recording:
             issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
             moment = item.event["timestamp"]
             issues.append((issue, project, group.title, group.culprit, item.rank, moment, moment, now, now))
-            explanation = json.dumps([group.key, group.reason, group.parts], ensure_ascii=False)
-            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation,
+            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation(group),
                            group.title, group.culprit, moment, moment, now))  # fmt: skip
             found[project, text] = _Hash(hash_id, issue, True)
         self.db.execute_many(
@@ -250,7 +247,7 @@ class Recording:
 
     def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
         hash_rows, issue_rows, latest_rows, last_rows = [], [], [], []
-        for group in groups:
+        for group in sorted(groups, key=lambda group: group.latest_row):  # of equal times the later row counts
             latest = group.latest
             if latest is None:
                 continue
@@ -277,8 +274,7 @@ class Recording:
             issue_rows,
         )
         self.db.execute_many(
-            """UPDATE issues SET last_seen = ?, level = ?, release = COALESCE(?, release),
-                 environment = COALESCE(?, environment)
+            """UPDATE issues SET last_seen = ?, level = ?, release = ?, environment = ?
                WHERE id = ? AND last_seen < ?""",
             latest_rows,
         )
@@ -294,9 +290,7 @@ class Recording:
     def _known(self, table: str, digests: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}
         for part in chunks(digests):
-            found.update(
-                self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part)
-            )
+            found.update(self.db.rows(f"SELECT digest, id FROM {table} WHERE digest IN ({marks(part)})", part))
         return found
 
     def _stacks(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
@@ -323,16 +317,12 @@ class Recording:
 
     def _backgrounds(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
         """The row of every background of the batch; new ones are stored."""
-        wanted = {
-            item.parts.background_digest: item.parts.background for item in fresh if item.parts.background
-        }
+        wanted = {item.parts.background_digest: item.parts.background for item in fresh if item.parts.background}
         found = self._known("backgrounds", [digest for digest in wanted if digest])
         new = [(digest, body) for digest, body in wanted.items() if digest and body and digest not in found]
         if new:
             first = self.db.allocate("backgrounds", len(new))
-            rows = [
-                (first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)
-            ]
+            rows = [(first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)]
             self.db.execute_many("INSERT INTO backgrounds (id, digest, body) VALUES (?, ?, ?)", rows)
             found.update((digest, row) for row, digest, _ in rows)
         return found
@@ -384,6 +374,7 @@ class Recording:
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
+        people: dict[tuple[int, int], _Hash] = {}
         seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
@@ -394,24 +385,45 @@ class Recording:
                     pairs.append((word, hash_id))
             if item.user is not None and (user := -(shifted | item.user)) not in seen:
                 seen.add(user)
-                self._add_user(group, item.user)
+                people[hash_id, item.user] = group
+        self._add_users(people)
         self._list_words(word for word, _ in pairs)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
-    def _add_user(self, group: _Hash, user: int) -> None:
-        """Count a person once for the hash, and once for the issue however many hashes were merged into it."""
-        if not self.db.execute(
-            "INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING", (group.hash_id, user)
-        ):
-            return
-        group.users += 1
-        elsewhere = not group.created and self.db.row(
-            """SELECT 1 FROM hashes h JOIN hash_users u ON u.hash_id = h.id
-               WHERE h.issue_id = ? AND h.id <> ? AND u.user = ?""",
-            (group.issue_id, group.hash_id, user),
+    def _add_users(self, people: dict[tuple[int, int], _Hash]) -> None:
+        """Count each person once for a hash, and once for the issue however many hashes were merged into it."""
+        new: list[tuple[int, int]] = []
+        for part in chunks(sorted(people), 400):
+            rows = ",".join(["(?, ?)"] * len(part))
+            new += self.db.rows(
+                f"INSERT INTO hash_users VALUES {rows} ON CONFLICT DO NOTHING RETURNING hash_id, user",
+                [value for pair in part for value in pair],
+            )
+        merged = self._merged({people[pair].issue_id for pair in new})
+        for pair in new:
+            group = people[pair]
+            group.users += 1
+            group.issue_users += group.issue_id not in merged or not self._affected_elsewhere(group, pair[1])
+
+    def _merged(self, issues: set[int]) -> set[int]:
+        """Those of the issues that have several hashes."""
+        found: set[int] = set()
+        for part in chunks(sorted(issues)):
+            rows = self.db.rows(
+                f"SELECT issue_id FROM hashes WHERE issue_id IN ({marks(part)}) GROUP BY issue_id HAVING count(*) > 1", part
+            )
+            found.update(issue for (issue,) in rows)
+        return found
+
+    def _affected_elsewhere(self, group: _Hash, user: int) -> bool:
+        return bool(
+            self.db.row(
+                """SELECT 1 FROM hashes h JOIN hash_users u ON u.hash_id = h.id
+                   WHERE h.issue_id = ? AND h.id <> ? AND u.user = ?""",
+                (group.issue_id, group.hash_id, user),
+            )
         )
-        group.issue_users += not elsewhere
 
     def _list_words(self, words: Iterable[Word]) -> None:
         new = {word for word in words if word not in self._listed}
@@ -421,9 +433,7 @@ class Recording:
 
     # Counters
 
-    def _count(
-        self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool
-    ) -> None:
+    def _count(self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool) -> None:
         hours: dict[tuple[int, int], int] = {}
         minutes: dict[tuple[int, int], int] = {}
         totals: dict[tuple[int, int, int], int] = {}
@@ -484,9 +494,7 @@ class Recording:
                 )
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(
-                    Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"])
-                )
+                report.append(Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"]))
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:

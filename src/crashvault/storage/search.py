@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..models import LEVEL_RANKS
@@ -41,6 +42,7 @@ from .sqlite import SQLite, chunks
 
 FEW = 20_000  # candidates that are worth fetching at once
 COUNTED = 1_000  # matches up to which a total is counted when walking
+LOOKED_AT = 500  # events of one issue that are read to see whether one of them matches
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
 
 _EVENT_TABLES = "events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id"
@@ -62,6 +64,8 @@ class Search:
         self.compiler = Compiler(db, now)
         self.loader = Loader(db)
         self.issues = Issues(db)
+        self._views: dict[tuple[int, str], dict[str, Any]] = {}
+        self._level_ranks: dict[str, int] = {}
 
     def parse(self, text: str) -> Node:
         """Read a query with this vault's levels. Raises QueryError."""
@@ -72,6 +76,7 @@ class Search:
     def events(self, node: Node, limit: int, offset: int = 0, before: tuple[int, int] | None = None) -> Page:
         """Rows of matching events, latest first. `before`: only those older than that (timestamp, row)."""
         check_page(limit, offset)
+        self._begin()
         condition = self.compiler.condition(node)
         if before is not None:
             older = Clause("(e.timestamp < ? OR (e.timestamp = ? AND e.id < ?))", (before[0], before[0], before[1]))
@@ -94,6 +99,32 @@ class Search:
         if exact(condition):
             return chosen
         return [item.row for item in self.loader.load(chosen) if self._matches(node, item)]
+
+    def every_event(self, node: Node) -> Iterator[int]:
+        """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
+        condition = self.compiler.condition(node)
+        clause = where(condition)
+        found = (row for (row,) in self.db.stream(
+            f"SELECT e.id FROM {_EVENT_TABLES} WHERE {clause.sql} ORDER BY e.id", clause.parameters
+        ))  # fmt: skip
+        if exact(condition):
+            return found
+        return (item.row for item in self.loader.stream(found) if self._matches(node, item))
+
+    def every_issue(self, node: Node) -> list[int]:
+        """Ids of all issues that have a matching event, ascending, however many."""
+        if issue_only(node):
+            clause = self._issue_condition(node)
+            rows = self.db.rows(f"SELECT i.id FROM issues i WHERE {clause.sql} ORDER BY i.id", clause.parameters)
+            return [issue for (issue,) in rows]
+        found: set[int] = set()
+        for part in _slices(self.every_event(node), FEW):
+            found.update(issue for (issue,) in self.db.rows(
+                """SELECT DISTINCT h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+                   CROSS JOIN hashes h ON h.id = e.hash_id""",
+                (json.dumps(part),),
+            ))  # fmt: skip
+        return sorted(found)
 
     def _all_events(self) -> int:
         return int(self.db.value("SELECT COALESCE(sum(count), 0) FROM hashes"))
@@ -131,7 +162,9 @@ class Search:
     def _few(self, condition: Condition, limit: int = FEW) -> list[int] | None:
         """Rows of all events that can meet a condition, or None where those are many or unknown."""
         if isinstance(condition, Index):
-            return self._few_rows("SELECT rowid FROM event_index WHERE event_index MATCH ?", (condition.expression,), limit)
+            return self._few_rows(
+                "SELECT rowid FROM event_index WHERE event_index MATCH ?", (condition.expression,), limit
+            )
         if isinstance(condition, Clause):
             return self._few_of_clause(condition, limit)
         if isinstance(condition, Negation):
@@ -191,17 +224,23 @@ class Search:
         return Page(found[offset:wanted], len(found), rows is not None or read < CHECKED)
 
     def _matches(self, node: Node, item: StoredEvent) -> bool:
-        return matches(node, item.event, self._issue_view(item.issue_id, item.fingerprint), self._ranks())
+        key = (item.issue_id, item.fingerprint)
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = self._issue_view(*key)
+        return matches(node, item.event, view, self._level_ranks)
 
-    def _ranks(self) -> dict[str, int]:
-        return dict(self.db.rows("SELECT name, rank FROM levels"))
+    def _begin(self) -> None:
+        """Forget what an earlier query has seen."""
+        self._views.clear()
+        self._level_ranks = dict(self.db.rows("SELECT name, rank FROM levels"))
 
     def _issue_view(self, issue_id: int, fingerprint: str) -> dict[str, Any]:
         issue = self.issues.get(issue_id)
         tags = self.issues.tags([issue_id]).get(issue_id, [])
         return {
             **issue._asdict(), "is_new": issue.is_new(self.now), "is_regressed": bool(issue.is_regressed),
-            "fingerprint": fingerprint, "tags": tags,
+            "fingerprint": fingerprint, "own_tags": tags,
         }  # fmt: skip
 
     # Issues
@@ -211,6 +250,7 @@ class Search:
     ) -> Page:
         """Ids of issues that have a matching event, in the order asked for."""
         check_page(limit, offset)
+        self._begin()
         order = order_by(sort, descending)
         if issue_only(node):
             return self._issues_where(self._issue_condition(node), order, limit, offset)
@@ -224,12 +264,12 @@ class Search:
                                   order, limit, offset)  # fmt: skip
 
     def _issue_condition(self, node: Node) -> Clause:
-        """An issue-only tree over `issues i` alone."""
+        """An issue-only tree over `issues i` alone. Issues that were merged away have no events, and are left out here."""
         clause = where(self.compiler.condition(node))
         sql = clause.sql.replace("h.project_id", "i.project_id")
         if "h.hash" in sql:
             sql = f"EXISTS (SELECT 1 FROM hashes h WHERE h.issue_id = i.id AND ({sql}))"
-        return Clause(sql, clause.parameters)
+        return Clause(f"({sql}) AND i.merged_into IS NULL", clause.parameters)
 
     def _issues_where(self, clause: Clause, order: str, limit: int, offset: int) -> Page:
         total = int(self.db.value(f"SELECT count(*) FROM issues i WHERE {clause.sql}", clause.parameters))
@@ -275,7 +315,8 @@ class Search:
         if not all(token.startswith("¤") and not token.startswith("¤h") for token in tokens):
             return None
         words = [int(token[1:], 16) for token in tokens]
-        clause = self._issue_condition(all_of(about_issues))
+        # `fingerprint:` must hold for the very hash that has the word, so this is no condition on the issue alone.
+        clause = where(self.compiler.condition(all_of(about_issues)))
         rows = self.db.rows(
             f"""SELECT DISTINCT i.id FROM hash_words w JOIN hashes h ON h.id = w.hash_id JOIN issues i ON i.id = h.issue_id
                 WHERE w.word IN ({",".join("?" * len(words))}) AND {clause.sql}""",
@@ -287,14 +328,21 @@ class Search:
         """Walk issues in order, and ask for each whether it has a matching event."""
         wanted = max(offset + limit, COUNTED)
         found: list[int] = []
-        for issue in self._candidate_issues(node, condition, order):
-            if exact(condition) or self._has_match(node, condition, issue):
+        clause = where(condition, each=True)
+        read, complete = 0, True
+        for issue in self._candidate_issues(condition, order):
+            fits = exact(condition)
+            if not fits:
+                fits, looked_at = self._has_match(node, clause, issue)
+                read += looked_at
+                complete = complete and (fits or looked_at < LOOKED_AT)
+            if fits:
                 found.append(issue)
-                if len(found) > wanted:
-                    return Page(found[offset : offset + limit], wanted, False)
-        return Page(found[offset : offset + limit], len(found), True)
+            if len(found) > wanted or (read > CHECKED and len(found) >= offset + limit):
+                return Page(found[offset : offset + limit], min(len(found), wanted), False)
+        return Page(found[offset : offset + limit], len(found), complete)
 
-    def _candidate_issues(self, node: Node, condition: Condition, order: str) -> Iterator[int]:
+    def _candidate_issues(self, condition: Condition, order: str) -> Iterator[int]:
         clause = self._some_event(condition)
         for (issue,) in self.db.stream(
             f"SELECT i.id FROM issues i WHERE {clause.sql} ORDER BY {order}", clause.parameters
@@ -316,14 +364,23 @@ class Search:
             parameters = (parameter,)  # type: ignore[assignment]
         return Clause(f"EXISTS ({source} AND ({rest.sql}))", (*parameters, *rest.parameters))
 
-    def _has_match(self, node: Node, condition: Condition, issue: int) -> bool:
-        """Whether one of an issue's events really matches; some hundred of the latest are looked at."""
-        clause = where(condition, each=True)
+    def _has_match(self, node: Node, clause: Clause, issue: int) -> tuple[bool, int]:
+        """Whether one of an issue's latest events really matches, and how many were looked at for that."""
         rows = self.db.rows(
-            f"SELECT e.id FROM {_EVENT_TABLES} WHERE h.issue_id = ? AND ({clause.sql}) {_LATEST_FIRST} LIMIT 500",
-            (issue, *clause.parameters),
+            f"SELECT e.id FROM {_EVENT_TABLES} WHERE h.issue_id = ? AND ({clause.sql}) {_LATEST_FIRST} LIMIT ?",
+            (issue, *clause.parameters, LOOKED_AT),
         )
-        return any(self._matches(node, item) for item in self.loader.stream(row for (row,) in rows))
+        read = 0
+        for item in self.loader.stream(row for (row,) in rows):
+            read += 1
+            if self._matches(node, item):
+                return True, read
+        return False, read
+
+
+def _slices(rows: Iterator[int], size: int) -> Iterator[list[int]]:
+    while part := list(islice(rows, size)):
+        yield part
 
 
 def _counted_by_hash(node: Node) -> bool:

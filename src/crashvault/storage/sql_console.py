@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import uuid
 from typing import Any
 
 from ..clock import to_iso
+from ..digests import dashed
 from ..errors import InvalidError
 from . import codec
 from .sqlite import FILE_NAME, SQLite, convert_error
@@ -63,7 +63,7 @@ def _time(microseconds: int | None) -> str | None:
 
 
 def _uuid(value: bytes) -> str:
-    return str(uuid.UUID(bytes=value))
+    return dashed(value)
 
 
 def _field(body: bytes, name: str) -> Any:

@@ -67,17 +67,26 @@ class SQLite:
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
         self.read_only = read_only
+        self.rollbacks = 0  # write transactions that failed: what they were believed to store is not there
         self._depth = 0
         self._lock_fd: int | None = None
         try:
-            self.connection = self._connect(read_only)
+            self.connection = self._open()
         except sqlite3.Error as error:
             raise convert_error(error, path) from error
+        self._identity = _identity(path)
 
-    def _connect(self, read_only: bool) -> sqlite3.Connection:
-        mode = "ro" if read_only else "rwc"
+    def _open(self) -> sqlite3.Connection:
+        if not _is_frozen(self.path):
+            return self._connect("mode=ro" if self.read_only else "mode=rwc")
+        # SQLite wants to put files beside the vault even to read it, and nothing can be written there. Without
+        # a log beside it the file is complete as it is, and nobody here can change it.
+        self.read_only = True
+        return self._connect("mode=ro&immutable=1")
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"file:{_quote(self.path)}?mode={mode}",
+            f"file:{_quote(self.path)}?{mode}",
             uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256,
         )  # fmt: skip
         connection.execute("PRAGMA synchronous = FULL")
@@ -151,6 +160,7 @@ class SQLite:
                 yield
                 self._end("COMMIT")
             except BaseException:
+                self.rollbacks += 1
                 self._rollback()
                 raise
             finally:
@@ -169,6 +179,11 @@ class SQLite:
             self._rollback()
 
     def _begin(self) -> None:
+        if not self.read_only and _identity(self.path) != self._identity:
+            # SQLite would go on writing into a file that nobody can find any more.
+            raise StoreError(
+                f"the vault {self.path} was moved, replaced or deleted while it was open", "Start the program again"
+            )
         self._end("BEGIN IMMEDIATE")
 
     def _end(self, statement: str) -> None:
@@ -221,6 +236,21 @@ def chunks(values: Sequence[Any], size: int = 900) -> Iterator[Sequence[Any]]:
     """Slices that fit into one statement's parameters."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells one file from another of the same name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_frozen(path: str) -> bool:
+    """Whether the file is there, without a log, in a directory that cannot be written."""
+    writable = os.access(os.path.dirname(path) or ".", os.W_OK)
+    return not writable and os.access(path, os.R_OK) and not os.path.exists(f"{path}-wal")
 
 
 def _quote(path: str) -> str:

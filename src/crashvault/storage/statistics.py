@@ -24,7 +24,7 @@ class Statistics:
         """Counts over everything, or over one project."""
         where, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
         by_status = dict(
-            self.db.rows(f"SELECT status, count(*) FROM issues {where} GROUP BY status", parameters)
+            self.db.rows(f"SELECT status, count(*) FROM issues {where or 'WHERE 1'} AND merged_into IS NULL GROUP BY status", parameters)
         )
         by_level = dict(
             self.db.rows(
@@ -33,7 +33,7 @@ class Statistics:
             )
         )
         rows = self.db.rows(
-            """SELECT p.id, p.name, (SELECT count(*) FROM issues WHERE project_id = p.id),
+            """SELECT p.id, p.name, (SELECT count(*) FROM issues WHERE project_id = p.id AND merged_into IS NULL),
                       (SELECT COALESCE(sum(count), 0) FROM project_hours WHERE project_id = p.id)
                FROM projects p ORDER BY p.id"""
         )

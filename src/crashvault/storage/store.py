@@ -12,6 +12,7 @@ from .migrations import VERSION, migrate, schema_version
 from .sqlite import FILE_NAME, SQLite
 
 if TYPE_CHECKING:
+    from .attachments import Attachments
     from .blobs import Blobs
     from .deletion import Deletion
     from .events import Events
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .legacy import Report
     from .levels import Levels
+    from .merging import Merging
     from .projects import Projects
     from .recording import Recording
     from .search import Search
     from .settings import Settings
     from .statistics import Statistics
+    from .suggestions import Suggestions
     from .triage import Triage
 
 
@@ -119,6 +122,24 @@ class Store:
         return Ledger(self.db)
 
     @cached_property
+    def merging(self) -> Merging:
+        from .merging import Merging
+
+        return Merging(self.db)
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        from .attachments import Attachments
+
+        return Attachments(self.db, self.blobs)
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        from .suggestions import Suggestions
+
+        return Suggestions(self.db)
+
+    @cached_property
     def blobs(self) -> Blobs:
         from .blobs import Blobs
 
@@ -136,17 +157,22 @@ def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> S
         if read_only or not create:
             raise StoreError(f"there is no vault in {home}", "Make one with: crashvault init")
         _make_home(home)
+        _make_file(path)
+    emptied = exists and _is_emptied(path)
     db = SQLite(path, read_only=read_only)
     try:
+        if emptied:
+            raise StoreError(
+                f"the vault file {path} is empty, but it was not",
+                f"Bring a backup back with: crashvault restore, or delete it and {path}.lock to begin anew",
+            )
         version = schema_version(db)
-        if version < VERSION and not read_only:
-            migrate(db, version)
-            _add_default_project(db)
+        if version < VERSION and not db.read_only:
+            migrate(db, version, _add_default_project)
+            _mark_filled(path)
     except BaseException:
         db.close()
         raise
-    if not exists:
-        os.chmod(path, 0o600)
     store = Store(db, home)
     if not read_only:
         _import_legacy(store)
@@ -176,6 +202,34 @@ def _legacy_pending(home: str) -> bool:
     return pending(home)
 
 
+def _make_file(path: str) -> None:
+    """An empty file that nobody else may read, before SQLite makes one and others beside it with its permissions."""
+    try:
+        if os.path.exists(f"{path}.lock"):
+            os.truncate(f"{path}.lock", 0)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the vault {path} cannot be made ({error.strerror})", "Check the directory's permissions and free space"
+        ) from error
+
+
+# SQLite takes an empty file for a new database. A lock file that is not empty tells that this one was filled once.
+
+
+def _mark_filled(path: str) -> None:
+    with open(f"{path}.lock", "wb") as file:
+        file.write(b"filled\n")
+
+
+def _is_emptied(path: str) -> bool:
+    try:
+        filled = os.path.getsize(f"{path}.lock") > 0  # asked first: whoever makes the vault marks it last
+        return filled and os.path.getsize(path) == 0
+    except OSError:
+        return False
+
+
 def _make_home(home: str) -> None:
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)
@@ -191,5 +245,4 @@ def _add_default_project(db: SQLite) -> None:
     from ..models import DEFAULT_PROJECT
     from .projects import Projects
 
-    with db.writing():
-        Projects(db).ids([DEFAULT_PROJECT], now())
+    Projects(db).ids([DEFAULT_PROJECT], now())

@@ -19,6 +19,7 @@ _FIELDS = frozenset(
         "resolved_at",
         "resolved_in",
         "category",
+        "merged_into",
     }
 )
 
@@ -66,6 +67,21 @@ class Triage:
             "INSERT INTO activity (issue_id, at, actor, kind, data) VALUES (?, ?, ?, ?, ?)",
             (issue, now, actor, kind, json.dumps(data, ensure_ascii=False)),
         )
+
+    def tags(self, issues: Sequence[int]) -> set[tuple[int, str]]:
+        """The tags that people gave, as (issue, tag)."""
+        found: set[tuple[int, str]] = set()
+        for part in chunks(list(issues)):
+            found.update(self.db.rows(f"SELECT issue_id, tag FROM issue_tags WHERE issue_id IN ({marks(part)})", part))
+        return found
+
+    def tag(self, issue: int, tag: str) -> None:
+        """Give an issue a tag. Joins the open transaction."""
+        self.db.execute("INSERT INTO issue_tags (issue_id, tag) VALUES (?, ?) ON CONFLICT DO NOTHING", (issue, tag))
+
+    def untag(self, issues: Sequence[int], tag: str) -> None:
+        """Take a tag from an issue and, since each of them may hold it, from all that were merged into it."""
+        self.db.execute(f"DELETE FROM issue_tags WHERE tag = ? AND issue_id IN ({marks(issues)})", (tag, *issues))
 
     def activity(self, issue: int, limit: int = 50) -> list[Activity]:
         """What happened to an issue, latest first."""

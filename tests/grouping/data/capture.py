@@ -1,7 +1,7 @@
-"""Run the crashing programs beside this file and store their stacks: `python capture.py python|node|java|cpp|rust …`.
+"""Run the crashing programs beside this file and store their stacks: `capture.py python node java cpp rust`.
 
-Each stored item is `{"bug": name, "event": event}`; items of one bug must group, items of two must not. Python's are
-captured twice, from a copy that lies elsewhere and is eleven lines longer, to show that neither matters.
+Each stored item is `{"bug": name, "event": event}`; items of one bug must group, items of two must not.
+Python's are captured twice, from another folder and eleven lines further down, to show that neither matters.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def java() -> list[dict[str, Any]]:
 
 def cpp() -> list[dict[str, Any]]:
     """AddressSanitizer reports, built with and without optimization and from two folders."""
-    bugs = "use_after_free use_after_free_elsewhere overflow overread_int overread_long double_free null_read aborts"
+    bugs = "use_after_free use_after_free_elsewhere overflow overread_int overread_long double_free"
+    bugs += " null_read aborts"
     items = []
     for flags in (["-O0"], ["-O1"]):
         with tempfile.TemporaryDirectory() as folder:

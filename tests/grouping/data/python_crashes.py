@@ -1,9 +1,9 @@
-"""Crashes of a small shop, for capturing real Python stacks: each `bug_…` is one defect, called with values that vary.
+"""Crashes of a small shop, to capture real Python stacks: each `bug_…` is one defect with various values.
 
 Run `python tests/grouping/data/capture.py python` to write `python.json` again.
 """
 
-import asyncio, concurrent.futures, functools, importlib, json, sqlite3, subprocess, sys, threading, uuid
+import asyncio, concurrent.futures, functools, importlib, json, sqlite3, subprocess, sys, threading, uuid  # noqa: I001
 
 PRICES = {"apple": 1}
 

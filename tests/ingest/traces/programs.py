@@ -28,7 +28,8 @@ SCRUBS = (
 
 
 class Program(NamedTuple):
-    """`steps` are command lines run in a copy of `programs/LANGUAGE`; the last one's output is the fixture."""
+    """`steps` are command lines run in a copy of `programs/LANGUAGE`; the last one's output is the
+    fixture."""
 
     language: str
     name: str

@@ -36,7 +36,8 @@ def parsed(text: str) -> ParsedTrace:
 
 
 def frame_line(frame: dict[str, Any]) -> str:
-    """`* file:line:column module function`, with `*` for a frame of the application and `-` for the unknown."""
+    """`* file:line:column module function`, with `*` for a frame of the application and `-` for the
+    unknown."""
     place = ":".join(str(frame[key]) for key in ("file", "line", "column") if key in frame) or "-"
     names = f"{frame.get('module', '-')} {frame.get('function', '-')}"
     extras = "".join(f" | {key}={frame[key]}" for key in _EXTRAS if key in frame)

@@ -55,7 +55,9 @@ WAYS: dict[str, Callable[[str], str]] = {
     "colours": lambda text: f"\x1b[31m{text}".replace("\n", "\x1b[0m\n\x1b[1;31m"),
     "prose around": lambda text: f"starting shop on port 8000\nready\n\n{text.rstrip()}\n\nbye\n",
     "log around": lambda text: f"{NOISE}\n{text.rstrip()}\n{NOISE}\n",
-    "another container in between": interleaved("web_1  | ", "db_1   | 18:00:00 UTC [41] LOG:  checkpoint", 2),
+    "another container in between": interleaved(
+        "web_1  | ", "db_1   | 18:00:00 UTC [41] LOG:  checkpoint", 2
+    ),
     "another logger in between": interleaved("", NOISE, 3),
 }
 
@@ -79,7 +81,9 @@ def test_no_text_raises(text: str) -> None:
     parse_stacktrace(text)
 
 
-@given(st.lists(st.one_of(st.sampled_from(LINES), st.sampled_from(MARKERS), st.text(max_size=20)), max_size=30))
+@given(
+    st.lists(st.one_of(st.sampled_from(LINES), st.sampled_from(MARKERS), st.text(max_size=20)), max_size=30)
+)
 def test_no_mixture_of_lines_raises(lines: list[str]) -> None:
     text = "\n".join(lines)
 
@@ -101,14 +105,21 @@ def test_no_cut_raises(path: Path, start: int, length: int) -> None:
 
 
 HOSTILE = [
-    " ", "  at ", "#0 ", 'File "', "\n  at ", '\n  File "', "\n#0 ", "\t", "(", "<", ": ", "a.", " in ", "\x1b[", "@http:",
+    " ", "  at ", "#0 ", 'File "', "\n  at ", '\n  File "', "\n#0 ", "\t", "(", "<", ": ", "a.", " in ",
+    "\x1b[",
+    "@http:",
     '", line 1', "---> ", ":1:in `", "    at f (eval at ", "[[[", "']",
     "Traceback (most recent call last):\n", '  File "a", line 1, in f\n', "Error: x\n    at f (a.js:1:2)\n",
     "    at f (a.js:1:2) {\n  [errors]: [\n", "[cause]: Error: x\n", "Caused by: a.B: c\n\t... 99999 more\n",
-    "  + Exception Group Traceback (most recent call last):\n", "+-+---- 1 ----\n", "goroutine 1 [running]:\n", "panic: x\n",
-    "WARNING: DATA RACE\n", "thread 'a' panicked at ", "Error: a\n\nCaused by:\n    b\n", "a.rb:1:in `b': c (D)\n",
-    "PHP Fatal error:  Uncaught A: b in c:1\n", "Next A: b in c:1\nStack trace:\n#0 {main}\n\n", "   at A.B(C c) in d:line 1\n",
-    "==1==ERROR: AddressSanitizer: x\n", "Thread 1 (x):\n#0 f () at a.c:1\n", "** (A) b\n", "[1] ", "a | ", "web_1 | x\n",
+    "  + Exception Group Traceback (most recent call last):\n", "+-+---- 1 ----\n",
+    "goroutine 1 [running]:\n",
+    "panic: x\n",
+    "WARNING: DATA RACE\n", "thread 'a' panicked at ", "Error: a\n\nCaused by:\n    b\n", 
+    "a.rb:1:in `b': c (D)\n",
+    "PHP Fatal error:  Uncaught A: b in c:1\n", "Next A: b in c:1\nStack trace:\n#0 {main}\n\n", 
+    "   at A.B(C c) in d:line 1\n",
+    "==1==ERROR: AddressSanitizer: x\n", "Thread 1 (x):\n#0 f () at a.c:1\n", "** (A) b\n",
+    "[1] ", "a | ", "web_1 | x\n",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a caller of `parse_stacktrace` may rely on, language by language where a rule is the language's own."""
+"""What a caller of `parse_stacktrace` may rely on, and the rules of single languages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,16 @@ def functions(found: ParsedTrace, position: int = -1) -> list[str | None]:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "all is well", "Error: no frames", "at the end", "panic: at the disco", "Warning: wet floor", "#0 \n#1 "],
+    [
+        "",
+        "\n",
+        "all is well",
+        "Error: no frames",
+        "at the end",
+        "panic: at the disco",
+        "Warning: wet floor",
+        "#0 \n#1 ",
+    ],
 )
 def test_text_without_a_trace_gives_none(text: str) -> None:
     assert parse_stacktrace(text) is None
@@ -46,7 +55,9 @@ def test_the_span_is_the_trace_in_the_original_text() -> None:
 def test_the_last_of_several_traces_is_the_one_that_ended_the_program() -> None:
     assert parsed(PYTHON + "\nretrying\n" + NODE).platform == "javascript"
     assert parsed(NODE + "\nretrying\n" + PYTHON).platform == "python"
-    assert parsed(PYTHON.replace("KeyError", "IndexError") + "\n" + PYTHON).exceptions[-1]["type"] == "KeyError"
+    assert (
+        parsed(PYTHON.replace("KeyError", "IndexError") + "\n" + PYTHON).exceptions[-1]["type"] == "KeyError"
+    )
 
 
 def test_a_trace_inside_of_another_ones_message_is_not_the_crash() -> None:
@@ -131,7 +142,12 @@ def test_an_ignored_exception_is_reported_only_if_nothing_else_crashed() -> None
 
 
 def test_python_message_ends_where_other_output_begins() -> None:
-    for follower in ("INFO:root:bye", "make: *** [Makefile:3: run] Error 1", "sys:1: ResourceWarning: unclosed", ""):
+    for follower in (
+        "INFO:root:bye",
+        "make: *** [Makefile:3: run] Error 1",
+        "sys:1: ResourceWarning: unclosed",
+        "",
+    ):
         assert parsed(f"{PYTHON}{follower}\nmore\n").exceptions[-1]["value"] == "'pear'"
 
 
@@ -197,7 +213,10 @@ def test_the_crashed_thread_of_gdb_is_the_one_that_got_the_signal() -> None:
 def test_inner_exceptions_of_dotnet_come_first() -> None:
     found = parsed(read_sample("documented/dotnet_inner"))
 
-    assert types(found) == ["System.Collections.Generic.KeyNotFoundException", "System.InvalidOperationException"]
+    assert types(found) == [
+        "System.Collections.Generic.KeyNotFoundException",
+        "System.InvalidOperationException",
+    ]
     assert functions(found, 1) == ["Main", "Total"]
 
 

@@ -1,4 +1,5 @@
-"""The real runtimes, run now: their crashes are read as the captured ones are, whatever version is installed."""
+"""The real runtimes, run now: their crashes are read as the captured ones are, whatever version is
+installed."""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.runtimes import require
 
 from . import samples
@@ -38,7 +38,8 @@ def test_crash_of_the_installed_runtime(program: Program, tmp_path: Path) -> Non
 
 
 def _structure(summary: dict[str, Any]) -> list[tuple[str | None, list[str]]]:
-    """Types of the exceptions and the application's frames: the rest differs between versions of a runtime."""
+    """Types of the exceptions and the application's frames: the rest differs between versions of a
+    runtime."""
     return [
         (exception["type"], [_without_version(frame) for frame in exception["frames"] if frame[0] == "*"])
         for exception in summary["exceptions"]

@@ -21,21 +21,32 @@ MAX_TEXT = 262_144  # characters; of a longer text only the end is read, where t
 LANGUAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("python", "python", ("Traceback (most recent", '  File "', "Stack (most recent call last)")),
     ("python", "faulthandler", ("(most recent call first)", "Fatal Python error")),
-    ("java", "java", (".java:", ".kt:", ".scala:", ".groovy:", ".clj:", "(Unknown Source)", "(Native Method)")),
-    ("javascript", "javascript", ("    at ", "\tat ", "Node.js v", "(Use `node ", "node:internal", "@http", "@file:", "native code]")),
-    ("javascript", "javascript", ("@webpack", "@app:", "-extension://", "@resource:", "JavaScript heap")),
+    (
+        "java",
+        "java",
+        (".java:", ".kt:", ".scala:", ".groovy:", ".clj:", "(Unknown Source)", "(Native Method)"),
+    ),
+    ("javascript", "javascript", ("    at ", "\tat ", "Node.js v", "(Use `node ", "node:internal")),
+    ("javascript", "javascript", ("@http", "@file:", "native code]", "@webpack", "@app:", "JavaScript heap")),
+    ("javascript", "javascript", ("-extension://", "@resource:")),
     ("go", "go", ("goroutine ", "panic: ", "WARNING: DATA RACE")),
-    ("rust", "rust", ("panicked at ", "has overflowed its stack", "fatal runtime error: ", "Caused by:\n", "Caused by:\r")),
+    ("rust", "rust", ("panicked at ", "has overflowed its stack", "fatal runtime error: ")),
+    ("rust", "rust", ("Caused by:\n", "Caused by:\r")),
     ("ruby", "ruby", (":in `", ":in '", "syntax error", "unhandled exception", "[BUG] ")),
     ("php", "php", ("PHP ", "Fatal error: ", "Parse error: ", "Warning: ", "#0 ", "[stacktrace]")),
     ("csharp", "dotnet", ("   at ", "  at ", "Unhandled exception. ")),
-    ("native", "native", ("#0 ", "#1 ", "frame #", "Sanitizer", "runtime error: ", "terminat", "==    at 0x")),
-    ("native", "native", ("***", "free()", "malloc", "alloc()", "corrupt", "ssertion", "(core dumped)", ")[0x", ") [0x")),
-    ("native", "native", (" Crashed:", "Exception Type: ", "stop reason = ", "Segmentation fault", "Aborted", "A fatal error has been detected", " 0# ")),
-    ("elixir", "elixir", ("** (", "** exception ", "=ERROR REPORT", "=CRASH REPORT", "[{file,", "init terminating")),
+    ("native", "native", ("#0 ", "#1 ", "frame #", "Sanitizer", "runtime error: ", "==    at 0x", " 0# ")),
+    ("native", "native", ("***", "free()", "malloc", "alloc()", "corrupt", "ssertion", "terminat")),
+    (
+        "native",
+        "native",
+        (")[0x", ") [0x", " Crashed:", "Exception Type: ", "stop reason = ", "A fatal error has "),
+    ),
+    ("native", "native", ("(core dumped)", "Segmentation fault", "Aborted")),
+    ("elixir", "elixir", ("** (", "** exception ", "Error in process <", "init terminating")),
     ("other", "scripting", (".pl line ", ".pm line ", "-e line ", ".t line ", ".cgi line ", ".psgi line ")),
     ("other", "scripting", ("stack traceback:", "Execution halted", "#0      ", "Fatal error: ")),
-)  # fmt: skip
+)
 
 ALIASES = {
     "node": "javascript", "js": "javascript", "typescript": "javascript", "nodejs": "javascript",
@@ -115,7 +126,8 @@ def _best(readings: Sequence[View], names: dict[str, str]) -> _Candidate | None:
 
 
 def _beats(new: _Candidate, old: _Candidate) -> bool:
-    """Of two traces that overlap the enclosing one is the trace, the other is in its message; else the later."""
+    """Of two traces that overlap the enclosing one is the trace, the other is in its message; else the
+    later."""
     for outer, inner, verdict in ((new, old, True), (old, new, False)):
         if outer.start < inner.start and outer.end >= inner.end and outer.found.strength > PARTIAL:
             return verdict

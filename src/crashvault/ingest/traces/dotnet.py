@@ -51,7 +51,8 @@ def find(lines: Sequence[str]) -> Found | None:
 
 
 def _with_member(aggregate: Found, member: Found, number: int) -> Found:
-    """Below an `AggregateException` all it holds are listed; number 0 was already shown as its inner exception."""
+    """Below an `AggregateException` all it holds are listed; number 0 was already shown as its inner
+    exception."""
     exceptions = aggregate.exceptions
     if number > 0:
         exceptions = [*exceptions[:-1], *member.exceptions, exceptions[-1]]

@@ -1,4 +1,5 @@
-"""Elixir and Erlang: uncaught exceptions, crash reports of processes, the shell's exceptions, raw Erlang terms."""
+"""Elixir and Erlang: uncaught exceptions, crash reports of processes, the shell's exceptions, raw Erlang
+terms."""
 
 from __future__ import annotations
 
@@ -12,16 +13,17 @@ MAX_MESSAGE_LINES = 60
 MAX_TERM_LINES = 200
 
 _HEADLINE = re.compile(r"\s*\*\* \(([A-Za-z][\w.]{0,200})\) (.*)$")
-_EXIT = re.compile(r"\s*\*\* \(EXIT(?: from [^)]{1,100})?\)(.*)$")
 _FRAME = re.compile(
-    r"\s+(?:\(([\w.-]{1,100})(?: [\w.+-]{1,50})?\) )?(\S.*?\.(?:exs?|erl|eex|heex|leex|xrl|yrl|hrl)):(\d{1,9}): (.+)$"
+    r"\s+(?:\(([\w.-]{1,100})(?: [\w.+-]{1,50})?\) )?(\S.*?\."
+    r"(?:exs?|erl|eex|heex|leex|xrl|yrl|hrl)):(\d{1,9}): (.+)$"
 )
 _NATIVE_FRAME = re.compile(
     r"\s+(?:\(([\w.-]{1,100})(?: [\w.+-]{1,50})?\) )?(:?[\w.]{1,200}\.[^\s(]{1,200}(?:/\d{1,3}|\(.*\)))$"
 )
 _ANONYMOUS = re.compile(r"(anonymous fn/\d{1,3}) in (.+)$")
 _PROCESS = re.compile(
-    r".*?\b((?:GenServer|Task|Process|Agent|:gen_\w+|Ranch protocol) .{1,200}?) (?:terminating|raised an exception|started from .*? terminating)$"
+    r".*?\b((?:GenServer|Task|Process|Agent|:gen_\w+|Ranch protocol) .{1,200}?) "
+    r"(?:terminating|raised an exception|started from .*? terminating)$"
 )
 _SHELL = re.compile(r"\*\* exception (error|exit|throw): (.*)$")
 _SHELL_FRAME = re.compile(r"\s+(?:in function|in call from)\s+(\S+)(?: \((\S+), line (\d{1,9})\))?$")
@@ -56,7 +58,7 @@ def _at(lines: Sequence[str], at: int) -> Found | None:
 
 
 def _exception(lines: Sequence[str], first: int, headline: re.Match[str]) -> Found:
-    """Headline, message, then frames that are deeper than the headline; an EXIT in between names a cause."""
+    """Headline, message, then frames that are deeper than the headline."""
     base = indent(lines[first])
     message = [headline[2].rstrip()]
     frames: list[Frame] = []
@@ -66,9 +68,7 @@ def _exception(lines: Sequence[str], first: int, headline: re.Match[str]) -> Fou
         frame = _frame(line) if indent(line) > base else None
         if frame is not None:
             frames.append(frame)
-        elif frames or _HEADLINE.match(line) or at - first > MAX_MESSAGE_LINES:
-            break
-        elif line.strip() and indent(line) <= base:
+        elif frames or at - first > MAX_MESSAGE_LINES or _ends_message(line, base):
             break
         else:
             message.append(line.strip())
@@ -83,6 +83,10 @@ def _exception(lines: Sequence[str], first: int, headline: re.Match[str]) -> Fou
     if process:
         exception["thread"] = process[1]
     return Found(first - 1 if process else first, last, [exception], None, (), CRASH if frames else WEAK)
+
+
+def _ends_message(line: str, base: int) -> bool:
+    return bool(_HEADLINE.match(line)) or (line.strip() != "" and indent(line) <= base)
 
 
 def _frame(line: str) -> Frame | None:
@@ -105,7 +109,8 @@ def _made(package: str | None, file: str | None, line: str | None, call: str) ->
 
 
 def _split_call(call: str) -> tuple[str | None, str]:
-    """Module and function with arity: `Shop.Cart.price/1`, `:erlang.div(5, 0)`, `anonymous fn/1 in Shop.total/1`."""
+    """Module and function with arity: `Shop.Cart.price/1`, `:erlang.div(5, 0)`, `anonymous fn/1 in
+    Shop.total/1`."""
     if anonymous := _ANONYMOUS.match(call):
         module, function = _split_call(anonymous[2])
         return module, f"{anonymous[1]} in {function}"

@@ -1,4 +1,5 @@
-"""Dumps of Python's `faulthandler` and fatal errors of the interpreter: every thread, most recent call first."""
+"""Dumps of Python's `faulthandler` and fatal errors of the interpreter: every thread, most recent call
+first."""
 
 from __future__ import annotations
 

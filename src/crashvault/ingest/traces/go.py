@@ -124,7 +124,8 @@ def _found(lines: Sequence[str], dump: list[_Goroutine]) -> Found:
 
 
 def _share_frames(exceptions: list[ExceptionInfo], frames: list[Frame]) -> None:
-    """Give the panic raised last all frames, and each earlier one those up to the call of `panic` that it was."""
+    """Give the panic raised last all frames, and each earlier one those up to the call of `panic` that it
+    was."""
     calls = [
         number
         for number, frame in enumerate(frames)
@@ -136,8 +137,8 @@ def _share_frames(exceptions: list[ExceptionInfo], frames: list[Frame]) -> None:
 
 
 def _headlines(lines: Sequence[str], at: int) -> tuple[int, list[tuple[str, str]], str | None]:
-    """What is said above the first goroutine: number of its first line, (type, value) of each panic, the oldest
-    first, and the signal."""
+    """What is said above the first goroutine: number of its first line, (type, value) of each panic, the
+    oldest first, and the signal."""
     signal = None
     for number in range(at - 1, max(-1, at - _MAX_HEADLINE_LINES), -1):
         line = lines[number]

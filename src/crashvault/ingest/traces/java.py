@@ -27,7 +27,8 @@ _MAX_GAP = 3  # lines of somebody else between an exception and its cause
 
 _FRAME = re.compile(r"\s*at ([^()]{1,1000})\(([^()]{0,300})\)(?:\s*~?\[[^\]]{0,300}\])?\s*$")
 _HEADER = re.compile(
-    r"""\s*(?:(?P<role>Caused\ by|Suppressed|Wrapped\ by):\s|.{0,200}?Exception\ in\ thread\ "(?P<thread>[^"]{0,200})"\s)?
+    r"""\s*(?:(?P<role>Caused\ by|Suppressed|Wrapped\ by):\s
+    |.{0,200}?Exception\ in\ thread\ "(?P<thread>[^"]{0,200})"\s)?
     (?P<type>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)(?::(?:\s(?P<value>.*))?)?$""",
     re.VERBOSE,
 )
@@ -99,8 +100,16 @@ def _section(
     number, found = header
     value = "\n".join([found["value"] or "", *lines[number + 1 : start]]).strip()
     return _Section(
-        number, after - 1, indent(lines[number]), found["role"], found["thread"], found["type"], value, frames, more
-    )  # fmt: skip
+        number,
+        after - 1,
+        indent(lines[number]),
+        found["role"],
+        found["thread"],
+        found["type"],
+        value,
+        frames,
+        more,
+    )
 
 
 def _is_strong(found: re.Match[str]) -> bool:

@@ -23,7 +23,8 @@ from .shapes import (
 _MAX_GAP = 60  # lines of an error's own properties between it and its cause
 
 _HEADER = re.compile(
-    r"""\s*(?P<cause>\[cause\]:\s|[Cc]aused\ by:\s)?(?:\[errors\]:\s\[\s?)?(?P<bracket>\[)?(?:\(node:\d{1,9}\)\s)?(?:\[DEP\d+\]\s)?
+    r"""\s*(?P<cause>\[cause\]:\s|[Cc]aused\ by:\s)?(?:\[errors\]:\s\[\s?)?(?P<bracket>\[)?
+    (?:\(node:\d{1,9}\)\s)?(?:\[DEP\d+\]\s)?
     (?:error:\s)?(?:Uncaught\s(?:\(in\spromise\)\s)?)?(?:Unhandled\sPromise\sRejection:\s)?
     (?P<type>[A-Za-z_$][\w$.]*)(?:\s\[[\w.:-]{1,80}\])?(?::\s?(?P<value>.*))?$""",
     re.VERBOSE,
@@ -222,7 +223,8 @@ def _mechanism(number: int, parent: int | None, is_group: bool) -> dict[str, Any
 
 
 def _add_source_of_throw(lines: Sequence[str], raised: _Error) -> int:
-    """Node.js prints file, source line and a caret above an uncaught error: use them. First line of it all."""
+    """Node.js prints file, source line and a caret above an uncaught error: use them. First line of it
+    all."""
     caret = raised.first - 1
     while caret > 0 and not lines[caret].strip() and raised.first - caret < 3:
         caret -= 1
@@ -311,7 +313,8 @@ def _v8_frame(text: str) -> Frame | None:
 
 
 def _split_place(place: str) -> tuple[str, str | None, str | None]:
-    """File, line and column of `file:line:column`; line and column are None where the text is no such thing."""
+    """File, line and column of `file:line:column`; line and column are None where the text is no such
+    thing."""
     parts = place.rsplit(":", 2)
     if len(parts) == 3 and _is_number(parts[1]) and _is_number(parts[2]):
         return parts[0], parts[1], parts[2]

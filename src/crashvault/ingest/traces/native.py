@@ -1,6 +1,6 @@
 """Native code: debuggers, sanitizers, and the last words of libc and the C++ runtime.
 
-Frames come in a dozen notations (`_FRAMES`), headlines in another dozen (`_HEADLINES`). A crash is a
+Headlines are a table (`_HEADLINES`), notations of frames another one (in `native_frames`). A crash is a
 headline with the frames below it; either may be missing.
 """
 
@@ -11,36 +11,32 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...models import Frame
-from .shapes import CRASH, PARTIAL, WEAK, Found, last_of, make_exception, make_frame
+from .native_frames import native_frame, notation
+from .shapes import CRASH, PARTIAL, WEAK, Found, last_of, make_exception
 
 _REACH = 40  # lines between a headline and its frames
 
-_PLACE = re.compile(r"(.+?):(\d{1,9})(?::(\d{1,9}))?$")
-_GDB = re.compile(r"#\d{1,6}\s+(?:(0x[0-9a-f]{1,16}) in )?(.+)$")
-_SANITIZER = re.compile(r"\s{2,8}#\d{1,6} (?:(0x[0-9a-f]{1,16}) +)?(?:in )?(.+)$")
-_MODULE = re.compile(r"(.*?) ?\(([^()]{1,1000}?)\+(0x[0-9a-f]{1,16})\)(?:\s*\(BuildId: [0-9a-f]{1,80}\))?$")
-_LLDB = re.compile(r"\s*(?:\* )?frame #\d{1,6}: (0x[0-9a-f]{1,16}) (\S[^`]{0,500})`(.+?)(?: at (\S.*))?$")
-_GLIBC = re.compile(r"(\S[^()\[\]]{0,1000})\(([^()]*?)(?:\+0x[0-9a-f]{1,16})?\) ?\[(0x[0-9a-f]{1,16})\]$")
-_NUMBERED = re.compile(r"\s*\d{1,4}# (.+?) (?:at|in) (\S.*?)(?: \[0x[0-9a-f]{1,16}\])?$")
-_VALGRIND = re.compile(r"==\d{1,10}==    (?:at|by) (0x[0-9A-F]{1,16}): (.+) \((.{1,1000})\)$")
-_APPLE = re.compile(r"\d{1,4}\s{1,8}(\S.{0,200}?)\s+(0x[0-9a-f]{8,16}) (.+?) \+ \d{1,12}(?: \((.+)\))?$")
 _LOCAL = re.compile(r"        (\w{1,200}) = (.*)$")
 
 _THREAD = re.compile(r"Thread (\d{1,9}) \((.{1,200})\):$")
 _GDB_THREAD = re.compile(
-    r"(?:Thread (\d{1,9}) .{0,200}?|Program )(?:received|terminated with) signal (SIG\w{1,10})(?:, (.+?))?\.?$"
+    r"(?:Thread (\d{1,9}) .{0,200}?|Program )(?:received|terminated"
+    r" with) signal (SIG\w{1,10})(?:, (.+?))?\.?$"
 )
 _SANITIZER_HEAD = re.compile(
-    r"(?:==\d{1,10}==\s?)?(?:ERROR|WARNING): (\w{1,40}Sanitizer): (detected memory leaks|data race(?: on vptr)?|[\w-]+(?: \w+(?= on| \())?|.{1,80})(.*)$"
+    r"(?:==\d{1,10}==\s?)?(?:ERROR|WARNING): (\w{1,40}Sanitizer): (detected memory"
+    r" leaks|data race(?: on vptr)?|[\w-]+(?: \w+(?= on| \())?|.{1,80})(.*)$"
 )
 _ACCESS = re.compile(r"\s*((?:READ|WRITE|Read|Write|Atomic \w+|Direct leak|Indirect leak) of .*?):?$")
 _RELATED = re.compile(
-    r"\s*(?:==\d+==\s*)?((?:freed|previously allocated|allocated|Previous|As if|Thread|Direct leak|Indirect leak|Mutex|"
+    r"\s*(?:==\d+==\s*)?((?:freed|previously"
+    r" allocated|allocated|Previous|As if|Thread|Direct leak|Indirect leak|Mutex|"
     r"Location|Uninitialized|Memory was|Address).{0,300}?):?$"
 )
 _UNDEFINED = re.compile(r"(.+?):(\d{1,9}):(\d{1,9}): runtime error: (.+)$")
 _VALGRIND_HEAD = re.compile(
-    r"==\d{1,10}== ((?:Invalid|Use of|Conditional jump|Process terminating|Jump to|Syscall param|Mismatched).+)$"
+    r"==\d{1,10}== ((?:Invalid|Use of|Conditional jump|Process"
+    r" terminating|Jump to|Syscall param|Mismatched).+)$"
 )
 
 _Headline = tuple[str | None, str | None, list[Frame]]
@@ -52,39 +48,57 @@ def _terminate(found: re.Match[str], below: Sequence[str]) -> _Headline:
 
 
 def _assertion(found: re.Match[str], below: Sequence[str]) -> _Headline:
-    return "Assertion failed", found["what"], [_native(found["function"], found["file"], found["line"])]
+    return "Assertion failed", found["what"], [native_frame(found["function"], found["file"], found["line"])]
 
 
-_ASSERT = r"(?P<file>[^:]{1,500}):(?P<line>\d{1,9}): (?:(?P<function>.{1,500}?): )?Assertion [`'](?P<what>.*)' failed\.$"
+_ASSERT = (
+    r"(?P<file>[^:]{1,500}):(?P<line>\d{1,9}): (?:"
+    r"(?P<function>.{1,500}?): )?Assertion [`'](?P<what>.*)' failed\.$"
+)
 _HEADLINES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str], Sequence[str]], _Headline]], ...] = (
     ("terminate called", re.compile(r"terminate called after throwing an instance of '(.+)'$"), _terminate),
     ("terminate called", re.compile(r"terminate called (.+)$"), lambda m, _: ("std::terminate", m[1], [])),
     (
         "terminating",
-        re.compile(r"libc\+\+(?:abi)?(?:\.dylib)?: terminating (?:due to|with) uncaught exception of type (\S.*?)(?:: (.*))?$"),
+        re.compile(
+            r"libc\+\+(?:abi)?(?:\.dylib)?: terminating (?:due to|with)"
+            r" uncaught exception of type (\S.*?)(?:: (.*))?$"
+        ),
         lambda m, _: (m[1], m[2], []),
     ),
     ("Assertion ", re.compile(rf"(?:[^:]{{1,200}}: )?{_ASSERT}"), _assertion),
     (
         "Assertion failed: ",
-        re.compile(r"Assertion failed: \(?(?P<what>.+?)\)?, function (?P<function>.+?), file (?P<file>.+?), line (?P<line>\d{1,9})\.$"),
+        re.compile(
+            r"Assertion failed: \(?(?P<what>.+?)\)?, function (?P<function>.+?),"
+            r" file (?P<file>.+?), line (?P<line>\d{1,9})\.$"
+        ),
         _assertion,
     ),
     (
         "Assertion failed: ",
-        re.compile(r"Assertion failed: (?P<what>.+) \((?P<file>[^():]+): (?P<function>[^():]+): (?P<line>\d{1,9})\)$"),
+        re.compile(
+            r"Assertion failed: (?P<what>.+) \((?P<file>[^():]+): "
+            r"(?P<function>[^():]+): (?P<line>\d{1,9})\)$"
+        ),
         _assertion,
     ),
     ("***", re.compile(r"\*\*\* (.+ detected) \*\*\*:.*$"), lambda m, _: ("SIGABRT", m[1], [])),
     (
         "",
         re.compile(
-            r"(?:\*\*\* Error in .{0,300}?: )?((?:double free or corruption|(?:free|malloc|realloc|calloc|munmap_chunk|"
-            r"malloc_consolidate|mremap_chunk)\(\): |corrupted (?:size vs|double-linked)).*?)(?:: 0x[0-9a-f]{1,16} \*\*\*)?$"
+            r"(?:\*\*\* Error in .{0,300}?: )?((?:double free or corruption|"
+            r"(?:free|malloc|realloc|calloc|munmap_chunk|"
+            r"malloc_consolidate|mremap_chunk)\(\): |corrupted (?:size"
+            r" vs|double-linked)).*?)(?:: 0x[0-9a-f]{1,16} \*\*\*)?$"
         ),
         lambda m, _: ("SIGABRT", m[1], []),
     ),
-    ("runtime error: ", _UNDEFINED, lambda m, _: ("undefined behavior", m[4], [_native(None, m[1], m[2], m[3])])),
+    (
+        "runtime error: ",
+        _UNDEFINED,
+        lambda m, _: ("undefined behavior", m[4], [native_frame(None, m[1], m[2], m[3])]),
+    ),
     ("Thread ", _GDB_THREAD, lambda m, _: (m[2], m[3], [])),
     ("Program ", _GDB_THREAD, lambda m, _: (m[2], m[3], [])),
     (
@@ -103,9 +117,10 @@ _HEADLINES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str], Sequence[
         re.compile(r"#  (SIG\w{1,10}) \(0x[0-9a-f]+\) at (pc=0x[0-9a-f]+).*$"),
         lambda m, _: (m[1], f"A fatal error has been detected by the Java Runtime Environment: {m[2]}", []),
     ),
-)  # fmt: skip
+)
 _SHELL = re.compile(
-    r"(?:.{0,200}?: line \d{1,9}: +|.{0,100}?: )?(?:\d{1,10} )?(Segmentation fault|Aborted|Bus error|Illegal instruction|"
+    r"(?:.{0,200}?: line \d{1,9}: +|.{0,100}?: )?(?:\d{1,10} )?"
+    r"(Segmentation fault|Aborted|Bus error|Illegal instruction|"
     r"Floating point exception|Trace/breakpoint trap)(?:\s+\(core dumped\))?(?:\s.*)?$"
 )
 _SHELL_SIGNALS = {
@@ -173,7 +188,8 @@ def _crashes(lines: Sequence[str], said: list[_Said], stacks: list[_Stack]) -> I
 
 
 def _joined(before: _Said | None, headline: _Said) -> _Said:
-    """Under a debugger a program's own last words come right before the signal: they say more than SIGABRT."""
+    """Under a debugger a program's own last words come right before the signal: they say more than
+    SIGABRT."""
     if (
         before is None
         or headline.first - before.after > 4
@@ -284,7 +300,7 @@ def _sanitizer(lines: Sequence[str], at: int) -> _Said | None:
 def _stacks(lines: Sequence[str]) -> Iterator[_Stack]:
     at = 0
     while at < len(lines):
-        read = _notation(lines[at])
+        read = notation(lines[at])
         if read is None:
             at += 1
             continue
@@ -317,156 +333,3 @@ def _belongs_to_frame(line: str, frames: list[Frame]) -> bool:
     if local and frames:
         frames[-1].setdefault("vars", {})[local[1]] = local[2]
     return True
-
-
-def _notation(line: str) -> Callable[[str], Frame | None] | None:
-    """The reader for a stack whose first frame is `line`."""
-    for mark, read in _FRAMES:
-        if mark in line and read(line) is not None:
-            return read
-    return None
-
-
-def _gdb_frame(line: str) -> Frame | None:
-    found = _GDB.match(line)
-    if found is None:
-        return None
-    address, rest = found[1], found[2]
-    if rest == "<signal handler called>":
-        return _native(rest, None, None, address=address)
-    head, from_, library = rest.rpartition(" from ")
-    if from_ and ")" not in library:
-        return _native(_without_arguments(head), None, None, package=library, address=address)
-    head, at, place = rest.rpartition(" at ")
-    located = _PLACE.match(place) if at else None
-    if located:
-        return _native(_without_arguments(head), located[1], located[2], located[3], address=address)
-    arguments = rest.partition(" (")[2]
-    if not arguments.endswith(")") or (
-        arguments != ")" and "=" not in arguments
-    ):  # PHP and Dart number frames too
-        return None
-    return _native(_without_arguments(rest), None, None, address=address)
-
-
-def _sanitizer_frame(line: str) -> Frame | None:
-    found = _SANITIZER.match(line)
-    if found is None:
-        return None
-    address, rest = found[1], found[2].rstrip()
-    package = None
-    if rest.endswith(")") and (module := _MODULE.match(rest)):
-        rest, package = module[1], module[2]
-    function, _, place = rest.rpartition(" ")
-    located = _PLACE.match(place)
-    if located and function:
-        return _native(function, located[1], located[2], located[3], package, address)
-    if function and place.startswith("/"):  # built without line numbers
-        return _native(function, place, None, None, package, address)
-    return _native(rest, None, None, None, package, address) if address or package else None
-
-
-def _lldb_frame(line: str) -> Frame | None:
-    found = _LLDB.match(line)
-    if found is None:
-        return None
-    located = _PLACE.match(found[4]) if found[4] else None
-    function = _without_arguments(found[3].partition(" + ")[0])
-    if located is None:
-        return _native(function, None, None, None, found[2], found[1])
-    return _native(function, located[1], located[2], located[3], found[2], found[1])
-
-
-def _glibc_frame(line: str) -> Frame | None:
-    found = _GLIBC.match(line)
-    return _native(found[2] or None, None, None, None, found[1], found[3]) if found else None
-
-
-def _numbered_frame(line: str) -> Frame | None:
-    found = _NUMBERED.match(line)
-    if found is None:
-        return None
-    located = _PLACE.match(found[2])
-    if located:
-        return _native(_without_arguments(found[1]), located[1], located[2], located[3])
-    return _native(_without_arguments(found[1]), None, None, package=found[2])
-
-
-def _valgrind_frame(line: str) -> Frame | None:
-    found = _VALGRIND.match(line)
-    if found is None:
-        return None
-    located = _PLACE.match(found[3])
-    if located:
-        return _native(_without_arguments(found[2]), located[1], located[2], address=found[1])
-    return _native(
-        _without_arguments(found[2]), None, None, package=found[3].removeprefix("in "), address=found[1]
-    )
-
-
-def _apple_frame(line: str) -> Frame | None:
-    found = _APPLE.match(line)
-    if found is None:
-        return None
-    located = _PLACE.match(found[4]) if found[4] else None
-    function, package = _without_arguments(found[3]), found[1].strip()
-    if located is None:
-        return _native(function, None, None, None, package, found[2])
-    return _native(function, located[1], located[2], None, package, found[2])
-
-
-_FRAMES: tuple[tuple[str, Callable[[str], Frame | None]], ...] = (
-    ("frame #", _lldb_frame),
-    ("#0 ", _gdb_frame),
-    ("#0 ", _sanitizer_frame),
-    ("#1 ", _sanitizer_frame),
-    ("[0x", _glibc_frame),
-    (" 0# ", _numbered_frame),
-    ("==    at 0x", _valgrind_frame),
-    ("0x0", _apple_frame),
-)
-
-
-def _without_arguments(text: str) -> str:
-    """`shop::pick (cart=..., n=3)` without its arguments; gdb puts a space before them, C++ names may hold
-    parentheses of their own, as `operator()` and `(anonymous namespace)`."""
-    text = text.strip()
-    if not text.endswith(")"):
-        return text
-    opened = text.find(" (")
-    while opened >= 0 and text.startswith(" (anonymous", opened):
-        opened = text.find(" (", opened + 1)
-    if opened > 0:
-        text = text[:opened]
-    return text
-
-
-def _native(
-    function: str | None,
-    file: str | None,
-    line: str | None,
-    column: str | None = None,
-    package: str | None = None,
-    address: str | None = None,
-) -> Frame:
-    """A frame of machine code. Whether it is the application's may show in the library it lies in alone."""
-    function = None if function in ("", "??", "<unknown>") else _base_name(function) if function else None
-    frame = make_frame("native", file, line, column, function, None if file else package)
-    frame.pop("module", None)
-    if package:
-        frame["package"] = package
-    if address:
-        frame["instruction_addr"] = address
-    return frame
-
-
-def _base_name(function: str) -> str:
-    """The name without parameter types, so that `f(int)` of a sanitizer and `f (n=1)` of gdb are one function."""
-    if not function.endswith((")", ") const")) or function.endswith("operator()"):
-        return function
-    depth = 0
-    for at in range(function.rindex(")"), -1, -1):
-        depth += {")": 1, "(": -1}.get(function[at], 0)
-        if depth == 0:
-            return function[:at] or function
-    return function

@@ -89,7 +89,8 @@ def _split_place(text: str) -> tuple[str, str | None, str | None]:
 
 
 def _uncaught(lines: Sequence[str], first: int, start: str) -> Found:
-    """`Uncaught A: m in f:1`, calls, then `Next B: …` for each exception that was raised with A as previous."""
+    """`Uncaught A: m in f:1`, calls, then `Next B: …` for each exception that was raised with A as
+    previous."""
     parts = [_part(lines, first, start)]
     at = parts[0].last + 1
     while at + 1 < len(lines) and not lines[at].strip() and lines[at + 1].startswith("Next "):
@@ -121,8 +122,8 @@ def _part(lines: Sequence[str], first: int, start: str) -> _Part:
 
 
 def _calls(lines: Sequence[str], at: int) -> tuple[list[tuple[str | None, str | None, str]], int, bool]:
-    """(file, line, call) of the lines `#0 file(line): call()` from line `at` on, the number of the last line, and
-    whether `{main}` was reached."""
+    """(file, line, call) of the lines `#0 file(line): call()` from line `at` on, the number of the last
+    line, and whether `{main}` was reached."""
     calls: list[tuple[str | None, str | None, str]] = []
     while at < len(lines):
         line = lines[at]
@@ -139,8 +140,8 @@ def _calls(lines: Sequence[str], at: int) -> tuple[list[tuple[str | None, str | 
 def _frames(
     place: tuple[str | None, str | None], calls: list[tuple[str | None, str | None, str]]
 ) -> list[Frame]:
-    """Frames, oldest first. PHP writes where a function was called from beside the function's name; a frame is
-    the function and the place within it."""
+    """Frames, oldest first. PHP writes where a function was called from beside the function's name; a
+    frame is the function and the place within it."""
     places = [place, *((file, line) for file, line, _ in calls)]
     names = [*(call for _, _, call in calls), "{main}()"]
     frames = []
@@ -165,7 +166,8 @@ def _unescape(text: str) -> str:
 
 
 def _logged(lines: Sequence[str], at: int) -> Found | None:
-    """Monolog, as Laravel uses it: `… {"exception":"[object] (Type(code: 0): message at file:3)`, `[stacktrace]`."""
+    """Monolog, as Laravel uses it: `… {"exception":"[object] (Type(code: 0): message at file:3)`,
+    `[stacktrace]`."""
     line = lines[at]
     found = _LOGGED.match(line, line.find("[object] ("))
     if found is None or at + 1 >= len(lines) or lines[at + 1] != "[stacktrace]":

@@ -26,23 +26,22 @@ _LINKS = (
 _FRAME = re.compile(r'\s*File "(.+?)", line (\d{1,9})(?:, in (.+))?$')
 _EXCEPTION = re.compile(r"\s*([A-Za-z_]\w*(?:\.(?:\w+|<locals>))*)(?::\s?(.*))?$")
 _REPEATED = re.compile(r"\s*\[Previous line repeated (\d{1,9}) more times?\]$")
-_PRELUDES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("threading", re.compile(r".*Exception in thread (.{1,200}?):$")),
-    ("threading", re.compile(r"(Process \S{1,200}):$")),
-    ("asyncio", re.compile(r".*(?:Task|Future) exception was never retrieved$")),
-    ("asyncio", re.compile(r".*Exception in callback .*")),
-    ("unraisablehook", re.compile(r".*Exception ignored (?:in|on|while|from|during)\b.*")),
-    ("logging", re.compile(r"--- Logging error ---$")),
+_PRELUDES: tuple[tuple[str, str], ...] = (
+    ("threading", r".*Exception in thread (.{1,200}?):$"),
+    ("threading", r"(Process \S{1,200}):$"),
+    ("asyncio", r".*(?:Task|Future) exception was never retrieved$"),
+    ("asyncio", r".*Exception in callback .*"),
+    ("unraisablehook", r".*Exception ignored (?:in|on|while|from|during)\b.*"),
+    ("logging", r"--- Logging error ---$"),
 )
 _PRELUDE_MARKS = ("xception", "Process ", "--- Logging")
 _TASK_NAME = re.compile(r"(?:future|handle): <\w{1,60}(?: finished)? name='([^']{1,200})'")
-_MESSAGE_END = re.compile(
-    r"""Traceback\ \(|\s*\+\ Exception\ Group|During\ handling\ of|The\ above\ exception|Exception\ (?:ignored|in)\ |
+# What follows an exception line and is not a further line of its message; text, as few tracebacks need it.
+_MESSAGE_END = r"""(?x)Traceback\ \(|\s*\+\ Exception\ Group|During\ handling\ of|The\ above\ exception|
+    Exception\ (?:ignored|in)\ |
     Fatal\ Python|Task\ exception|Call\ stack:|Process\ \S+:$|Thread\ 0x|\"\"\"$|>>>\ |\$\ |sys:\d+:|
     [^\s:]{1,200}:\d{1,9}:\ \w*Warning:|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)[:\ ]|
-    (?:make|gmake)(?:\[\d+\])?:\ \*\*\*|npm\ (?:ERR!|error)|error:\ Recipe""",
-    re.VERBOSE,
-)  # what follows an exception line and is not a further line of its message
+    (?:make|gmake)(?:\[\d+\])?:\ \*\*\*|npm\ (?:ERR!|error)|error:\ Recipe"""
 
 
 class _Traceback(NamedTuple):
@@ -113,9 +112,9 @@ def _prelude(line: str, at: int, current: _Prelude | None) -> _Prelude | None:
     """What announces the next traceback: the newest announcement, for as long as it is near."""
     if any(mark in line for mark in _PRELUDE_MARKS):
         for kind, pattern in _PRELUDES:
-            found = pattern.match(line)
+            found = re.match(pattern, line)
             if found:
-                return _Prelude(at, kind, found[1] if pattern.groups else None)
+                return _Prelude(at, kind, found[1] if found.re.groups else None)
     if current is None or at - current.line > _PRELUDE_REACH:
         return None
     task = _TASK_NAME.match(line) if current.kind == "asyncio" else None
@@ -142,7 +141,8 @@ def _found(lines: Sequence[str], chain: list[_Traceback], prelude: _Prelude | No
 
 
 def _without_further_lines(traceback: _Traceback) -> _Traceback:
-    """The program went on after this one, so what follows its first line is more likely output than message."""
+    """The program went on after this one, so what follows its first line is more likely output than
+    message."""
     head, newline, rest = (traceback.value or "").partition("\n")
     if not newline:
         return traceback
@@ -171,7 +171,12 @@ def _traceback(lines: Sequence[str], at: int) -> _Traceback:
             break
         elif indent(line) > base:
             _add_detail(frames, line)
-        elif frames and kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
+        elif (
+            frames
+            and kind == "traceback"
+            and (found := _EXCEPTION.match(line))
+            and not _resumes(lines, at, base)
+        ):
             value, after = _message(lines, at, base, found[2])
             return _Traceback(first, after, frames, found[1], value, [], kind)
         elif not _resumes(lines, at, base) and indent("".join(lines[at + 1 : at + 2])) < base + 4:
@@ -207,7 +212,7 @@ def _message(lines: Sequence[str], at: int, base: int, start: str | None) -> tup
     parts = [start or ""]
     for line in lines[at + 1 : at + MAX_MESSAGE_LINES]:
         text = line[base:]
-        if not text.strip() or indent(line) < base or _MESSAGE_END.match(text):
+        if not text.strip() or indent(line) < base or re.match(_MESSAGE_END, text):
             break
         parts.append(text.rstrip())
     return "\n".join(parts).strip("\n") or None, at + len(parts)

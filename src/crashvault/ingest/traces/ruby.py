@@ -74,8 +74,8 @@ def _block(lines: Sequence[str], at: int) -> _Block | None:
 
 
 def _forward_block(lines: Sequence[str], at: int, header: re.Match[str]) -> _Block | None:
-    """Headline, rest of the message, then `from` lines; the class stands at the end of the headline, or of the
-    message where the message begins with a line end."""
+    """Headline, rest of the message, then `from` lines; the class stands at the end of the headline, or of
+    the message where the message begins with a line end."""
     start = _first_from(lines, at + 1)
     message = [header[4], *lines[at + 1 : start]]
     typed = _TYPE.match(message[0])
@@ -93,7 +93,8 @@ def _forward_block(lines: Sequence[str], at: int, header: re.Match[str]) -> _Blo
 
 
 def _first_from(lines: Sequence[str], at: int) -> int:
-    """Number of the first `from` line that belongs to the headline above line `at`, or `at` if there is none."""
+    """Number of the first `from` line that belongs to the headline above line `at`, or `at` if there is
+    none."""
     for number in range(at, min(len(lines), at + MAX_MESSAGE_LINES)):
         line = lines[number]
         if "from " in line and _FROM.match(line):
@@ -160,7 +161,8 @@ def _frame(file: str, line: str, function: str | None) -> Frame:
 
 
 def _split_label(label: str) -> tuple[str | None, str]:
-    """Class and method: since 3.4 labels are `block in Shop::Cart#price`, before they were `block in price`."""
+    """Class and method: since 3.4 labels are `block in Shop::Cart#price`, before they were `block in
+    price`."""
     before, in_, qualified = label.rpartition(" in ")
     for separator in ("#", "."):
         module, found, method = qualified.rpartition(separator)

@@ -125,8 +125,8 @@ def _place_frame(frame: Frame, place: re.Match[str]) -> None:
 
 
 def split_symbol(symbol: str) -> tuple[str | None, str]:
-    """Path and function: `shop::cart::pick::{{closure}}` is `shop::cart`, `pick::{{closure}}`; what is in angle
-    brackets is one part. Of `<T as Trait>::f` the path is that of `T`."""
+    """Path and function: `shop::cart::pick::{{closure}}` is `shop::cart`, `pick::{{closure}}`; what is in
+    angle brackets is one part. Of `<T as Trait>::f` the path is that of `T`."""
     parts = _split_path(symbol)
     cut = len(parts) - 1
     while cut > 0 and parts[cut].startswith(("{", "<")):

@@ -28,7 +28,10 @@ class _Language(NamedTuple):
 _LANGUAGES: tuple[_Language, ...] = (
     _Language(
         " line ",
-        re.compile(r"(?P<value>\S.*) at (?P<file>\S{0,400}\.(?:pl|pm|t|cgi|psgi|plx)|-e|\(eval \d{1,9}\)) line (?P<line>\d{1,9})(?:, <\w{1,40}> (?:line|chunk) \d{1,12})?\.?$"),
+        re.compile(
+            r"(?P<value>\S.*) at (?P<file>\S{0,400}\.(?:pl|pm|t|cgi|psgi|plx)|-e|\(eval \d{1,9}\))"
+            r" line (?P<line>\d{1,9})(?:, <\w{1,40}> (?:line|chunk) \d{1,12})?\.?$"
+        ),
         "",
         re.compile(r"\t(?P<function>\S.*?)(?:\(.*\))? called at (?P<file>\S.*?) line (?P<line>\d{1,9})"),
         "die",
@@ -37,7 +40,9 @@ _LANGUAGES: tuple[_Language, ...] = (
     ),
     _Language(
         ": ",
-        re.compile(r"(?:lua[\w.-]{0,20}|luajit): (?:(?P<file>[^:]{1,400}):(?P<line>\d{1,9}): )?(?P<value>.*)$"),
+        re.compile(
+            r"(?:lua[\w.-]{0,20}|luajit): (?:(?P<file>[^:]{1,400}):" r"(?P<line>\d{1,9}): )?(?P<value>.*)$"
+        ),
         "stack traceback:",
         re.compile(r"\t(?P<file>[^:]{1,400}):(?:(?P<line>\d{1,9}):)? in (?P<function>.+)$"),
         "error",
@@ -53,16 +58,22 @@ _LANGUAGES: tuple[_Language, ...] = (
         "",
         re.compile(r"(?:(?P<type>[A-Z]\w{0,100})(?: \([^)]{0,100}\))?: )?(?P<value>.*)$"),
         "",
-        re.compile(r"#\d{1,6} {2,8}(?P<function>\S.*?) \((?P<file>\S.*?)(?::(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}))?\)$"),
+        re.compile(
+            r"#\d{1,6} {2,8}(?P<function>\S.*?) \((?P<file>\S.*?)(?::"
+            r"(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}))?\)$"
+        ),
     ),
     _Language(
         "Fatal error: ",
-        re.compile(r"(?:(?P<file>[^:]{1,400}\.swift):(?P<line>\d{1,9}): )?(?P<type>Fatal error): (?P<value>.*?)(?:: file .*)?$"),
+        re.compile(
+            r"(?:(?P<file>[^:]{1,400}\.swift):(?P<line>\d{1,9}): )?"
+            r"(?P<type>Fatal error): (?P<value>.*?)(?:: file .*)?$"
+        ),
         "",
         None,
         needs_frames=False,
     ),
-)  # fmt: skip
+)
 _LUA_NAME = re.compile(r"(?:function|upvalue|local|method|field|global|metamethod) [<'](.+)[>']$")
 
 

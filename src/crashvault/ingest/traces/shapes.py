@@ -83,8 +83,9 @@ def line_above(
     pattern: re.Pattern[str],
     is_sure: Callable[[re.Match[str]], bool],
 ) -> tuple[int, re.Match[str]] | None:
-    """The headline of the frames that begin in line `at`: the nearest line above, but not above `floor`, whose
-    match `is_sure`, because messages have several lines; else the line right above if it matches at all."""
+    """The headline of the frames that begin in line `at`: the nearest line above, but not above `floor`,
+    whose match `is_sure`, because messages have several lines; else the line right above if it matches at
+    all."""
     fallback = None
     for number in range(at - 1, max(floor, at - MAX_MESSAGE_LINES) - 1, -1):
         found = pattern.match(lines[number])

@@ -17,12 +17,13 @@ MAX_LINE = 8192  # characters; what a longer line has beyond that is nothing a s
 MAX_DEPTH = 4  # prefixes within prefixes: container, timestamp, process, level
 _TIME_KEY = "time"
 
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+# Patterns are text here and compiled when first used (`re` remembers them): most texts need none of them, and
+# this lies on the way of every event with a stack.
+_ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
 
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _ZONE = r"(?:Z|\ ?[+-]\d\d:?\d\d|\ UTC)?"
-_PREFIX = re.compile(
-    rf"""(?:
+_PREFIX = rf"""(?x)(?:
     (?P<time>
         \[?\d{{4}}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?{_ZONE}\]?[:,]?
       | \[?{_CLOCK}\]?
@@ -39,11 +40,9 @@ _PREFIX = re.compile(
       | (?:std(?:out|err))(?:\ [FP]|:)                         # a Kubernetes node's own log files
       | \[(?:[a-z_]{{1,20}}:)?(?:debug|info|notice|warn(?:ing)?|error|crit(?:ical)?|fatal|stderr|stdout)\]
       | \[(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\](?!\ FATAL\ UNHANDLED)
-    ))(?:\ |$)""",
-    re.VERBOSE,
-)
+    ))(?:\ |$)"""
 # A level without brackets counts as a prefix only behind another one: alone it is a word like any other.
-_LEVEL = re.compile(
+_LEVEL = (
     r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRITICAL|FATAL(?! ERROR| UNHANDLED))"
     r"(?::| -)? {1,4}(?!\w+Sanitizer|DATA RACE)"
 )
@@ -68,7 +67,7 @@ def read_lines(text: str, plain: str) -> View:
 
 
 def strip_ansi(text: str) -> str:
-    return ANSI.sub("", text) if "\x1b" in text else text
+    return re.sub(_ANSI, "", text) if "\x1b" in text else text
 
 
 def _after_carriage_return(body: str) -> str:
@@ -89,17 +88,14 @@ def _spans(text: str) -> list[tuple[int, int]]:
 def views(whole: View, depth: int = MAX_DEPTH) -> Iterator[View]:
     """All readings of `whole` that differ: it without prefixes, each source of lines on its own, and each
     log record on its own. The lines of all views together number at most a small multiple of its lines."""
-    sources: dict[str, list[int]] = {}
-    cuts: dict[int, int] = {}
-    for number, body in enumerate(whole.bodies):
-        found = _prefix(body, depth < MAX_DEPTH)
-        if found is not None:
-            cuts[number], source = found
-            sources.setdefault(source, []).append(number)
-    if not sources or depth == 0:
+    cuts = _prefixes(whole.bodies, depth < MAX_DEPTH) if depth else {}
+    if not cuts:
         yield whole
         return
-    bare = [number for number, body in enumerate(whole.bodies) if number not in cuts]
+    sources: dict[str, list[int]] = {}
+    for number, (_, source) in cuts.items():
+        sources.setdefault(source, []).append(number)
+    bare = [number for number in range(len(whole.bodies)) if number not in cuts]
     for numbers in sources.values():
         yield from views(_select(whole, numbers, cuts), depth - 1)
     if any(whole.bodies[number] for number in bare):
@@ -107,25 +103,43 @@ def views(whole: View, depth: int = MAX_DEPTH) -> Iterator[View]:
         yield _select(whole, bare, cuts)
 
 
-def _prefix(body: str, is_inner: bool) -> tuple[int, str] | None:
-    """Length of the first prefix of a line, and what tells its source: times differ from line to line."""
-    if not body or body[0].isspace():
-        return None
-    found = _PREFIX.match(body)
-    if found is not None:
-        return found.end(), _TIME_KEY if found["time"] else found["name"]
-    found = _LEVEL.match(body) if is_inner else None
-    return (found.end(), found[0]) if found is not None else None
+def _prefixes(bodies: Sequence[str], is_inner: bool) -> dict[int, tuple[int, str]]:
+    """For each line that has a prefix: its first prefix's length, and what tells the line's source. A time
+    does not, it differs from line to line."""
+    suspects = [n for n, body in enumerate(bodies) if body and (is_inner or _may_have_prefix(body))]
+    if not suspects:
+        return {}
+    prefix, level = re.compile(_PREFIX).match, re.compile(_LEVEL).match
+    cuts: dict[int, tuple[int, str]] = {}
+    for number in suspects:
+        body = bodies[number]
+        if found := prefix(body):
+            cuts[number] = found.end(), _TIME_KEY if found["time"] else found["name"]
+        elif found := level(body) if is_inner else None:
+            cuts[number] = found.end(), found[0]
+    return cuts
 
 
-def _select(whole: View, numbers: Sequence[int], cuts: dict[int, int]) -> View:
-    bodies = whole.bodies
-    return View([bodies[n][cuts.get(n, 0) :] for n in numbers], [whole.spans[n] for n in numbers])
+def _may_have_prefix(body: str) -> bool:
+    """A cheap test that all lines with a prefix pass."""
+    head = body[:145]
+    return (
+        head[0] in "[0123456789"  # a time, a process id
+        or "|" in head
+        or "]:" in head
+        or head.startswith("std")
+        or (head[3:4] == " " and head[9:10] == ":")  # Nov 23 18:56
+    )
 
 
-def _records(whole: View, cuts: dict[int, int], depth: int) -> Iterator[View]:
+def _select(whole: View, numbers: Sequence[int], cuts: dict[int, tuple[int, str]]) -> View:
+    bodies = [whole.bodies[n][cuts[n][0] :] if n in cuts else whole.bodies[n] for n in numbers]
+    return View(bodies, [whole.spans[n] for n in numbers])
+
+
+def _records(whole: View, cuts: dict[int, tuple[int, str]], depth: int) -> Iterator[View]:
     """Each prefixed line together with the lines without a prefix that follow it."""
-    starts = [*sorted(cuts), len(whole.bodies)]
+    starts = [*cuts, len(whole.bodies)]
     for first, after in pairwise(starts):
         if after - first > 1:
             record = _select(whole, range(first, after), {first: cuts[first]})
@@ -134,8 +148,8 @@ def _records(whole: View, cuts: dict[int, int], depth: int) -> Iterator[View]:
 
 def _bare(body: str, depth: int) -> str:
     for _ in range(depth):
-        found = _prefix(body, is_inner=True)
-        if found is None:
+        found = _prefixes([body], is_inner=True)
+        if not found:
             break
-        body = body[found[0] :]
+        body = body[found[0][0] :]
     return body

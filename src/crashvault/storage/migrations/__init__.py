@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 
 from ...errors import StoreError
 from ..sqlite import SQLite, convert_error
@@ -22,15 +23,15 @@ _FOLDER = os.path.dirname(__file__)
 def schema_version(db: SQLite) -> int:
     """The version of the open vault; 0 for a new file. Raises StoreError where it is newer than we can read."""
     try:
-        rows = dict(
-            db.connection.execute("SELECT key, value FROM meta WHERE key IN ('schema_version', 'min_reader')")
-        )
+        rows = dict(db.connection.execute("SELECT key, value FROM meta WHERE key IN ('schema_version', 'min_reader')"))
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
-            return 0
+            return _without_version(db)
         raise convert_error(error, db.path) from error
     except sqlite3.Error as error:
         raise convert_error(error, db.path) from error
+    if not all(value.isdigit() for value in rows.values()):
+        raise StoreError(f"{db.path} is not a vault", "Move the file away, or choose another --home")
     if int(rows.get("min_reader", 0)) > VERSION:
         raise StoreError(
             f"this vault has schema {rows['schema_version']}, which needs a newer Crashvault (this one knows {VERSION})",
@@ -39,8 +40,21 @@ def schema_version(db: SQLite) -> int:
     return int(rows.get("schema_version", 0))
 
 
-def migrate(db: SQLite, current: int) -> None:
-    """Bring the vault from `current` to VERSION, after a backup copy of a vault that holds something."""
+def _without_version(db: SQLite) -> int:
+    """Nothing there yet, or a database of somebody else, or another process has just made the vault."""
+    tables = {name for (name,) in db.rows("SELECT name FROM sqlite_master")}
+    if "meta" in tables:
+        return schema_version(db)
+    if tables:
+        raise StoreError(f"{db.path} is a database of another program", "Move the file away, or choose another --home")
+    return 0
+
+
+def migrate(db: SQLite, current: int, first_contents: Callable[[SQLite], None]) -> None:
+    """Bring the vault from `current` to VERSION, after a backup copy of a vault that holds something.
+
+    `first_contents` is called for a new one, in the same transaction.
+    """
     if current == 0:
         _run(db, "PRAGMA auto_vacuum = INCREMENTAL")
         _run(db, "PRAGMA journal_mode = WAL")
@@ -53,6 +67,8 @@ def migrate(db: SQLite, current: int) -> None:
         for version in range(current + 1, VERSION + 1):
             for statement in statements(version):
                 _run(db, statement)
+        if not current:
+            first_contents(db)
         _run(
             db,
             f"INSERT INTO meta VALUES ('schema_version', '{VERSION}') ON CONFLICT (key) DO UPDATE SET value = excluded.value",

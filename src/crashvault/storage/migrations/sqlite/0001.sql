@@ -60,16 +60,19 @@ CREATE TABLE issues (
   resolved_at INTEGER,
   resolved_in TEXT,                 -- release
   last_event INTEGER NOT NULL,
-  category TEXT
+  category TEXT,
+  merged_into INTEGER               -- the issue that has its hashes meanwhile; the row waits, unlisted, for unmerge
 );
-CREATE INDEX issues_status ON issues (status, last_seen);
-CREATE INDEX issues_last_seen ON issues (last_seen);
-CREATE INDEX issues_project ON issues (project_id);
+CREATE INDEX issues_status ON issues (status, last_seen, merged_into);
+CREATE INDEX issues_last_seen ON issues (last_seen, merged_into);
+CREATE INDEX issues_project ON issues (project_id, merged_into);
+CREATE INDEX issues_merged ON issues (merged_into) WHERE merged_into IS NOT NULL;
 
 -- Tags that people put on an issue; those of events are in `words`.
 CREATE TABLE issue_tags (
   issue_id INTEGER NOT NULL,
   tag TEXT NOT NULL,
+  home_issue_id INTEGER,            -- where it was before any merge, if that is not `issue_id`
   PRIMARY KEY (issue_id, tag)
 ) WITHOUT ROWID;
 
@@ -207,7 +210,8 @@ CREATE TABLE attachments (
   kind TEXT NOT NULL,
   size INTEGER NOT NULL,
   digest BLOB NOT NULL,             -- SHA-256 of the content, its address in the blob store
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  home_issue_id INTEGER             -- as in issue_tags
 );
 CREATE INDEX attachments_event ON attachments (event);
 CREATE INDEX attachments_issue ON attachments (issue_id) WHERE issue_id IS NOT NULL;
@@ -219,7 +223,8 @@ CREATE TABLE activity (
   at INTEGER NOT NULL,
   actor TEXT NOT NULL,
   kind TEXT NOT NULL,
-  data TEXT NOT NULL                -- JSON
+  data TEXT NOT NULL,               -- JSON
+  home_issue_id INTEGER             -- as in issue_tags
 );
 CREATE INDEX activity_issue ON activity (issue_id, id);
 
@@ -245,7 +250,8 @@ CREATE VIEW v_issues AS
   SELECT i.id, p.name AS project, i.title, i.culprit, i.status, i.severity, l.name AS level, i.assigned,
          i.count, i.users, cv_time(i.first_seen) AS first_seen, cv_time(i.last_seen) AS last_seen,
          cv_time(i.created_at) AS created_at, i.release, i.environment, i.is_regressed, i.category
-  FROM issues i JOIN projects p ON p.id = i.project_id LEFT JOIN levels l ON l.rank = i.level;
+  FROM issues i JOIN projects p ON p.id = i.project_id LEFT JOIN levels l ON l.rank = i.level
+  WHERE i.merged_into IS NULL;
 
 CREATE VIEW v_events AS
   SELECT e.id, cv_uuid(e.event_id) AS event_id, h.issue_id, p.name AS project, cv_time(e.timestamp) AS timestamp,

@@ -1,0 +1,211 @@
+"""Write the reference pages from the code: docs/cli.md and docs/configuration.md. Usage: reference.py [--check]"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from crashvault.cli import cli
+from crashvault.config import SETTINGS, Setting
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+NOTE = "<!-- Written by scripts/docs from the code; change it there. -->"
+
+# name: what it does, and what else says the same
+VARIABLES = {
+    "CRASHVAULT_HOME": ("The vault's directory; `--home` wins.", "`~/.crashvault`"),
+    "CRASHVAULT_PROJECT": (
+        "The project inside the vault; `--project` wins.",
+        "all when reading, `default` when recording",
+    ),
+    "CRASHVAULT_LOG_LEVEL": ("What goes to `logs/app.log`; wins over the setting `logging.level`.", "`info`"),
+    "CRASHVAULT_DEBUG": ("`1` is the same as `--debug`.", ""),
+    "CRASHVAULT_ACTOR": ("Who is named in an issue's activity.", "the login name"),
+    "NO_COLOR": ("Anything but nothing: plain text, as with `--no-color`.", ""),
+    "COLUMNS": ("Width of tables on a terminal, in cells.", "the terminal's"),
+    "EDITOR": ("The editor of `crashvault config edit`; `VISUAL` wins.", "`vi`"),
+}
+
+_CLI_INTRO = """# Command line
+
+```
+crashvault [--home DIR] [--project NAME] [--json] [--debug] [--no-color] COMMAND [ARGS]…
+```
+
+Exit codes: 0 done; 1 a failure, told in one line; 2 wrong usage or a wrong query; 130 after Ctrl-C;
+[`wrap`](#crashvault-wrap) and [`autolog`](#crashvault-autolog) end with the code of what they ran.
+
+`--json` makes a command print one JSON document and nothing else on standard output; `tail` prints an object a line.
+QUERY stands for the [query language](query-language.md). The beginning of an event's id is enough wherever an id is taken.
+
+## Options of every command
+
+They may stand before the command's name or behind it.
+"""
+
+_CONFIGURATION_INTRO = """# Configuration
+
+Crashvault needs none. What can be changed is changed with `crashvault config set KEY VALUE`, which checks the value and
+writes it where it belongs: settings **of the vault** are kept in it and hold for every process that uses it, settings
+**of the node** are in `config.json` beside it. `crashvault config list` shows each with its value and where that comes from;
+an environment variable wins over both.
+
+```console
+$ crashvault config set scrub.keys badge,employee_id
+$ crashvault config get scrub.keys
+$ crashvault config list
+$ crashvault config unset scrub.keys
+```
+
+## Settings
+"""
+
+
+def command_pages(group: click.Group, parent: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
+    """Every command with its whole name and context; the commands of a group follow it."""
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=parent, max_content_width=110)
+        yield context.command_path, command, context
+        if isinstance(command, click.Group):
+            yield from command_pages(command, context)
+
+
+def root_context() -> click.Context:
+    """The context of the command line; Click remembers the help option it makes for the first one."""
+    return click.Context(cli, info_name="crashvault", **cli.context_settings)
+
+
+def cli_page() -> str:
+    root = root_context()
+    commands = list(command_pages(cli, root))
+    parts = [
+        NOTE,
+        _CLI_INTRO,
+        *_option_rows(cli, root),
+        "",
+        "## Commands",
+        "",
+        "| command | what it does |",
+        "| --- | --- |",
+    ]
+    parts += [
+        f"| [`{path}`](#{_anchor(path)}) | {_summary(command)} |"
+        for path, command, _ in commands
+        if path.count(" ") == 1
+    ]
+    pairs = sorted(cli.short_names().items())
+    parts += ["", f"Short names: {', '.join(f'`{short}` is `{name}`' for short, name in pairs)}.", ""]
+    for path, command, context in commands:
+        parts += _command_section(path, command, context)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _command_section(path: str, command: click.Command, context: click.Context) -> list[str]:
+    level = "##" if path.count(" ") == 1 else "###"
+    usage = " ".join([path, *command.collect_usage_pieces(context)])
+    parts = [f"{level} {path}", "", _prose(command), "", "```", usage, "```", ""]
+    options = _option_rows(command, context)
+    if options:
+        parts += [*options, ""]
+    examples = examples_of(command)
+    if examples:
+        parts += ["Examples:", "", "```sh", *examples, "```", ""]
+    return parts
+
+
+def _option_rows(command: click.Command, context: click.Context) -> list[str]:
+    records = [
+        parameter.get_help_record(context)
+        for parameter in command.get_params(context)
+        if isinstance(parameter, click.Option) and not (parameter.hidden or _is_json_of_command(command, parameter))
+    ]
+    rows = [f"| `{_cell(name)}` | {_cell(about)} |" for name, about in filter(None, records)]
+    rows = [row for row in rows if not row.startswith("| `-h, --help`") and not row.startswith("| `--help`")]
+    return ["| option | meaning |", "| --- | --- |", *rows] if rows else []
+
+
+def _is_json_of_command(command: click.Command, parameter: click.Option) -> bool:
+    return parameter.name == "shared_json" and command is not cli
+
+
+def examples_of(command: click.Command) -> list[str]:
+    """The example lines of a command, without the heading."""
+    return [line.strip() for line in (command.epilog or "").splitlines()[1:] if line.strip()]
+
+
+def _prose(command: click.Command) -> str:
+    text = inspect.cleandoc(command.help or "").replace("\b\n", "")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _summary(command: click.Command) -> str:
+    return _cell(_prose(command).split("\n\n")[0].split(". ")[0].rstrip("."))
+
+
+def _anchor(path: str) -> str:
+    return path.replace(" ", "-")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def configuration_page() -> str:
+    parts = [
+        NOTE,
+        _CONFIGURATION_INTRO,
+        "| setting | value | default | of the | meaning |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    parts += [_setting_row(key, setting) for key, setting in sorted(SETTINGS.items())]
+    parts += ["", "## Environment variables", "", "| variable | meaning | default |", "| --- | --- | --- |"]
+    parts += [f"| `{name}` | {about} | {default} |" for name, (about, default) in VARIABLES.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _setting_row(key: str, setting: Setting) -> str:
+    kind = (
+        ", ".join(f"`{choice}`" for choice in setting.kind.split("|")) if "|" in setting.kind else _KINDS[setting.kind]
+    )
+    default = setting.default if isinstance(setting.default, str) else json.dumps(setting.default)
+    variable = f" (`{setting.variable}` wins)" if setting.variable else ""
+    return f"| `{key}` | {kind} | `{default}` | {'vault' if setting.shared else 'node'} | {setting.about}{variable} |"
+
+
+_KINDS = {"bool": "`true`, `false`", "int": "whole number", "text": "text", "list": "`a,b` or JSON"}
+PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": configuration_page}
+
+
+def outdated() -> list[str]:
+    """Names of the pages that are not what the code says."""
+    return [
+        name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text("utf-8") != page()
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    names = outdated()
+    if arguments == ["--check"]:
+        if names:
+            print(
+                f"Error: out of date: {', '.join(f'docs/{name}' for name in names)}. Run: scripts/docs", file=sys.stderr
+            )
+        return 1 if names else 0
+    if arguments:
+        print("Usage: scripts/docs [--check]", file=sys.stderr)
+        return 2
+    for name in names:
+        (DOCS / name).write_text(PAGES[name](), "utf-8")
+        print(f"Wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""`crashvault prune`: delete old events, or those that match a query."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from typing import Any
+
+import click
+
+from ..clock import DAY, to_iso
+from .context import Context, command, emit
+
+_EXAMPLES = """
+crashvault prune --days 90 --dry-run
+crashvault prune --days 30 --query 'level:<=info' --yes
+crashvault prune --query user:ana@example.com
+"""
+
+
+@command("prune", _EXAMPLES)
+@click.option("--days", type=click.FloatRange(0), metavar="N", help="Events that happened more than N days ago.")
+@click.option("--query", metavar="QUERY", help="Only events that match; without --days of any age.")
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(context: Context, days: float | None, query: str | None, dry_run: bool, yes: bool) -> None:
+    """Delete old events, or events that match a query; issues go with their last event.
+
+    With a query about a person (`user:ID`) all that the vault has of them goes; what copies of it there are
+    outside is named."""
+    from .. import core
+    from ..clock import now
+    from ..console import progress
+
+    if days is None and not (query or "").strip():
+        raise click.UsageError("say which events: --days N, or --query QUERY, or both")
+    moment = now()
+    store = context.store
+    rows = _rows(context, store, days, query, moment)
+    before = store.statistics.totals()
+    if rows and not dry_run:
+        if not yes:
+            _ask(len(rows), before.events)
+        with progress("Deleting events", len(rows)) as bar:
+            store.deletion.events(rows, moment, bar.advance)
+            bar.update(description="Rewriting the index")
+            store.deletion.merge_index()
+            store.deletion.collect_files(moment)
+    issues = before.issues - store.statistics.totals().issues
+    _report(context, {
+        "deleted_events": len(rows), "deleted_issues": issues, "dry_run": dry_run,
+        "before": to_iso(moment - int(days * DAY)) if days is not None else None,
+        "copies": core.copies(store.home) if rows else [],
+    })  # fmt: skip
+
+
+def _rows(context: Context, store: Any, days: float | None, query: str | None, now: int) -> array[int]:
+    """The events that are meant, by row; 8 bytes each."""
+    from ..query.tree import Term, all_of
+    from .reading import narrowed
+
+    with store.reading():
+        search = store.search(now)
+        node, _ = narrowed(context, search, query or "", open_by_default=False)
+        if days is not None:
+            node = all_of([node, Term("until", None, "<", (now - int(days * DAY),))])
+        return array("q", search.every_event(node))
+
+
+def _ask(events: int, total: int) -> None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError(
+            "deleting wants a confirmation, and this is no terminal. Add --yes, or look first with --dry-run"
+        )
+    click.confirm(f"Delete {events} of {total} events?", abort=True, err=True)
+
+
+def _report(context: Context, done: dict[str, Any]) -> None:
+    if context.json:
+        emit(done)
+        return
+    from ..console import console, escape
+
+    if not done["deleted_events"]:
+        console.print("[muted]No events fit; nothing to delete.[/muted]")
+        return
+    if done["dry_run"]:
+        console.print(f"[info]Would delete[/info] {done['deleted_events']} events")
+    else:
+        console.print(
+            f"[danger]Deleted[/danger] {done['deleted_events']} events, and {done['deleted_issues']} issues left without any"
+        )
+    if done["copies"]:
+        console.print("[warning]These may still hold them:[/warning]")
+        for path in done["copies"]:
+            console.print(f"  {escape(path)}")
+    console.print("[muted]So may backups and exports that you keep elsewhere.[/muted]")

@@ -1,0 +1,132 @@
+"""Which room may import, read or call what; and what starting the command line costs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "crashvault"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ENVIRONMENT = ("core.py", "config.py", "__main__.py", "console.py", "logs.py", "commands/", "child/", "sdk/")
+HEAVY = ("rich", "msgspec", "urllib", "urllib3", "pluggy", "logging", "httpx", "httpx2", "asyncio", "dataclasses", "inspect",
+         "importlib.metadata", "sentry_sdk", "psycopg", "jinja2", "ssl", "http", "email", "unittest", "pydoc")  # fmt: skip
+
+
+def inside(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+
+
+def uses(path: Path) -> Iterator[str]:
+    """Every `module.name` that a file uses, and every name that it imports from a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_layers() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_only_the_storage_names_an_sql_engine() -> None:
+    wrong = [
+        inside(path)
+        for path in FILES
+        if not inside(path).startswith("storage/")
+        and {"sqlite3", "psycopg"} & {name.split(".")[0] for name in imports(path)}
+    ]
+    assert wrong == []
+
+
+def test_only_the_edges_read_the_environment() -> None:
+    wrong = [
+        inside(path)
+        for path in FILES
+        if not inside(path).startswith(ENVIRONMENT) and {"os.environ", "os.getenv", "os.environb"} & set(uses(path))
+    ]
+    assert wrong == []
+
+
+def test_only_the_clock_reads_the_clock() -> None:
+    reading = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+    wrong = [inside(path) for path in FILES if inside(path) != "clock.py" and reading & set(uses(path))]
+    assert wrong == []
+
+
+def test_commands_write_no_files_and_ask_no_database() -> None:
+    wrong = []
+    for path in FILES:
+        if inside(path).startswith("commands/"):
+            text = path.read_text(encoding="utf-8")
+            wrong += [
+                f"{inside(path)}: {found}" for found in re.findall(r"\bstore\.db\b|write_text\(|write_bytes\(", text)
+            ]
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+                    modes = [part.value for part in node.args[1:2] if isinstance(part, ast.Constant)]
+                    wrong += [f"{inside(path)}: open {mode}" for mode in modes if set(str(mode)) & set("wax+")]
+    assert wrong == []
+
+
+def test_every_tag_of_markup_is_defined() -> None:
+    from crashvault.console import TAGS
+
+    wrong = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+                closed = set(re.findall(r"\[/([a-z]+)\]", text))  # what is closed is meant as markup
+                wrong += [f"{inside(path)}:{node.lineno} {tag}" for tag in closed - TAGS]
+                if closed & TAGS:
+                    opened = set(re.findall(r"(?<!\\)\[([a-z]+)\]", text))
+                    wrong += [f"{inside(path)}:{node.lineno} {tag}" for tag in opened - TAGS]
+    assert wrong == []
+
+
+LOADED = """
+import os, sys
+code = None
+os._exit, leave = lambda status: None, os._exit
+sys.argv = ["crashvault", *sys.argv[1:]]
+from crashvault.__main__ import main
+main()
+sys.stdout.flush()
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", [["add", "boom", "--tag", "x"], ["list"], ["list", "--json"], ["path"]])
+def test_short_commands_load_nothing_heavy(command: list[str], tmp_path: Path) -> None:
+    environment = {**os.environ, "CRASHVAULT_HOME": str(tmp_path)}
+    for _ in range(2):  # making the vault may cost more
+        done = subprocess.run(
+            [sys.executable, "-c", LOADED, *command], env=environment, capture_output=True, text=True, timeout=60
+        )
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys, click, sqlite3\nprint(*sys.modules)"], capture_output=True, text=True
+    )
+    loaded = set(done.stderr.split()) - set(bare.stdout.split())
+    assert "crashvault.cli" in loaded, done.stderr
+    assert sorted(loaded & set(HEAVY)) == []

@@ -1,0 +1,192 @@
+"""What tests of the command line share: the executable on a vault of its own, and a small shop's vault."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import crashvault
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+for _path in (ROOT, TESTS):  # `from tests.runtimes import …` and `from nasty import …`, however pytest was started
+    if str(_path) not in sys.path:
+        sys.path.insert(0, str(_path))
+
+EXECUTABLE = (sys.executable, "-m", "crashvault")
+PATIENCE = 60  # seconds until a command that hangs is ended
+
+
+class Result(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class CommandLine:
+    """`crashvault` as people run it: arguments, a vault, three streams and an exit code."""
+
+    def __init__(self, home: Path, directory: Path) -> None:
+        self.home = home
+        self.directory = directory
+        self.environment = _clean_environment()
+        self.environment["CRASHVAULT_HOME"] = str(home)
+
+    def __call__(
+        self,
+        *args: object,
+        code: int = 0,
+        stdin: str | bytes = b"",
+        env: dict[str, str] | None = None,
+        fresh: bool = False,
+    ) -> Result:
+        """Run a command to its end; fails the test when it ends with another code than `code`.
+
+        `fresh` starts a process, where that makes a difference; without it the same happens in this one,
+        in a tenth of the time.
+        """
+        run = _run_fresh if fresh else _run_here
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        result = run(list(map(str, args)), self.environment | (env or {}), self.directory, data)
+        assert result.code == code, f"{args} ended with {result.code}, not {code}:\n{result.out}\n{result.err}"
+        return result
+
+    def json(self, *args: object, **options: Any) -> Any:
+        """Run a command with `--json`; its document."""
+        return self(*args, "--json", **options).json
+
+    @contextmanager
+    def running(self, *args: object, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """A command that goes on while the block runs, and is ended with it."""
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": self.environment, **options}
+        process = subprocess.Popen([*EXECUTABLE, *map(str, args)], cwd=self.directory, **options)
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def record(self, *bodies: dict[str, Any], project: str = "default") -> list[Any]:
+        """Record events through the pipeline; their receipts."""
+        from crashvault import core, pipeline
+
+        with core.open_vault(str(self.home)) as store:
+            return pipeline.record_events(store, list(bodies), project=project)
+
+
+def _run_fresh(arguments: list[str], environment: dict[str, str], directory: Path, stdin: bytes) -> Result:
+    done = subprocess.run(
+        [*EXECUTABLE, *arguments],
+        input=stdin, capture_output=True, cwd=directory, env=environment, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class _Exit(BaseException):
+    """What takes the place of the end of the process."""
+
+
+def _run_here(arguments: list[str], environment: dict[str, str], directory: Path, stdin: bytes) -> Result:
+    from crashvault.__main__ import main
+    from crashvault.console import configure
+
+    out, err = io.BytesIO(), io.BytesIO()
+    configure(no_color=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        for name in set(os.environ) - set(environment):
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(os, "_exit", _leave)
+        patch.setattr(sys, "stdin", _text_stream(io.BytesIO(stdin)))
+        patch.setattr(sys, "stdout", _text_stream(out))
+        patch.setattr(sys, "stderr", _text_stream(err))
+        with pytest.raises(_Exit) as ended:
+            main(arguments)
+        return Result(ended.value.args[0], out.getvalue().decode(), err.getvalue().decode())
+
+
+def _leave(code: int) -> None:
+    raise _Exit(code)
+
+
+def _text_stream(data: io.BytesIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(data, encoding="utf-8", write_through=True)
+
+
+def _clean_environment() -> dict[str, str]:
+    """The environment without what would change how Crashvault behaves."""
+    unwanted = ("NO_COLOR", "COLUMNS", "FORCE_COLOR", "PYTHONDONTWRITEBYTECODE", "EDITOR", "VISUAL")
+    kept = {
+        key: value for key, value in os.environ.items() if key not in unwanted and not key.startswith("CRASHVAULT_")
+    }
+    return kept | {"PYTHONPATH": str(Path(crashvault.__file__).parents[1]), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CommandLine:
+    """The command line on a vault that does not exist yet."""
+    return CommandLine(tmp_path / "vault", tmp_path)
+
+
+@pytest.fixture
+def shop(cli: CommandLine, _shop_vault: Path) -> CommandLine:
+    """The command line on a copy of the shop's vault; see `SHOP`."""
+    shutil.copytree(_shop_vault, cli.home)
+    return cli
+
+
+@pytest.fixture(scope="session")
+def _shop_vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("shop")
+    made = CommandLine(directory / "vault", directory)
+    made.record(*SHOP)
+    made.record({"message": "Disk is almost full", "level": "warning", "host": "web-1"}, project="infra")
+    return made.home
+
+
+def _event(number: int, **more: Any) -> dict[str, Any]:
+    return {"event_id": f"{number:032x}", "timestamp": f"2026-01-02T03:04:{number:02}Z", **more}
+
+
+_FRAMES = [
+    {"file": "shop/orders.py", "line": 12, "function": "checkout", "module": "shop.orders", "in_app": True,
+     "context_line": "    pay(order)"},
+    {"file": "shop/payment.py", "line": 40, "function": "pay", "module": "shop.payment", "in_app": True,
+     "pre_context": ["def pay(order):"], "context_line": "    return cards[order.card]", "vars": {"order": {"id": 4711}}},
+]  # fmt: skip
+
+# Issue 1 has three events, 2 and 3 one each, and 4 is in the project infra.
+SHOP: list[dict[str, Any]] = [
+    *(
+        _event(
+            number, exception={"type": "KeyError", "value": "'visa'"}, frames=_FRAMES, level="error",
+            tags=["db", "region=eu"], user={"id": user}, release="1.4.2", environment="production", platform="python",
+        )
+        for number, user in ((1, "ana"), (2, "bob"), (3, "ana"))
+    ),
+    _event(4, message="Payment service does not answer", level="critical", tags=["payment"], host="web-2"),
+    _event(5, message="Nightly export is late", level="warning", tags=["export"], context={"job": "nightly"}),
+]  # fmt: skip

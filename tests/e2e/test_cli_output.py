@@ -1,0 +1,196 @@
+"""What commands print: JSON and nothing else, no colour in a pipe, colour and 80 cells on a terminal, plain text in C."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+from tests.conftest import PATIENCE, CommandLine
+
+from crashvault.output.plain import cell_width
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
+EVENT = f"{1:08x}"
+
+# Every reading command, with arguments that fit the shop's vault, and what its JSON must have.
+READING: dict[tuple[str, ...], str | type] = {
+    ("list",): "items",
+    ("list", "is:open", "tag:db", "--sort", "events"): "items",
+    ("show", "1"): "latest_event",
+    ("show", "1", "--full"): "latest_event",
+    ("events",): "items",
+    ("events", "--issue", "1", "--limit", "1"): "items",
+    ("event", "00000000-0000-0000-0000-000000000004"): "event_id",
+    ("search", "visa"): "items",
+    ("search", "--level", ">=warning", "--tag", "region=eu", "--since", "2020-01-01", "--until", "2027-01-01"): "items",
+    ("stats",): "by_status",
+    ("stats", "--dropped"): "items",
+    ("sql", "SELECT * FROM v_issues"): list,
+    ("sql", "SELECT * FROM v_events"): list,
+    ("sql", "SELECT * FROM v_frames"): list,
+    ("group", "explain", "1"): "hashes",
+    ("group", "rules"): "items",
+    ("level", "list"): "items",
+    ("config", "list"): "items",
+    ("config", "get", "scrub.keys"): list,
+    ("doctor",): "healthy",
+    ("path",): "path",
+}
+# Commands that change something, in an order in which each has something to change.
+CHANGING: dict[tuple[str, ...], str] = {
+    ("init",): "created",
+    ("add", "something"): "event_id",
+    ("resolve", "1"): "changed",
+    ("reopen", "1"): "changed",
+    ("ignore", "1"): "changed",
+    ("set-status", "1", "open"): "changed",
+    ("set-severity", "1", "high"): "changed",
+    ("set-title", "1", "A title"): "",
+    ("assign", "1", "ana"): "changed",
+    ("comment", "1", "Only with the old driver"): "text",
+    ("merge", "1", "3"): "merged",
+    ("unmerge", "3"): "",
+    ("config", "set", "scrub.keys", "badge"): "scrub.keys",
+    ("config", "unset", "scrub.keys"): "unset",
+    ("level", "add", "notice", "--rank", "25"): "rank",
+    ("level", "set", "notice", "--color", "red"): "rank",
+    ("level", "remove", "notice"): "rank",
+    ("purge", "2", "--yes"): "deleted_events",
+    ("gc",): "freed_bytes",
+    ("kill", "--yes"): "deleted_events",
+}
+
+
+def _name(command: tuple[str, ...]) -> str:
+    return " ".join(command)
+
+
+@pytest.mark.parametrize("command", READING, ids=_name)
+def test_reading_commands_print_one_json_document(shop: CommandLine, command: tuple[str, ...]) -> None:
+    behind = shop(*command, "--json")
+    assert behind.err == ""
+    expected = READING[command]
+    assert isinstance(behind.json, list) if expected is list else expected in behind.json
+    before = shop("--json", *command)
+    assert _without_times(before.json) == _without_times(behind.json)
+
+
+def _without_times(value: object) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", json.dumps(value))
+
+
+def test_changing_commands_print_one_json_document(shop: CommandLine) -> None:
+    for command, key in CHANGING.items():
+        result = shop(*command, "--json")
+        assert key in result.json if key else isinstance(result.json, dict), command
+
+
+def test_tail_prints_json_lines(shop: CommandLine) -> None:
+    for arguments in (("tail", "--no-follow", "--json"), ("--json", "tail", "--no-follow")):
+        events = [json.loads(line) for line in shop(*arguments).lines]
+        assert [event["issue_id"] for event in events] == [1, 1, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("command", [*READING, ("tail", "--no-follow")], ids=_name)
+def test_every_reading_command_on_an_empty_vault(cli: CommandLine, command: tuple[str, ...]) -> None:
+    needs_something = command[0] in ("show", "event") or command[:2] == ("group", "explain") or "--issue" in command
+    for arguments in (command, (*command, "--json")):
+        result = cli(*arguments, code=1 if needs_something else 0)
+        assert "Traceback" not in result.err
+        assert result.err.count("\n") == (1 if needs_something else 0)
+    if not needs_something and command[0] != "tail":
+        json.loads(result.out)
+
+
+@pytest.mark.parametrize("command", [*READING, ("tail", "--no-follow"), ("--help",), ("help", "query")], ids=_name)
+def test_no_colour_in_a_pipe(shop: CommandLine, command: tuple[str, ...]) -> None:
+    assert "\x1b" not in shop(*command, env={"FORCE_COLOR": "1"}).out
+
+
+# On a terminal: each start costs a process and Rich, so those commands that draw differently stand for the others.
+ON_TERMINAL = [
+    ("list",), ("show", "1"), ("events",), ("event", "00000000-0000-0000-0000-000000000001"), ("stats",),
+    ("sql", "SELECT * FROM v_events"), ("group", "explain", "1"), ("level", "list"), ("config", "list"), ("doctor",),
+    ("tail", "--no-follow"), ("--help",), ("list", "--help"), ("help", "query"),
+]  # fmt: skip
+SOME_COLOUR = {("list",), ("show", "1"), ("stats",), ("tail", "--no-follow")}
+
+
+def _on_terminal(cli: CommandLine, *arguments: str, columns: int = 80, **environment: str) -> str:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "crashvault", *arguments],
+        dimensions=(50, columns), env=cli.environment | environment, cwd=str(cli.directory), encoding="utf-8", timeout=PATIENCE,
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    return str(child.before)
+
+
+@pytest.mark.parametrize("command", ON_TERMINAL, ids=_name)
+def test_eighty_columns_are_enough(shop: CommandLine, command: tuple[str, ...]) -> None:
+    shop.record({"message": "wide 日本語 " * 30, "tags": ["a" * 150], "release": "r" * 200, "host": "h" * 200})
+    shown = _on_terminal(shop, *command)
+    too_wide = [line for line in ANSI.sub("", shown).splitlines() if cell_width(line.rstrip("\r")) > 80]
+    assert not too_wide
+    if command in SOME_COLOUR:
+        assert ANSI.search(shown)
+
+
+@pytest.mark.parametrize("way", ["NO_COLOR", "--no-color"])
+def test_colour_can_be_switched_off_on_a_terminal(shop: CommandLine, way: str) -> None:
+    if way == "NO_COLOR":
+        assert "\x1b[" not in _on_terminal(shop, "list", NO_COLOR="1")
+    else:
+        assert "\x1b[" not in _on_terminal(shop, "list", "--no-color")
+
+
+def test_json_on_a_terminal_is_only_json(shop: CommandLine) -> None:
+    assert json.loads(_on_terminal(shop, "list", "--json"))["total"] == 4
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "1"), ("stats",), ("events", "--json")], ids=_name)
+def test_language_c(cli: CommandLine, command: tuple[str, ...]) -> None:
+    cli.record({"message": "Grüße 日本語 🔔 ▁▂▃", "tags": ["ключ"], "level": "error"})
+    plain = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = cli(*command, env=plain, fresh=True)
+    assert result.out.strip() and "Traceback" not in result.err
+    if "--json" in command:
+        assert result.json["items"][0]["message"].startswith("Grüße")
+    else:
+        assert result.out.isascii()
+
+
+def test_reader_that_goes_away(cli: CommandLine) -> None:
+    cli.record(*({"message": f"different {word} problem"} for word in _words(3_000)))
+    for command in (
+        "list --limit 5000",
+        "events --limit 5000",
+        "list --limit 5000 --json",
+        "tail --no-follow --lines 1000",
+    ):
+        done = subprocess.run(
+            ["bash", "-c", f"'{sys.executable}' -m crashvault {command} | head -n 1"],
+            env=cli.environment, capture_output=True, timeout=PATIENCE, check=True, text=True,
+        )  # fmt: skip
+        assert done.stdout.count("\n") == 1
+        assert done.stderr == ""
+
+
+def _words(count: int) -> list[str]:
+    letters = "bcdfghklmnprstvz"
+    return [f"{letters[n % 16]}a{letters[n // 16 % 16]}e{letters[n // 256]}o" for n in range(count)]
+
+
+def test_output_to_a_full_disk(shop: CommandLine) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "wb") as full, shop.running("list", stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert b"Traceback" not in err and err.count(b"\n") == 1
