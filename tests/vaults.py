@@ -8,7 +8,6 @@ from typing import Any
 
 from crashvault import lifecycle, pipeline
 from crashvault.clock import DAY, HOUR, MINUTE
-from crashvault.storage.deletion import recompute_issue
 from crashvault.storage.store import Store
 
 NOW = 1_790_000_000_000_000  # microseconds; 2026-09-21
@@ -148,7 +147,7 @@ def record(store: Store, random: Random, bodies: list[dict[str, Any]], now: int 
 
 
 def issue_ids(store: Store) -> list[int]:
-    return [row[0] for row in store.db.rows("SELECT id FROM issues ORDER BY id")]
+    return [row[0] for row in store.db.rows("SELECT id FROM issues WHERE merged_into IS NULL ORDER BY id")]
 
 
 def triage(store: Store, random: Random, now: int = NOW) -> None:
@@ -169,7 +168,7 @@ def triage(store: Store, random: Random, now: int = NOW) -> None:
             if random.random() < 0.2:
                 store.db.execute("UPDATE issues SET created_at = ? WHERE id = ?", (now - 2 * DAY, issue))
             if random.random() < 0.2:
-                store.triage.tag(issue, random.choice(TAGS))
+                store.db.execute("INSERT INTO issue_tags (issue_id, tag) VALUES (?, ?)", (issue, random.choice(TAGS)))
     for _ in range(len(ids) // 6):
         target, other = random.sample(issue_ids(store), 2)
         if store.issues.get(target).project == store.issues.get(other).project:
@@ -177,12 +176,7 @@ def triage(store: Store, random: Random, now: int = NOW) -> None:
 
 
 def merge(store: Store, target: int, other: int) -> None:
-    """Put the hashes of one issue into another, as merging does."""
-    with store.writing():
-        store.db.execute("UPDATE hashes SET issue_id = ? WHERE issue_id = ?", (target, other))
-        store.db.execute("DELETE FROM issues WHERE id = ?", (other,))
-        store.db.execute("DELETE FROM issue_tags WHERE issue_id = ?", (other,))
-        recompute_issue(store.db, target)
+    lifecycle.merge(store, target, [other], "ana", NOW)
 
 
 # Queries

@@ -401,29 +401,35 @@ class Recording:
                 [value for pair in part for value in pair],
             )
         merged = self._merged({people[pair].issue_id for pair in new})
-        for pair in new:
-            group = people[pair]
+        counted: set[tuple[int, int]] = set()
+        fresh = set(new)
+        for hash_id, user in new:
+            group = people[hash_id, user]
             group.users += 1
-            group.issue_users += group.issue_id not in merged or not self._affected_elsewhere(group, pair[1])
+            if group.issue_id in merged:
+                if (group.issue_id, user) in counted or self._affected_before(group.issue_id, user, fresh):
+                    continue
+                counted.add((group.issue_id, user))
+            group.issue_users += 1
 
     def _merged(self, issues: set[int]) -> set[int]:
         """Those of the issues that have several hashes."""
         found: set[int] = set()
         for part in chunks(sorted(issues)):
             rows = self.db.rows(
-                f"SELECT issue_id FROM hashes WHERE issue_id IN ({marks(part)}) GROUP BY issue_id HAVING count(*) > 1", part
+                f"SELECT issue_id FROM hashes WHERE issue_id IN ({marks(part)}) GROUP BY issue_id HAVING count(*) > 1",
+                part,
             )
             found.update(issue for (issue,) in rows)
         return found
 
-    def _affected_elsewhere(self, group: _Hash, user: int) -> bool:
-        return bool(
-            self.db.row(
-                """SELECT 1 FROM hashes h JOIN hash_users u ON u.hash_id = h.id
-                   WHERE h.issue_id = ? AND h.id <> ? AND u.user = ?""",
-                (group.issue_id, group.hash_id, user),
-            )
+    def _affected_before(self, issue: int, user: int, new: set[tuple[int, int]]) -> bool:
+        """Whether a hash of a merged issue had this person before the batch."""
+        rows = self.db.rows(
+            "SELECT h.id FROM hashes h JOIN hash_users u ON u.hash_id = h.id WHERE h.issue_id = ? AND u.user = ?",
+            (issue, user),
         )
+        return any((hash_id, user) not in new for (hash_id,) in rows)
 
     def _list_words(self, words: Iterable[Word]) -> None:
         new = {word for word in words if word not in self._listed}
