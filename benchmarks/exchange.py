@@ -26,7 +26,9 @@ print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 def steps(folder: Path, home: Path) -> dict[str, tuple[Path, list[str]]]:
     """Each measured step: the vault it works on, and its arguments."""
-    lines, document, table, packed = (str(folder / f"vault.{ending}") for ending in ("jsonl", "json", "csv", "jsonl.gz"))
+    lines, document, table, packed = (
+        str(folder / f"vault.{ending}") for ending in ("jsonl", "json", "csv", "jsonl.gz")
+    )
     backup = str(folder / "vault.tar")
     return {
         "export jsonl": (home, ["export", "--output", lines]),

@@ -60,8 +60,7 @@ def _wrong(value: Any) -> dict[str, Any]:
 
 def _frames(count: int, **more: Any) -> list[dict[str, Any]]:
     return [
-        {"filename": f"app/f{i}.py", "lineno": i + 1, "function": f"f{i}", "in_app": True, **more}
-        for i in range(count)
+        {"filename": f"app/f{i}.py", "lineno": i + 1, "function": f"f{i}", "in_app": True, **more} for i in range(count)
     ]
 
 

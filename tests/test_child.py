@@ -70,9 +70,7 @@ class Wrapped:
     def options(self, **options: Any) -> dict[str, str]:
         return {**self.env, "DRIVER_OPTIONS": json.dumps(options)}
 
-    def start(
-        self, *command: str, options: dict[str, Any] | None = None, **popen: Any
-    ) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, options: dict[str, Any] | None = None, **popen: Any) -> subprocess.Popen[bytes]:
         popen.setdefault("start_new_session", True)
         env = {**self.options(**(options or {})), **popen.pop("env", {})}
         return subprocess.Popen([*self.base, *command], env=env, **popen)
@@ -285,9 +283,7 @@ def test_output_appears_at_once(wrapped: Wrapped) -> None:
 def test_input_is_inherited_not_copied(wrapped: Wrapped) -> None:
     reader, writer = os.pipe()
     expected = os.fstat(reader).st_ino
-    process = wrapped.start(
-        *python("import os; print(os.fstat(0).st_ino)"), stdin=reader, stdout=subprocess.PIPE
-    )
+    process = wrapped.start(*python("import os; print(os.fstat(0).st_ino)"), stdin=reader, stdout=subprocess.PIPE)
     output, _ = process.communicate(timeout=TIMEOUT)
     os.close(reader)
     os.close(writer)
@@ -366,9 +362,7 @@ def test_what_a_left_over_process_writes_soon_is_passed_on(wrapped: Wrapped) -> 
 
 def test_a_left_over_process_does_not_hold_us_up(wrapped: Wrapped) -> None:
     reader, writer = os.pipe()
-    process = wrapped.start(
-        *python(LEFT_OVER), "stay", str(reader), stdout=subprocess.PIPE, pass_fds=[reader]
-    )
+    process = wrapped.start(*python(LEFT_OVER), "stay", str(reader), stdout=subprocess.PIPE, pass_fds=[reader])
     assert process.stdout is not None
     pid = int(process.stdout.readline())
     assert process.wait(TIMEOUT) == 7
@@ -578,9 +572,7 @@ class Channel:
         return os.read(self.descriptor, 100)
 
 
-@pytest.mark.parametrize(
-    "ending", ["", " 2>/dev/null | CAT", " | CAT", " >/dev/null", " </dev/tty 2>&1 | CAT"]
-)
+@pytest.mark.parametrize("ending", ["", " 2>/dev/null | CAT", " | CAT", " >/dev/null", " </dev/tty 2>&1 | CAT"])
 def test_interrupt_key_reaches_the_child_once(wrapped: Wrapped, shell: pexpect.spawn, ending: str) -> None:
     channel = Channel(wrapped.folder / "channel")
     line = wrapped.line(*python(COUNT_INTERRUPTS), channel.path) + ending
@@ -757,9 +749,7 @@ def test_background_job_runs_on(wrapped: Wrapped, shell: pexpect.spawn) -> None:
     fifo = wrapped.folder / "fifo"
     os.mkfifo(fifo)
     shell.sendline(
-        wrapped.line(
-            *python("import sys; print('ready'); open(sys.argv[1]).read(); print('over')"), str(fifo)
-        )
+        wrapped.line(*python("import sys; print('ready'); open(sys.argv[1]).read(); print('over')"), str(fifo))
     )
     shell.expect_exact("\nready")
     shell.send("\x1a")

@@ -37,9 +37,7 @@ def _check_rules(value: Any) -> object:
 
 
 SETTINGS: dict[str, Setting] = {
-    "grouping.rules": Setting(
-        "list", [], True, "Rules that decide which events become one issue", check=_check_rules
-    ),
+    "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(
         "debug|info|warning|error",
         "info",
@@ -48,15 +46,11 @@ SETTINGS: dict[str, Setting] = {
         variable="CRASHVAULT_LOG_LEVEL",
     ),
     "scrub.enabled": Setting("bool", True, True, "Take secrets out of events before they are stored"),
-    "scrub.keys": Setting(
-        "list", [], True, "More names whose values are secret", check=_scrub_checks("keys")
-    ),
+    "scrub.keys": Setting("list", [], True, "More names whose values are secret", check=_scrub_checks("keys")),
     "scrub.safe_keys": Setting(
         "list", [], True, "Names whose values are never secret", check=_scrub_checks("safe_keys")
     ),
-    "scrub.patterns": Setting(
-        "list", [], True, "Regular expressions of more secrets", check=_scrub_checks("patterns")
-    ),
+    "scrub.patterns": Setting("list", [], True, "Regular expressions of more secrets", check=_scrub_checks("patterns")),
     "scrub.ip": Setting("bool", False, True, "Take IP addresses of users out too"),
 }
 

@@ -69,10 +69,7 @@ STYLES: dict[str, str] = {
     "status.open": "bold bright_blue",
     "status.resolved": "green",
     "status.ignored": "dim",
-    **{
-        f"color.{name}": name
-        for name in ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
-    },
+    **{f"color.{name}": name for name in ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")},
 }
 TAGS = frozenset(STYLES)
 
@@ -99,9 +96,7 @@ def level_tag(level: str, color: str = "") -> str:
 
 
 def _is_hex_color(color: str) -> bool:
-    return (
-        len(color) == 7 and color[0] == "#" and all(digit in "0123456789abcdefABCDEF" for digit in color[1:])
-    )
+    return len(color) == 7 and color[0] == "#" and all(digit in "0123456789abcdefABCDEF" for digit in color[1:])
 
 
 class Progress:
@@ -110,9 +105,7 @@ class Progress:
     def advance(self, count: int = 1) -> None:
         """`count` more of the total are done."""
 
-    def update(
-        self, *, completed: int | None = None, total: int | None = None, description: str | None = None
-    ) -> None:
+    def update(self, *, completed: int | None = None, total: int | None = None, description: str | None = None) -> None:
         """Set what changed; None leaves it."""
 
 
@@ -124,9 +117,7 @@ class _RichProgress(Progress):
     def advance(self, count: int = 1) -> None:
         self._bar.advance(self._task, count)
 
-    def update(
-        self, *, completed: int | None = None, total: int | None = None, description: str | None = None
-    ) -> None:
+    def update(self, *, completed: int | None = None, total: int | None = None, description: str | None = None) -> None:
         text = None if description is None else plain.strip(description, TAGS)
         self._bar.update(self._task, completed=completed, total=total, description=text)
 
@@ -208,9 +199,7 @@ class Console:
         else:
             self.write("".join(span.text for span in found) + end)
 
-    def table(
-        self, columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str | None = None
-    ) -> None:
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
         """Print a table; cells, names and title are markup.
 
         It fits the width of a terminal: cells are cut with `…`, or continue on the next line where the column

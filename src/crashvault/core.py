@@ -248,6 +248,7 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
     with file:
         return backup.restore_backup(file, home, force=force, now=now(), name=path)
 
+
 def copies(home: str) -> list[str]:
     """What beside the vault holds copies of what is, or was, in it: backups made before upgrades, the old format."""
     found = [os.path.join(home, name) for name in sorted(os.listdir(home)) if name.endswith(".bak")]

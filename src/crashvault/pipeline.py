@@ -101,9 +101,7 @@ def load_policy(store: Store) -> Policy:
     cached: tuple[Any, Policy] | None = getattr(store, "_policy", None)
     if cached is None or cached[0] != key:
         scrubbing = {
-            name.removeprefix("scrub."): value
-            for name, value in settings.items()
-            if name.startswith("scrub.")
+            name.removeprefix("scrub."): value for name, value in settings.items() if name.startswith("scrub.")
         }
         policy = Policy(levels, policy_from(scrubbing), compile_rules(settings.get("grouping.rules", [])))
         cached = (key, policy)

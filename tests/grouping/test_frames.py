@@ -15,9 +15,7 @@ def stack(*functions: str) -> list[Frame]:
     frames: list[Frame] = []
     for number, text in enumerate(functions, 1):
         module, _, function = text.lstrip("-").rpartition(" ")
-        frames.append(
-            {"module": module, "function": function, "line": number, "in_app": not text.startswith("-")}
-        )
+        frames.append({"module": module, "function": function, "line": number, "in_app": not text.startswith("-")})
     return frames
 
 
@@ -48,9 +46,7 @@ def test_a_marked_framework_frame_is_believed() -> None:
     assert place(stack("shop f", "django.core g")) == ["django.core g"]
 
 
-@pytest.mark.parametrize(
-    "helper", ["wrapper", "inner", "__call__", "fail", "panic", "_log", "reraise", "unwrap"]
-)
+@pytest.mark.parametrize("helper", ["wrapper", "inner", "__call__", "fail", "panic", "_log", "reraise", "unwrap"])
 def test_a_helper_is_passed_over_for_its_caller(helper: str) -> None:
     assert place(stack("shop main", "shop.cart add", f"shop.common {helper}")) == ["shop.cart add"]
 
@@ -93,11 +89,7 @@ def test_endless_recursion_is_its_cycle_wherever_it_was_noticed() -> None:
     cycle = ["shop ping", "shop pong"]
     one = stack("shop main", *cycle * 400)
     other = stack("shop other_main", *cycle * 400, "shop ping", "shop helper")
-    assert (
-        place(one, error="RecursionError")
-        == place(other, error="RecursionError")
-        == ["shop ping", "shop pong"]
-    )
+    assert place(one, error="RecursionError") == place(other, error="RecursionError") == ["shop ping", "shop pong"]
     collapsed: list[Frame] = [
         {"module": "shop", "function": "ping", "count": 900},
         {"module": "shop", "function": "leaf"},

@@ -35,9 +35,7 @@ def test_a_plain_message_keeps_its_old_fingerprint(text: str) -> None:
 def test_messages_group_by_what_does_not_vary() -> None:
     assert group({"message": "user 5 is gone"}).hash == group({"message": "user 77 is gone"}).hash
     assert group({"message": "user 5 is gone"}).hash != group({"message": "user 5 is back"}).hash
-    assert (
-        group({"message": "Job failed\nat line 5"}).hash == group({"message": "Job failed\nat line 6"}).hash
-    )
+    assert group({"message": "Job failed\nat line 5"}).hash == group({"message": "Job failed\nat line 6"}).hash
 
 
 def test_an_exception_groups_by_type_place_and_message() -> None:
@@ -212,12 +210,8 @@ def test_nasty_events() -> None:
         assert len(group(event).hash) == 40  # type: ignore[arg-type]
 
 
-NAME = st.one_of(
-    st.none(), st.text(max_size=10), st.sampled_from(["KeyError", "ExceptionGroup", "wrapper", "SEGV"])
-)
-FRAME = st.fixed_dictionaries(
-    {}, optional={"function": NAME, "file": NAME, "module": NAME, "in_app": st.booleans()}
-)
+NAME = st.one_of(st.none(), st.text(max_size=10), st.sampled_from(["KeyError", "ExceptionGroup", "wrapper", "SEGV"]))
+FRAME = st.fixed_dictionaries({}, optional={"function": NAME, "file": NAME, "module": NAME, "in_app": st.booleans()})
 MECHANISM = st.fixed_dictionaries(
     {},
     optional={
@@ -237,9 +231,7 @@ EVENT = st.fixed_dictionaries(
         "platform": st.sampled_from(["python", "java", "javascript", "native", "go", "rust", "other"]),
         "exceptions": st.lists(INFO, max_size=4),
         "frames": st.lists(FRAME, max_size=4),
-        "fingerprint": st.lists(
-            st.sampled_from(["a", "{{ default }}", "{{ type }}", "{{ function }}"]), max_size=3
-        ),
+        "fingerprint": st.lists(st.sampled_from(["a", "{{ default }}", "{{ type }}", "{{ function }}"]), max_size=3),
         "tags": st.lists(st.sampled_from(["db", "a=b"]), max_size=2),
     },
 )

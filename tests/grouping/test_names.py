@@ -136,9 +136,7 @@ def test_an_inner_class_is_not_its_outer_class() -> None:
 
 
 def test_a_python_module_and_its_file_are_one_place() -> None:
-    assert names.place("orders.api", "x.py", "python") == names.place(
-        None, "/srv/shop/orders/api.py", "python"
-    )
+    assert names.place("orders.api", "x.py", "python") == names.place(None, "/srv/shop/orders/api.py", "python")
     assert names.place("__main__", "/home/ann/main.py", "python") == "main"
 
 

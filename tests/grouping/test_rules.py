@@ -201,9 +201,7 @@ JSONISH = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["match", "type", "file", "fingerprint", "in_app", "x"]), inner, max_size=3
-        ),
+        st.dictionaries(st.sampled_from(["match", "type", "file", "fingerprint", "in_app", "x"]), inner, max_size=3),
     ),
     max_leaves=10,
 )

@@ -39,9 +39,7 @@ def frame_of(raw: Any) -> dict[str, Any]:
 
 
 def test_a_plain_message_gets_the_rest() -> None:
-    event = event_of(
-        {"message": "boom"}, project="shop", new_id=lambda: "12345678-1234-4234-8234-123456789abc"
-    )
+    event = event_of({"message": "boom"}, project="shop", new_id=lambda: "12345678-1234-4234-8234-123456789abc")
     assert event == {
         "event_id": "12345678-1234-4234-8234-123456789abc",
         "project": "shop",
@@ -230,9 +228,7 @@ def test_nesting_and_width_are_limited() -> None:
     deep: Any = "x"
     for _ in range(9):
         deep = {"a": deep}
-    event = event_of(
-        {"message": "m", "context": deep | {"wide": list(range(300)), "none": None, "empty": {}}}
-    )
+    event = event_of({"message": "m", "context": deep | {"wide": list(range(300)), "none": None, "empty": {}}})
     assert event["context"]["a"]["a"]["a"]["a"]["a"]["a"]["a"] == {"a": "{…}"}
     assert event["context"]["wide"] == list(range(256))
     assert event["context"]["none"] is None and event["context"]["empty"] == {}
@@ -435,9 +431,7 @@ def test_fingerprints_are_texts() -> None:
 
 
 def test_attachments_are_described_not_kept() -> None:
-    given_ones = [
-        {"name": "a.txt", "content_type": "text/plain", "data": "aGk=", "size": 2, "digest": "AB" * 32}
-    ]
+    given_ones = [{"name": "a.txt", "content_type": "text/plain", "data": "aGk=", "size": 2, "digest": "AB" * 32}]
     event = event_of({"message": "m", "attachments": given_ones * 25})
     assert len(event["attachments"]) == 20
     assert event["attachments"][0] == {

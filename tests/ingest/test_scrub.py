@@ -211,9 +211,9 @@ def test_source_lines_in_a_printed_traceback() -> None:
         'Traceback (most recent call last):\n  File "a.py", line 3, in main\n    connect(password=password)\n'
         '  File "b.py", line 4, in connect\n    go("https://a:b@h", secret="s")\nE: password=hunter2\n'
     )
-    kept = scrubbed(
-        {"stacktrace": text, "exception": {"type": "E", "frames": [{"file": "a.py", "line": 1}]}}
-    )["stacktrace"]
+    kept = scrubbed({"stacktrace": text, "exception": {"type": "E", "frames": [{"file": "a.py", "line": 1}]}})[
+        "stacktrace"
+    ]
     assert kept == text.replace("hunter2", F).replace("a:b@", f"a:{F}@").replace('"s"', f'"{F}"')
 
 
@@ -231,9 +231,7 @@ def test_script_addresses_and_arguments() -> None:
 
 
 def test_replacements_are_counted_and_noted() -> None:
-    event = event_of(
-        {"message": "password=x", "context": {"token": "a", "b": {"pin": 5}}, "tags": ["secret=s"]}
-    )
+    event = event_of({"message": "password=x", "context": {"token": "a", "b": {"pin": 5}}, "tags": ["secret=s"]})
     assert scrub(event) == 4
     assert {error["field"] for error in event["errors"]} == {
         "message",
@@ -264,9 +262,7 @@ def test_policies() -> None:
             "ip": "10.1.2.3",
         }
     }
-    policy = policy_from(
-        {"keys": ["colour"], "safe_keys": ["session"], "patterns": ["^re[d]$", "t"], "ip": True}
-    )
+    policy = policy_from({"keys": ["colour"], "safe_keys": ["session"], "patterns": ["^re[d]$", "t"], "ip": True})
     assert scrubbed(context, policy)["context"] == {
         "colour": F, "tokenish": F, "session": "s", "favouriteColour": F, "ip": F,
     }  # fmt: skip
@@ -352,9 +348,7 @@ def test_the_short_way_finds_what_looking_at_each_text_does(texts: list[str]) ->
 def looked_at_alone(text: str, rules: Any) -> str:
     event = event_of({"message": "m", "context": {"a": text}})
     if rules is CODE_RULES:
-        event = event_of(
-            {"message": "m", "frames": [{"file": "x", "line": 1, "context_line": text, "in_app": True}]}
-        )
+        event = event_of({"message": "m", "frames": [{"file": "x", "line": 1, "context_line": text, "in_app": True}]})
         scrub(event)
         return str(event["frames"][0].get("context_line", ""))
     scrub(event)

@@ -97,9 +97,7 @@ def test_the_stack_of_the_thread_that_crashed() -> None:
     event = event_of({"message": "m", "threads": threads})
     assert event["frames"][0]["file"] == "a.swift"
     assert "frames" not in event["threads"][0] and "frames" in event["threads"][1]
-    event = event_of(
-        {"exception": [{"type": "EXC_BAD_ACCESS", "value": "v", "thread_id": 2}], "threads": threads}
-    )
+    event = event_of({"exception": [{"type": "EXC_BAD_ACCESS", "value": "v", "thread_id": 2}], "threads": threads})
     assert event["exceptions"][0]["frames"][0]["file"] == "a.swift"
     assert "frames" in event["threads"][0] and "frames" not in event["threads"][1]
     event = event_of({"exception": {"type": "E", "stacktrace": FRAMES}, "threads": threads})

@@ -40,9 +40,7 @@ EVENT = {
             "type": "TimeoutError",
             "module": "socket",
             "value": "gave up after 30 s",
-            "frames": [
-                {"file": "C:\\libs\\net\\Pool.py", "line": 7, "function": "acquire", "module": "net.pool"}
-            ],
+            "frames": [{"file": "C:\\libs\\net\\Pool.py", "line": 7, "function": "acquire", "module": "net.pool"}],
         },
         {
             "type": "ChargeFailed",
@@ -311,9 +309,7 @@ def test_fails(text):
     assert not holds(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["is:open", "count:>0", "issue:12", "assigned:ana", "has:count", "first-seen:9y"]
-)
+@pytest.mark.parametrize("text", ["is:open", "count:>0", "issue:12", "assigned:ana", "has:count", "first-seen:9y"])
 def test_without_an_issue_no_term_about_it_holds(text):
     assert holds(text)
     assert not holds(text, issue=None)
@@ -424,18 +420,14 @@ SMALL_LEAVES = st.builds(Word, SMALL_TOKEN) | st.lists(SMALL_TOKEN, min_size=2, 
 @given(st.lists(st.tuples(SMALL_EVENTS, SMALL_LEAVES), min_size=1, max_size=10))
 def test_the_index_of_sqlite_gives_the_same_answers(cases):
     database = sqlite3.connect(":memory:")
-    database.execute(
-        "create virtual table docs using fts5(event, stack, tokenize='unicode61 remove_diacritics 0')"
-    )
+    database.execute("create virtual table docs using fts5(event, stack, tokenize='unicode61 remove_diacritics 0')")
     for number, (event, _) in enumerate(cases):
         row = (number, document(event_texts(event)), document(stack_texts(event)))
         database.execute("insert into docs (rowid, event, stack) values (?, ?, ?)", row)
     for _, leaf in cases:
         tokens = leaf.tokens if isinstance(leaf, Phrase) else (leaf.pattern,)
         wanted = f'"{" ".join(token.literal for token in tokens)}"'
-        found = {
-            number for (number,) in database.execute("select rowid from docs where docs match ?", (wanted,))
-        }
+        found = {number for (number,) in database.execute("select rowid from docs where docs match ?", (wanted,))}
         assert found == {n for n, (event, _) in enumerate(cases) if matches(leaf, event, None, LEVELS)}
     database.close()
 

@@ -68,9 +68,7 @@ LEAVES = st.one_of(
     ),
     terms(st.sampled_from(["user", "level", "tag"]), st.just(()), op=st.just("has")),
     terms(st.just("tag"), st.just(()), key=PIECE, op=st.just("has")),
-    st.sampled_from(["level:>=error", 'level:<"Odd (level)*"', "is:new,regressed", "is:unassigned"]).map(
-        read
-    ),
+    st.sampled_from(["level:>=error", 'level:<"Odd (level)*"', "is:new,regressed", "is:unassigned"]).map(read),
 )
 TREES = st.recursive(
     LEAVES,

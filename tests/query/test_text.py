@@ -19,9 +19,7 @@ from crashvault.query.text import (
 )
 
 ANY_TEXT = st.text(st.characters(), max_size=200)  # with NUL and lone surrogates
-MOSTLY_ASCII = st.text(
-    st.one_of(st.characters(max_codepoint=127), st.sampled_from("éßİſ…“\ud800\0")), max_size=900
-)
+MOSTLY_ASCII = st.text(st.one_of(st.characters(max_codepoint=127), st.sampled_from("éßİſ…“\ud800\0")), max_size=900)
 
 
 def normalize_plainly(text: str) -> str:

@@ -11,9 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
-FORWARDED = frozenset(
-    {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
-)
+FORWARDED = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
 WATCHED = FORWARDED | {
     signal.SIGTSTP,
     signal.SIGTTIN,

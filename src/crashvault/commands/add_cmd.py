@@ -20,7 +20,9 @@ some-program 2>&1 | crashvault add "some-program failed" --stack -
 
 @command("add", _EXAMPLES)
 @click.argument("message")
-@click.option("--level", metavar="LEVEL", default="error", show_default=True, help="Severity: debug … critical, or a custom one.")
+@click.option(
+    "--level", metavar="LEVEL", default="error", show_default=True, help="Severity: debug … critical, or a custom one."
+)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")
 @click.option("--context", "data", multiple=True, metavar="K=V", help="Free data; may be repeated.")
 @click.option("--stack", metavar="TEXT|@FILE|-", help="Stack trace: as text, from a file, or from standard input.")
@@ -29,10 +31,17 @@ some-program 2>&1 | crashvault add "some-program failed" --stack -
 @click.option("--environment", metavar="NAME", help="Such as production or staging.")
 @click.option("--user", metavar="ID", help="Who was affected.")
 @click.option("--host", metavar="NAME", help="Machine. [default: this one]")
-@click.option("--fingerprint", multiple=True, metavar="TEXT", help="Decide the grouping; {{ default }} stands for the usual key.")
+@click.option(
+    "--fingerprint", multiple=True, metavar="TEXT", help="Decide the grouping; {{ default }} stands for the usual key."
+)
 @click.option("--timestamp", metavar="TIME", help="When it happened: ISO 8601, or 2h for two hours ago.")
 @click.option("--event-id", metavar="UUID", help="Its id; the same id twice is one event.")
-@click.option("--attach", multiple=True, type=click.Path(exists=True, dir_okay=False), help="A file to keep with it; may be repeated.")
+@click.option(
+    "--attach",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="A file to keep with it; may be repeated.",
+)
 def add(context: Context, message: str, stack: str | None, attach: tuple[str, ...], **given: Any) -> None:
     """Record an event; prints the issue it belongs to."""
     from .. import pipeline
@@ -64,7 +73,8 @@ def _body(message: str, given: dict[str, Any]) -> dict[str, Any]:
             body["timestamp"] = to_iso(parse_time(given["timestamp"], now())[0])
         except ValueError:
             raise InvalidError(
-                f"{given['timestamp']!r} is not a time", "Use ISO 8601, such as 2026-11-23T18:47:00Z, or 2h for two hours ago"
+                f"{given['timestamp']!r} is not a time",
+                "Use ISO 8601, such as 2026-11-23T18:47:00Z, or 2h for two hours ago",
             ) from None
     return {key: value for key, value in body.items() if value not in (None, "", [], {}) or key == "message"}
 
@@ -73,7 +83,9 @@ def _check_event_id(given: str) -> None:
     """A wrong id would be replaced by a new one, and the event be there twice when it is sent again."""
     digits = given.replace("-", "")
     if len(digits) != 32 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-        raise InvalidError(f"{given!r} is not an event id", "Give a UUID: 32 hexadecimal digits, with or without dashes")
+        raise InvalidError(
+            f"{given!r} is not an event id", "Give a UUID: 32 hexadecimal digits, with or without dashes"
+        )
 
 
 def _stack_text(given: str | None) -> str | None:
@@ -84,7 +96,9 @@ def _stack_text(given: str | None) -> str | None:
             with open(given[1:], "rb") as file:
                 return file.read(1 << 20).decode("utf-8", "replace")
         except OSError as error:
-            raise InvalidError(f"the stack trace {given[1:]} cannot be read ({error.strerror})", "Check the path behind @") from error
+            raise InvalidError(
+                f"the stack trace {given[1:]} cannot be read ({error.strerror})", "Check the path behind @"
+            ) from error
     return given
 
 

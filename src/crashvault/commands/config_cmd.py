@@ -29,7 +29,7 @@ def get(context: Context, key: str) -> None:
         click.echo(_text(value))
 
 
-@command("set", 'crashvault config set scrub.keys employee_id,badge\ncrashvault config set scrub.enabled false')
+@command("set", "crashvault config set scrub.keys employee_id,badge\ncrashvault config set scrub.enabled false")
 @click.argument("key")
 @click.argument("value")
 def set_(context: Context, key: str, value: str) -> None:
@@ -56,7 +56,9 @@ def unset(context: Context, key: str) -> None:
     if context.json:
         emit({"unset": changed})
     else:
-        console.print(f"[success]Unset[/success] {key}" if changed else f"[muted]{key} had its default already.[/muted]")
+        console.print(
+            f"[success]Unset[/success] {key}" if changed else f"[muted]{key} had its default already.[/muted]"
+        )
 
 
 @command("list", "crashvault config list")
@@ -72,7 +74,9 @@ def list_settings(context: Context) -> None:
         return
     columns = (Column("setting", style="highlight"), Column("value", ratio=1, min_width=10), Column("from", style="muted"),
                Column("meaning", ratio=1, no_wrap=False, min_width=20))  # fmt: skip
-    console.table(columns, [[key, escape(_text(value)), origin, SETTINGS[key].about] for key, value, origin in settings])
+    console.table(
+        columns, [[key, escape(_text(value)), origin, SETTINGS[key].about] for key, value, origin in settings]
+    )
 
 
 @command("path", "crashvault config path")

@@ -130,9 +130,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         taken = {option for parameter in self.params for option in parameter.opts}
-        self.params += [
-            option for option in shared_params(hidden=True) if not taken.intersection(option.opts)
-        ]
+        self.params += [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
         if COMPLETE in os.environ:
             from ..completion import equip
 

@@ -21,7 +21,13 @@ def doctor(context: Context, deep: bool) -> int:
     except CrashvaultError as error:
         problems = [core.broken(error)]
     if context.json:
-        emit({"healthy": not problems, "checks": [name for name, _ in results], "findings": [item._asdict() for item in problems]})
+        emit(
+            {
+                "healthy": not problems,
+                "checks": [name for name, _ in results],
+                "findings": [item._asdict() for item in problems],
+            }
+        )
     else:
         _print(context, results, problems)
     return 1 if any(item.severity == "error" for item in problems) else 0
@@ -34,6 +40,8 @@ def _print(context: Context, results: list, problems: list) -> None:
     for name, found in results:
         console.print(f"[success]ok[/success]      {name}" if not found else f"[warning]look[/warning]    {name}")
     for item in problems:
-        console.print(f"[{item.severity}]{item.severity}[/{item.severity}]  {escape(item.message)}. {escape(item.hint)}")
+        console.print(
+            f"[{item.severity}]{item.severity}[/{item.severity}]  {escape(item.message)}. {escape(item.hint)}"
+        )
     if not problems:
         console.print("[success]Everything is well.[/success]")

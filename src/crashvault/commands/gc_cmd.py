@@ -17,4 +17,6 @@ def gc(context: Context) -> None:
         emit({f"removed_{name}" if name != "bytes" else "freed_bytes": count for name, count in done._asdict().items()})
         return
     parts = [f"{count} {name}" for name, count in done._asdict().items() if count and name != "bytes"]
-    console.print(f"[success]Removed[/success] {', '.join(parts) or 'nothing'}; freed {max(0, done.bytes) / 1e6:.1f} MB")
+    console.print(
+        f"[success]Removed[/success] {', '.join(parts) or 'nothing'}; freed {max(0, done.bytes) / 1e6:.1f} MB"
+    )

@@ -54,7 +54,10 @@ def _print(issue: int, hashes: list[Any]) -> None:
         console.print(f"  [muted]{'key':<12}[/muted] {escape(item.key)}")
 
 
-@command("rules", "crashvault group rules\ncrashvault config set grouping.rules '[{\"match\": {\"type\": \"TimeoutError\"}, \"fingerprint\": [\"timeouts\"]}]'")
+@command(
+    "rules",
+    'crashvault group rules\ncrashvault config set grouping.rules \'[{"match": {"type": "TimeoutError"}, "fingerprint": ["timeouts"]}]\'',
+)
 def rules(context: Context) -> None:
     """Show the grouping rules; they are set with `crashvault config set grouping.rules`."""
     import json
@@ -67,7 +70,9 @@ def rules(context: Context) -> None:
         emit({"items": found})
         return
     if not found:
-        console.print("[muted]No rules: events are grouped by exception, place and message. See: crashvault docs grouping[/muted]")
+        console.print(
+            "[muted]No rules: events are grouped by exception, place and message. See: crashvault docs grouping[/muted]"
+        )
     for position, rule in enumerate(found, start=1):
         console.print(f"[highlight]{position}[/highlight] {escape(json.dumps(rule, ensure_ascii=False))}")
 

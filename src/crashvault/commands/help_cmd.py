@@ -36,7 +36,11 @@ def _print_query_help() -> None:
 
     for line in _QUERY.strip().split("\n"):
         console.print(escape(line))
-    columns = (Column("field", style="highlight"), Column("meaning", no_wrap=False, ratio=1, min_width=20), Column("example", ratio=1))
+    columns = (
+        Column("field", style="highlight"),
+        Column("meaning", no_wrap=False, ratio=1, min_width=20),
+        Column("example", ratio=1),
+    )
     console.table(columns, [[name, escape(field.description), escape(field.example)] for name, field in FIELDS.items()])
 
 

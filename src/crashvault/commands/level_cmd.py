@@ -28,13 +28,21 @@ def list_levels(context: Context) -> None:
         [shown_level(item.name, known), str(item.rank), escape(item.emoji or ""), escape(item.colour or ""), "built in" if item.built_in else ""]
         for item in levels
     ]  # fmt: skip
-    columns = (Column("level"), Column("rank", justify="right"), Column("emoji"), Column("colour"), Column("", style="muted"))
+    columns = (
+        Column("level"),
+        Column("rank", justify="right"),
+        Column("emoji"),
+        Column("colour"),
+        Column("", style="muted"),
+    )
     console.table(columns, rows)
 
 
 @command("add", "crashvault level add notice --rank 25 --color cyan --emoji 🔔")
 @click.argument("name")
-@click.option("--rank", type=int, required=True, help="Its place: debug is 10, info 20, warning 30, error 40, critical 50.")
+@click.option(
+    "--rank", type=int, required=True, help="Its place: debug is 10, info 20, warning 30, error 40, critical 50."
+)
 @click.option("--color", "colour", help="A colour name or #rrggbb.")
 @click.option("--emoji", help="Shown beside its name.")
 def add(context: Context, name: str, rank: int, colour: str | None, emoji: str | None) -> None:

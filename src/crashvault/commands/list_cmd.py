@@ -20,11 +20,15 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 
 @command("list", _EXAMPLES)
 @click.argument("query", nargs=-1)
-@click.option("--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]")
+@click.option(
+    "--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]"
+)
 @click.option("--level", metavar="LEVEL", help="Only with an event of this level.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only with an event with this tag; may be repeated.")
 @click.option("--sort", type=click.Choice(_SORTS, case_sensitive=False), default="last_seen", show_default=True)
-@click.option("--desc/--asc", "descending", default=None, help="Order. [default: --desc, --asc for id, title and status]")
+@click.option(
+    "--desc/--asc", "descending", default=None, help="Order. [default: --desc, --asc for id, title and status]"
+)
 @click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
 def list_issues(
@@ -57,7 +61,9 @@ def list_issues(
 list = list_issues
 
 
-def _hidden(context: Context, search: Any, query: tuple[str, ...], level: str | None, tags: tuple[str, ...], total: int) -> int:
+def _hidden(
+    context: Context, search: Any, query: tuple[str, ...], level: str | None, tags: tuple[str, ...], total: int
+) -> int:
     """How many issues the default status leaves out."""
     from .reading import narrowed
 
@@ -78,7 +84,9 @@ def _print(context: Context, store: Any, issues: Any, page: Any, offset: int, hi
     notes = []
     if len(issues) + offset < page.total:
         plus = "" if page.total_exact else " at least"
-        notes.append(f"{offset + 1}–{offset + len(issues)} of{plus} {page.total}; more with --offset {offset + len(issues)}")
+        notes.append(
+            f"{offset + 1}–{offset + len(issues)} of{plus} {page.total}; more with --offset {offset + len(issues)}"
+        )
     if hidden:
         notes.append(f"{hidden} resolved or ignored left out; all with --status all")
     if notes:

@@ -7,7 +7,7 @@ import click
 from .context import Context, command, emit
 
 
-@command("path", "crashvault path\ncd \"$(crashvault path)\"")
+@command("path", 'crashvault path\ncd "$(crashvault path)"')
 def path(context: Context) -> None:
     """Print the path of the vault's directory."""
     if context.json:

@@ -64,7 +64,13 @@ def shown_issues(store: Any, ids: Sequence[int], now: int, *, with_tags: bool = 
     levels = store.levels.names()
     tags = issue_tags(store, ids) if with_tags else {}
     return [
-        issue_shape(issue, levels.get(issue.level, f"level-{issue.level}"), fingerprints.get(issue.id, ""), tags.get(issue.id, ()), now)
+        issue_shape(
+            issue,
+            levels.get(issue.level, f"level-{issue.level}"),
+            fingerprints.get(issue.id, ""),
+            tags.get(issue.id, ()),
+            now,
+        )
         for issue in store.issues.by_ids(ids)
     ]
 

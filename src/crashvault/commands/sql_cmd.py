@@ -17,7 +17,13 @@ crashvault sql "SELECT * FROM v_events LIMIT 100" --format csv > events.csv
 
 @command("sql", _EXAMPLES)
 @click.argument("query")
-@click.option("--format", "style", type=click.Choice(["table", "json", "csv"], case_sensitive=False), default="table", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json", "csv"], case_sensitive=False),
+    default="table",
+    show_default=True,
+)
 @click.option("--limit", type=click.IntRange(1), default=100_000, show_default=True, help="Rows at the most.")
 def sql(context: Context, query: str, style: str, limit: int) -> None:
     """Run a read-only SQL query over the views v_issues, v_events, v_frames and v_tags."""

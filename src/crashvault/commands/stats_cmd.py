@@ -49,7 +49,9 @@ def _figures(context: Context, store: Any, now: int) -> dict[str, Any]:
         "events": totals.events,
         "by_status": {status: totals.by_status.get(status, 0) for status in ("open", "resolved", "ignored")},
         "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
-        "by_project": {name: {"issues": issues, "events": events} for name, (issues, events) in totals.by_project.items()},
+        "by_project": {
+            name: {"issues": issues, "events": events} for name, (issues, events) in totals.by_project.items()
+        },
         "events_per_hour": {"until": to_iso(now), "counts": hours[-24:], "total": sum(hours[-24:])},
         "events_per_day": {"until": to_iso(now), "counts": _days(hours), "total": sum(hours)},
         "first_hour": to_iso(now - now % HOUR - 23 * HOUR),

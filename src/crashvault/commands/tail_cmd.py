@@ -23,8 +23,17 @@ crashvault tail --json | jq .message
 @click.option("--level", metavar="LEVEL", help="A level, or a comparison such as '>=error'.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")
 @click.option("--text", metavar="TEXT", help="Words that stand next to each other.")
-@click.option("--interval", type=click.FloatRange(0.05, 60), default=0.5, show_default=True, help="Seconds between looks.")
-@click.option("--lines", "-n", type=click.IntRange(0, 1000), default=10, show_default=True, help="Events from before, to begin with.")
+@click.option(
+    "--interval", type=click.FloatRange(0.05, 60), default=0.5, show_default=True, help="Seconds between looks."
+)
+@click.option(
+    "--lines",
+    "-n",
+    type=click.IntRange(0, 1000),
+    default=10,
+    show_default=True,
+    help="Events from before, to begin with.",
+)
 @click.option("--no-follow", is_flag=True, help="Stop after the events from before.")
 def tail(
     context: Context, query: tuple[str, ...], level: str | None, tags: tuple[str, ...], text: str | None,
@@ -36,7 +45,13 @@ def tail(
     store = context.store
     search = store.search(now())
     node, _ = narrowed(
-        context, search, joined_query(query), level=level, tags=tags, extra=[phrase(text)] if text else [], open_by_default=False
+        context,
+        search,
+        joined_query(query),
+        level=level,
+        tags=tags,
+        extra=[phrase(text)] if text else [],
+        open_by_default=False,
     )
     levels = {item.name: item for item in store.levels.list()}
     newest = store.events.newest_row()

@@ -46,7 +46,9 @@ def named(issues: Sequence[int]) -> str:
     return ", ".join(f"[highlight]#{issue}[/highlight]" for issue in issues)
 
 
-def change(context: Context, operation: Callable[..., list[int]], issues: Sequence[int], what: str, *values: Any) -> None:
+def change(
+    context: Context, operation: Callable[..., list[int]], issues: Sequence[int], what: str, *values: Any
+) -> None:
     """Run one of `lifecycle`'s changes on issues and report it."""
     from ..clock import now
 

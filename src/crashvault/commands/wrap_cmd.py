@@ -26,14 +26,28 @@ _LAST_LINE = 200  # characters of the output's last line in a message
 @command("wrap", _EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.argument("argv", nargs=-1, required=True, metavar="CMD…", type=click.UNPROCESSED)
 @click.option("--shell", is_flag=True, help="Run CMD by the shell: pipelines, redirections, variables.")
-@click.option("--exit-code", "only", multiple=True, type=click.IntRange(0, 255), metavar="N", help="Record only these codes.")
-@click.option("--ignore-exit-code", "ignored", multiple=True, type=click.IntRange(0, 255), metavar="N", help="Never record these codes.")
+@click.option(
+    "--exit-code", "only", multiple=True, type=click.IntRange(0, 255), metavar="N", help="Record only these codes."
+)
+@click.option(
+    "--ignore-exit-code",
+    "ignored",
+    multiple=True,
+    type=click.IntRange(0, 255),
+    metavar="N",
+    help="Never record these codes.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Give the event a tag; may be repeated.")
 @click.option("--ignore-tag", "ignored_tags", multiple=True, metavar="TAG",
               help="Don't record an event with this tag; * fits anything, as in signal=*.")  # fmt: skip
 @click.option("--level", metavar="LEVEL", help="Severity. [default: error, critical for a signal, info for success]")
 @click.option("--match", metavar="REGEX", help="Record only if the output matches.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End the command after that; exit code 124.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="End the command after that; exit code 124.",
+)
 @click.option("--on-success", is_flag=True, help="Record success too.")
 @click.option("--release", metavar="VERSION", help="Version of the program.")
 @click.option("--environment", metavar="NAME", help="Such as production or staging.")
@@ -60,7 +74,9 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern, re.MULTILINE) if pattern is not None else None
     except re.error as error:
-        raise InvalidError(f"--match {pattern!r} is not a regular expression ({error})", "Escape what is meant literally") from None
+        raise InvalidError(
+            f"--match {pattern!r} is not a regular expression ({error})", "Escape what is meant literally"
+        ) from None
 
 
 def _checked_level(context: Context, level: str | None) -> str | None:
@@ -82,7 +98,9 @@ def _program(argv: Sequence[str], shell: bool) -> str:
     return os.path.basename(first) or first
 
 
-def _wanted(result: Any, text: str, tags: Sequence[str], pattern: re.Pattern[str] | None, options: dict[str, Any]) -> bool:
+def _wanted(
+    result: Any, text: str, tags: Sequence[str], pattern: re.Pattern[str] | None, options: dict[str, Any]
+) -> bool:
     code = result.exit_code
     if code == 0 and not (options["on_success"] or 0 in options["only"]):
         return False

@@ -32,7 +32,7 @@ from .preparing import EventReader, FileEvent
 from .reading import ImportFile, Item
 
 MODES = ("merge", "replace", "skip")
-_BATCH = {"issue": 200, "event": 1000}  # items of one transaction
+_BATCH = {"issue": 200, "event": 500}  # items of one transaction
 _AGAIN = "What stands before it is in the vault; run the import again with the whole file, nothing is imported twice"
 _NOTHING = "Nothing was changed; get the file again"
 

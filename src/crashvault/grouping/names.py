@@ -19,9 +19,7 @@ class Language(NamedTuple):
     name: str
     functions: tuple[Replacement, ...] = ()
     modules: tuple[Replacement, ...] = ()
-    place: str = (
-        "module"  # what locates a function: "module" if known else file, "file", or "" (the name says all)
-    )
+    place: str = "module"  # what locates a function: "module" if known else file, "file", or "" (the name says all)
     anonymous: frozenset[str] = frozenset()  # names that stand for "no name"
     transparent: frozenset[str] = frozenset()  # frames that belong to the function around them
     short: bool = False  # the class before a method's name is not reliable: keep the last part only
@@ -198,9 +196,7 @@ def native_function(name: str) -> str:
     return f"{plain}{operator[0].replace(' ', '')}" if operator else plain
 
 
-_OPERATOR = (
-    r"(?<![\w~])operator(?:\s*(?:\(\)|\[\]|<=>|<<?=?|[^\w\s(<\[]++)|\s(?:new|delete)(?:\[\])?|\s[\w:]++)"
-)
+_OPERATOR = r"(?<![\w~])operator(?:\s*(?:\(\)|\[\]|<=>|<<?=?|[^\w\s(<\[]++)|\s(?:new|delete)(?:\[\])?|\s[\w:]++)"
 
 
 def _without_brackets(name: str) -> str:
@@ -270,11 +266,7 @@ def _without_noise(path: str) -> str:
 
 def is_minified(file: str | None, platform: str | None = "javascript") -> bool:
     """Whether a script's file name looks like a bundler's output, whose function names mean nothing."""
-    return (
-        bool(file)
-        and language(platform).name == "javascript"
-        and compiled(_HASHED).search(file or "") is not None
-    )
+    return bool(file) and language(platform).name == "javascript" and compiled(_HASHED).search(file or "") is not None
 
 
 def module_name(module: str, platform: str | None) -> str:

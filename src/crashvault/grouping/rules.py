@@ -96,18 +96,14 @@ def _compile_rule(position: int, item: Any) -> Rule:
         _flag(where, "ignore_frame", item.get("ignore_frame")) or False,
     )
     if (rule.in_app is not None or rule.ignore_frame) and not frame_tests:
-        raise InvalidError(
-            f"{where} changes frames but matches none", f"Add one of {_listed(FRAME_KEYS)} to `match`."
-        )
+        raise InvalidError(f"{where} changes frames but matches none", f"Add one of {_listed(FRAME_KEYS)} to `match`.")
     return rule
 
 
 def _refuse_unknown(where: str, item: Mapping[Any, Any], allowed: Sequence[str]) -> None:
     for key in item:
         if key not in allowed:
-            raise InvalidError(
-                f"{where} has an unknown key {str(key)[:60]!r}", f"Allowed: {_listed(allowed)}."
-            )
+            raise InvalidError(f"{where} has an unknown key {str(key)[:60]!r}", f"Allowed: {_listed(allowed)}.")
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -206,11 +202,7 @@ def _fingerprint(where: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     values = [value] if isinstance(value, str) else value
-    if (
-        not isinstance(values, list)
-        or not values
-        or not all(isinstance(part, str) and part for part in values)
-    ):
+    if not isinstance(values, list) or not values or not all(isinstance(part, str) and part for part in values):
         raise InvalidError(
             f"{where}: `fingerprint` must be a list of texts", 'For example ["database-down", "{{ type }}"].'
         )

@@ -339,9 +339,7 @@ def _set_crumb_time(crumb: dict[str, Any], given: Any, field: str, notes: Notes)
     if moment is not None:
         crumb["timestamp"] = moment
     else:
-        notes.add(
-            f"{field}.timestamp", "invalid", given if isinstance(given, str) else scalar_text(given) or ""
-        )
+        notes.add(f"{field}.timestamp", "invalid", given if isinstance(given, str) else scalar_text(given) or "")
         del crumb["timestamp"]
 
 

@@ -207,9 +207,7 @@ def _thorough_frame(raw: Any, field: str, notes: Notes) -> Frame | None:
         return None
     frame: dict[str, Any] = {}
     for key, sources in _TEXTS.items():
-        _take(
-            frame, key, raw, sources, lambda value, path: name(value, notes.limits.line, path, notes), field
-        )
+        _take(frame, key, raw, sources, lambda value, path: name(value, notes.limits.line, path, notes), field)
     for key, sources in _NUMBERS.items():
         _take(frame, key, raw, sources, lambda value, path: whole(value, 1, LINE_MAX, path, notes), field)
     if frame.get("abs_path") == frame.get("file"):
@@ -303,9 +301,7 @@ def _exception(raw: Any, field: str, notes: Notes) -> ExceptionInfo | None:
         "module": name(get("module"), limit, f"{field}.module", notes),
         "frames": exception_frames(raw, field, notes),
         "mechanism": mapping(get("mechanism"), notes.limits.text, f"{field}.mechanism", notes),
-        "thread": name(
-            get("thread_id") if get("thread") is None else get("thread"), limit, f"{field}.thread", notes
-        ),
+        "thread": name(get("thread_id") if get("thread") is None else get("thread"), limit, f"{field}.thread", notes),
     }
     notes.size += 80
     kept = {key: value for key, value in kept.items() if value}
@@ -382,9 +378,7 @@ def _thread(raw: Any, field: str, notes: Notes) -> dict[str, Any] | None:
 def guess_platform(found: list[Frame]) -> str | None:
     """The platform that the file names tell, seen from the crash."""
     for frame in reversed(found):
-        if platform := _PLATFORM_OF.get(
-            (frame.get("file") or "").rpartition(".")[2].partition("?")[0].lower()
-        ):
+        if platform := _PLATFORM_OF.get((frame.get("file") or "").rpartition(".")[2].partition("?")[0].lower()):
             return platform
     return None
 

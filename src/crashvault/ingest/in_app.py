@@ -266,9 +266,7 @@ def is_in_app(platform: str, file: str | None, module: str | None, function: str
         return True
     if module is not None and _is_foreign_module(platform, module, foreign):
         return False
-    return function is None or not (
-        function in foreign.functions or function.startswith(foreign.function_starts)
-    )
+    return function is None or not (function in foreign.functions or function.startswith(foreign.function_starts))
 
 
 def _holds(file: str, parts: tuple[str, ...]) -> bool:

@@ -46,9 +46,7 @@ def parse_batch(body: bytes) -> list[dict[str, Any] | BodyError]:
     if not isinstance(events, list):
         raise BodyError("not_a_batch", "The body has no list of events", 'Send {"events": […]}')
     if len(events) > MOST_EVENTS:
-        raise BodyError(
-            "too_many_events", f"The batch has {len(events)} events", f"Send at most {MOST_EVENTS} at once"
-        )
+        raise BodyError("too_many_events", f"The batch has {len(events)} events", f"Send at most {MOST_EVENTS} at once")
     return [_event_or_error(event, index) for index, event in enumerate(events)]
 
 
@@ -83,9 +81,7 @@ def _parse_slowly(body: bytes) -> Any:
     try:
         text = bytes(body).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BodyError(
-            "invalid_utf8", f"The body is not UTF-8 (byte {error.start})", "Encode it as UTF-8"
-        ) from error
+        raise BodyError("invalid_utf8", f"The body is not UTF-8 (byte {error.start})", "Encode it as UTF-8") from error
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:

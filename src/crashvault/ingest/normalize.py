@@ -209,9 +209,7 @@ def _source_frame(event: dict[str, Any]) -> list[Frame]:
     return [frame]
 
 
-def _settle_platform(
-    event: dict[str, Any], chain: list[ExceptionInfo], loose: list[Frame], threads: list[Any]
-) -> None:
+def _settle_platform(event: dict[str, Any], chain: list[ExceptionInfo], loose: list[Frame], threads: list[Any]) -> None:
     lists = [part["frames"] for part in (*threads, *chain) if "frames" in part]
     if loose:
         lists.append(loose)

@@ -87,9 +87,7 @@ def policy_from(config: Mapping[str, Any]) -> ScrubPolicy:
         raise InvalidError("scrubbing must be a mapping", f"Known settings: {', '.join(ScrubPolicy._fields)}")
     for key in config:
         if key not in ScrubPolicy._fields:
-            raise InvalidError(
-                f"scrubbing has no setting {key!r}", f"Known settings: {', '.join(ScrubPolicy._fields)}"
-            )
+            raise InvalidError(f"scrubbing has no setting {key!r}", f"Known settings: {', '.join(ScrubPolicy._fields)}")
     given: dict[str, Any] = {}
     for key in ("enabled", "ip"):
         if key in config:
@@ -109,9 +107,7 @@ def _truth(value: Any, key: str) -> bool:
 
 
 def _texts(value: Any, key: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(item, str) and item.strip() for item in value
-    ):
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item.strip() for item in value):
         raise InvalidError(f"scrubbing.{key} must be a list of texts")
     if key == "patterns" and len(value) > MOST_PATTERNS:
         raise InvalidError(f"scrubbing.patterns has more than {MOST_PATTERNS} patterns", "Join some with |")
@@ -126,9 +122,7 @@ def _check_pattern(pattern: str) -> None:
     except (re.error, RecursionError, OverflowError) as error:
         raise InvalidError(f"scrubbing.patterns: {pattern!r} is no regular expression: {error}") from error
     if matches_nothing:
-        raise InvalidError(
-            f"scrubbing.patterns: {pattern!r} matches the empty text", "It would match everywhere"
-        )
+        raise InvalidError(f"scrubbing.patterns: {pattern!r} matches the empty text", "It would match everywhere")
 
 
 class _Scrubber:
@@ -230,9 +224,7 @@ class _Found:
         paths = list(self.paths)[:MOST_NOTES]
         noted: list[EventError] = [EventError(field=path, reason="scrubbed") for path in paths]
         if len(self.paths) > MOST_NOTES:
-            noted.append(
-                {"field": "event", "reason": "scrubbed", "detail": f"{self.count} replacements in all"}
-            )
+            noted.append({"field": "event", "reason": "scrubbed", "detail": f"{self.count} replacements in all"})
         return noted
 
 
@@ -271,9 +263,7 @@ def _gathered(event: Event) -> tuple[list[Place], list[str], list[str]]:
     texts += get("tags", ())
     texts += get("modules", {}).values()
     if "user" in part:
-        texts.append(part["user"]) if type(part["user"]) is str else places.append(
-            (part["user"], "user", None)
-        )
+        texts.append(part["user"]) if type(part["user"]) is str else places.append((part["user"], "user", None))
     code: list[str] = []
     for parent, item in _stacks(event):
         if "mechanism" in item:
@@ -294,9 +284,7 @@ def _stacks(event: Event) -> Iterator[tuple[Place | None, Any]]:
         yield None, {"frames": event["frames"]}
 
 
-def _gather_frames(
-    frames: list[Any], parent: Place, places: list[Place], texts: list[str], code: list[str]
-) -> None:
+def _gather_frames(frames: list[Any], parent: Place, places: list[Place], texts: list[str], code: list[str]) -> None:
     for index, frame in enumerate(frames):
         get = frame.get
         if variables := get("vars"):
@@ -305,20 +293,13 @@ def _gather_frames(
         if "=" in file or "=" in path:  # the address of a script, which may have a query
             texts += (file, path)
         block = [file, path, get("function", ""), get("module", ""), get("package", "")]
-        code.append(
-            "\n".join([*block, *get("pre_context", ()), get("context_line", ""), *get("post_context", ())])
-        )
+        code.append("\n".join([*block, *get("pre_context", ()), get("context_line", ""), *get("post_context", ())]))
 
 
 def _scrub_tags(tags: list[str], scrubber: _Scrubber, found: _Found) -> None:
     for index, tag in enumerate(tags):
         name, equals, value = tag.partition("=")
-        if (
-            equals
-            and name not in scrubber.safe
-            and scrubber.is_secret(name)
-            and not value.startswith(FILTERED)
-        ):
+        if equals and name not in scrubber.safe and scrubber.is_secret(name) and not value.startswith(FILTERED):
             tags[index] = f"{name}={FILTERED}"
             found.add((tags, "tags", None), index, 1)
 
@@ -358,12 +339,7 @@ def _scrub_list(box: list[Any], place: Place, scrubber: _Scrubber, found: _Found
     before: Any = None
     for index, item in enumerate(box):
         if type(item) is list:
-            if (
-                len(item) == 2
-                and type(item[0]) is str
-                and scrubber.is_secret(item[0])
-                and (n := _filter(item, 1))
-            ):
+            if len(item) == 2 and type(item[0]) is str and scrubber.is_secret(item[0]) and (n := _filter(item, 1)):
                 found.add((item, index, place), 1, n)
         elif type(item) is str and _is_secret_option(before, scrubber) and item[:1] != "-":
             found.add(place, index, _filter(box, index))
@@ -421,9 +397,7 @@ class _Redaction:
 
     __slots__ = ("_code_rules", "_for_code", "_for_text", "_found", "_names")
 
-    def __init__(
-        self, for_text: list[Rule], for_code: list[Rule], scrubber: _Scrubber, found: _Found
-    ) -> None:
+    def __init__(self, for_text: list[Rule], for_code: list[Rule], scrubber: _Scrubber, found: _Found) -> None:
         self._for_text = for_text
         self._for_code = for_code
         self._code_rules = scrubber.code_rules

@@ -18,9 +18,7 @@ _ANYWHERE = frozenset(
     + ("pw", "passwds", "totp")
 )
 # a secret only as the last word: `db_pass` is one, `pass_count` is none
-_AT_THE_END = frozenset(
-    ("auth", "authentication", "session", "pin", "pass", "otp", "creds", "cred", "pgpass")
-)
+_AT_THE_END = frozenset(("auth", "authentication", "session", "pin", "pass", "otp", "creds", "cred", "pgpass"))
 # `csrfmiddlewaretoken`, `dbpassword`: words that run together
 _ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "sessionid", "sessid", "cookie")
 

@@ -21,17 +21,13 @@ STEMS = ("pass", "pwd", "secret", "token", "key", "auth", "cookie", "sess", "srf
 
 _NAME = r"(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]{0,99}+)"
 _SEPARATOR = r"(\\?[\"']?\]?[ \t]{0,3}(?:=>|:=|=(?!=)|:(?!//))[ \t]{0,3}(?:[bru](?=[\"']))?)"
-_SEPARATOR_IN_CODE = (
-    r"([\"']?\]?[ \t]{0,3}(?:=>|:=|=(?!=)|: ?[\w.\[\], |]{1,40}=(?!=)|:)[ \t]{0,3}[bfruBFRU]{0,2})"
-)
+_SEPARATOR_IN_CODE = r"([\"']?\]?[ \t]{0,3}(?:=>|:=|=(?!=)|: ?[\w.\[\], |]{1,40}=(?!=)|:)[ \t]{0,3}[bfruBFRU]{0,2})"
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)+\"|'(?:[^'\\\n]|\\.)+'"
 _QUOTED = r"\\\"[^\"\n]*|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?"
 _BARE = r"[^\s\"'&,;<>()\[\]{}\\]+"
 _VALUE = rf"{_QUOTED}|(?:(?i:bearer|basic|digest|token|negotiate)[ \t]{{1,3}})?{_BARE}"
 _VALUE_TO_THE_END = rf"{_QUOTED}|[^\n\"']+"
-_VALUE_WITH_SCHEME = (
-    rf"{_QUOTED}|(?i:digest|aws4-\S{{1,50}}|signature)\s[^\n\"']+|(?:[\w-]+[ \t])?[^\s\"',;]+"
-)
+_VALUE_WITH_SCHEME = rf"{_QUOTED}|(?i:digest|aws4-\S{{1,50}}|signature)\s[^\n\"']+|(?:[\w-]+[ \t])?[^\s\"',;]+"
 _OPTION = rf"(?<![\w-])--([A-Za-z][\w-]{{0,60}}+)[ \t]{{1,3}}({_QUOTED}|[^\s\"'-][^\s\"']*)"
 # begins with its literal, which is found at memory speed; what may not stand before it comes after
 _OPTION_NAME = r"--(?<![\w-]--)([A-Za-z][\w-]{0,60}+)\s"
@@ -87,9 +83,7 @@ _ADDRESS = r"(?<![\w.:-])(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f:]{2,39}(?:\
 # `auth: failed` and the like are prose; `auth=…` and `"auth": …` are not
 _PROSE_NAMES = frozenset(("auth", "session", "pass", "authentication", "card", "key"))
 _PROSE_BEFORE_TOKEN = ("unexpected", "invalid", "illegal", "missing", "unknown", "expected", "bad")
-_EMPTY_VALUES = frozenset(
-    ("", "None", "null", "nil", "undefined", "true", "false", "True", "False", "%s", "?")
-)
+_EMPTY_VALUES = frozenset(("", "None", "null", "nil", "undefined", "true", "false", "True", "False", "%s", "?"))
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"0123456789", b"0" * 10)
 
@@ -370,6 +364,4 @@ RULES: tuple[Rule, ...] = (
     Rule("known token", "both", _suspects_shapes, lambda text, names: _pattern(_SHAPES).subn(FILTERED, text)),
     Rule("webhook", "both", _suspects_hooks, lambda text, names: _groups_replaced(_SLACK_HOOK, text)),
 )
-ADDRESS_RULE = Rule(
-    "address", "both", _suspects_addresses, lambda text, names: _replaced(text, _address_spans(text))
-)
+ADDRESS_RULE = Rule("address", "both", _suspects_addresses, lambda text, names: _replaced(text, _address_spans(text)))

@@ -127,9 +127,7 @@ def _errors(value: Any) -> list[dict[str, str]] | None:
         if isinstance(error, dict):
             kind, name, given = (error.get(key) for key in ("type", "name", "value"))
             told = [_parameter(part) for part in (kind, given) if part is not None]
-            noted.append(
-                {"field": _parameter(name or "event"), "reason": "reported", "detail": ": ".join(told)}
-            )
+            noted.append({"field": _parameter(name or "event"), "reason": "reported", "detail": ": ".join(told)})
     return noted
 
 

@@ -78,7 +78,9 @@ def place(event: Mapping[str, Any]) -> str:
 def print_event(event: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
     """Everything that is known of one event."""
     console.print(f"{shown_level(event['level'], levels)} [bold]{escape(headline(event))}[/bold]")
-    console.print(f"[muted]event[/muted] [highlight]{event['event_id']}[/highlight] [muted]of issue[/muted] #{event['issue_id']}")
+    console.print(
+        f"[muted]event[/muted] [highlight]{event['event_id']}[/highlight] [muted]of issue[/muted] #{event['issue_id']}"
+    )
     for name, value in _facts(event):
         console.print(f"  [muted]{name:<12}[/muted] {escape(value)}")
     if event["message"] and first_line(event["message"]) not in headline(event):
@@ -105,20 +107,29 @@ def _facts(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _blocks(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if event["context"]:
-        yield "Context", "\n".join(f"[muted]{escape(key)}[/muted] {_value(value)}" for key, value in event["context"].items())
+        yield (
+            "Context",
+            "\n".join(f"[muted]{escape(key)}[/muted] {_value(value)}" for key, value in event["context"].items()),
+        )
     if event.get("request"):
         yield "Request", _value(event["request"])
     if event["breadcrumbs"]:
         yield "Breadcrumbs", "\n".join(map(_breadcrumb, event["breadcrumbs"][-20:]))
     if event["attachments"]:
-        yield "Attachments", "\n".join(
-            f"{escape(item['name'])} [muted]{item['size']} bytes, {escape(item['content_type'])}[/muted]"
-            for item in event["attachments"]
+        yield (
+            "Attachments",
+            "\n".join(
+                f"{escape(item['name'])} [muted]{item['size']} bytes, {escape(item['content_type'])}[/muted]"
+                for item in event["attachments"]
+            ),
         )
     if event["errors"]:
-        yield "Noted while storing", "\n".join(
-            f"[warning]{escape(item.get('field', ''))}[/warning] {escape(item.get('reason', ''))} {escape(item.get('detail', ''))}"
-            for item in event["errors"]
+        yield (
+            "Noted while storing",
+            "\n".join(
+                f"[warning]{escape(item.get('field', ''))}[/warning] {escape(item.get('reason', ''))} {escape(item.get('detail', ''))}"
+                for item in event["errors"]
+            ),
         )
 
 

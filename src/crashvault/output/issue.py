@@ -50,7 +50,10 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
         yield "severity", tagged(f"severity.{issue['severity']}", issue["severity"])
     users = f", {issue['users']} users" if issue["users"] else ""
     yield "events", f"{issue['count']}{users}"
-    yield "last 14 days", f"[info]{sparkline(issue['events_per_day']) or '-'}[/info] [muted]{sum(issue['events_per_day'])}[/muted]"
+    yield (
+        "last 14 days",
+        f"[info]{sparkline(issue['events_per_day']) or '-'}[/info] [muted]{sum(issue['events_per_day'])}[/muted]",
+    )
     yield "first seen", f"{short(issue['first_seen'])} [secondary]{ago(issue['first_seen'])}[/secondary]"
     yield "last seen", f"{short(issue['last_seen'])} [secondary]{ago(issue['last_seen'])}[/secondary]"
     for name in ("release", "environment", "assigned", "category", "fingerprint", "project"):
@@ -59,7 +62,10 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
     if issue["tag_counts"]:
         yield "tags", ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
     if issue["attachments"]:
-        yield "files", ", ".join(f"{escape(file['name'])} [muted]{file['size']} bytes[/muted]" for file in issue["attachments"])
+        yield (
+            "files",
+            ", ".join(f"{escape(file['name'])} [muted]{file['size']} bytes[/muted]" for file in issue["attachments"]),
+        )
     if issue["merged"]:
         yield "merged", ", ".join(f"#{member}" for member in issue["merged"])
     own = [tag for tag in issue["tags"] if tag not in issue["tag_counts"]]
@@ -82,7 +88,9 @@ def _activity(entry: Mapping[str, Any]) -> str:
     if entry["kind"] == "comment":
         return f"{when}: {escape(entry['data'].get('text', ''), multiline=True)}"
     changes = ", ".join(
-        f"{escape(key)} {_shown(value[0])} → {_shown(value[1])}" if isinstance(value, list) and len(value) == 2 else f"{escape(key)} {escape(value)}"
+        f"{escape(key)} {_shown(value[0])} → {_shown(value[1])}"
+        if isinstance(value, list) and len(value) == 2
+        else f"{escape(key)} {escape(value)}"
         for key, value in entry["data"].items()
     )
     return f"{when} [muted]{escape(entry['kind'])}: {changes}[/muted]"

@@ -50,5 +50,7 @@ def shown_status(issue: Mapping[str, Any]) -> str:
     status = issue["status"]
     note = "regressed" if issue["is_regressed"] else "new" if issue["is_new"] else ""
     if note:
-        return f"[{'warning' if note == 'regressed' else 'info'}]{note}[/{'warning' if note == 'regressed' else 'info'}]"
+        return (
+            f"[{'warning' if note == 'regressed' else 'info'}]{note}[/{'warning' if note == 'regressed' else 'info'}]"
+        )
     return tagged(f"status.{status}", status)

@@ -209,9 +209,7 @@ def fit(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[in
     Columns with a ratio and those that wrap shrink first, always the widest one, down to their minimum; then
     the others; and if even all minimums together are too wide, everything shrinks further, down to one cell.
     """
-    widths = [
-        min(width, room, column.max_width or room) for column, width in zip(columns, natural, strict=True)
-    ]
+    widths = [min(width, room, column.max_width or room) for column, width in zip(columns, natural, strict=True)]
     everyone = list(range(len(columns)))
     giving = [index for index in everyone if columns[index].ratio or not columns[index].no_wrap]
     minimums = [column.min_width for column in columns]
@@ -260,13 +258,8 @@ def table_lines(
         yield from _row_lines(columns, row, widths, width is not None)
 
 
-def _row_lines(
-    columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], limited: bool
-) -> Iterator[str]:
-    cells = [
-        _cell_lines(column, cell, size, limited)
-        for column, cell, size in zip(columns, row, widths, strict=True)
-    ]
+def _row_lines(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], limited: bool) -> Iterator[str]:
+    cells = [_cell_lines(column, cell, size, limited) for column, cell, size in zip(columns, row, widths, strict=True)]
     for number in range(max(map(len, cells), default=0)):
         line = [
             _justified(lines[number] if number < len(lines) else "", size, column.justify)

@@ -19,7 +19,9 @@ def print_statistics(figures: Mapping[str, Any], levels: Mapping[str, Any]) -> N
     by_level = ", ".join(f"{count} {shown_level(name, levels)}" for name, count in figures["by_level"].items())
     console.print(f"[bold]{figures['events']}[/bold] events{': ' + by_level if by_level else ''}")
     if len(figures["by_project"]) > 1:
-        rows = [[escape(name), str(item["issues"]), str(item["events"])] for name, item in figures["by_project"].items()]
+        rows = [
+            [escape(name), str(item["issues"]), str(item["events"])] for name, item in figures["by_project"].items()
+        ]
         columns = (Column("project"), Column("issues", justify="right"), Column("events", justify="right"))
         console.table(columns, rows)
     for title, key in (("last 24 hours", "events_per_hour"), ("last 14 days", "events_per_day")):

@@ -23,9 +23,7 @@ FLAGS = ("open", "resolved", "ignored", "new", "regressed", "assigned", "unassig
 _ALL = (
     Field("is", "flag", "issue", "state of the issue", "is:open", FLAGS),
     Field("level", "level", "event", "level of the event, by name or compared by rank", "level:>=error"),
-    Field(
-        "severity", "choice", "issue", "triage severity of the issue", "severity:high,critical", SEVERITIES
-    ),
+    Field("severity", "choice", "issue", "triage severity of the issue", "severity:high,critical", SEVERITIES),
     Field("status", "choice", "issue", "status of the issue", "status:resolved", STATUSES),
     Field("tag", "tag", "event", "a tag, `db` or `region=eu`; `tag.KEY` for the value of a pair", "tag:db"),
     Field("project", "text", "event", "project the event belongs to", "project:shop"),

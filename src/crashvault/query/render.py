@@ -20,9 +20,7 @@ def to_text(node: Node) -> str:
 def _text(node: Node) -> str:
     match node:
         case And():
-            return " ".join(
-                _operand(child) if isinstance(child, Or) else _text(child) for child in node.children
-            )
+            return " ".join(_operand(child) if isinstance(child, Or) else _text(child) for child in node.children)
         case Or():
             return " OR ".join(_text(child) for child in node.children)
         case Not():

@@ -217,18 +217,12 @@ class _Parser:
         key = typed[4:].casefold() if name.startswith("tag.") else None
         field = FIELDS.get("tag" if key else name)
         if field is None:
-            hint = (
-                f"{did_you_mean(name, FIELDS)}fields: {', '.join(FIELDS)}; to search for the text, use quotes"
-            )
+            hint = f"{did_you_mean(name, FIELDS)}fields: {', '.join(FIELDS)}; to search for the text, use quotes"
             raise self._error(f'unknown field "{excerpt(typed)}"', hint, token)
         op, start = self._op(match.end(), token.end)
         if start == token.end:
-            raise QueryError(
-                f'"{excerpt(typed)}" needs a value', self.text, start, self._no_value_hint(token)
-            )
-        values = _read_values(
-            self.text, start, token.end, _PATH_SEGMENT if field.kind == "path" else _SEGMENT
-        )
+            raise QueryError(f'"{excerpt(typed)}" needs a value', self.text, start, self._no_value_hint(token))
+        values = _read_values(self.text, start, token.end, _PATH_SEGMENT if field.kind == "path" else _SEGMENT)
         if len(values) > MAX_VALUES:
             excess = values[MAX_VALUES].position
             raise QueryError(f"more than {MAX_VALUES} values in a term", self.text, excess, "split it")

@@ -197,9 +197,7 @@ _FLAG_FIELDS = {
 
 def _read_flag(raw: RawTerm) -> Node:
     """`is:open` means `status:open`, `is:unassigned` means `-has:assigned`; only new and regressed stay."""
-    flags = list(
-        dict.fromkeys(flag for value in raw.values for flag in _choose(raw, value, raw.field.choices))
-    )
+    flags = list(dict.fromkeys(flag for value in raw.values for flag in _choose(raw, value, raw.field.choices)))
     statuses = tuple(flag for flag in flags if flag in STATUSES)
     nodes: list[Node] = [Term("status", None, "any", statuses, raw.position)] if statuses else []
     for flag in flags:
@@ -264,9 +262,7 @@ def _article(name: str) -> str:
 
 def _read_time(raw: RawTerm) -> Node:
     if len(raw.values) > 1:
-        raise _error(
-            raw, raw.values[1], f'"{raw.field.name}" takes one time', "split it into two terms joined by OR"
-        )
+        raise _error(raw, raw.values[1], f'"{raw.field.name}" takes one time', "split it into two terms joined by OR")
     moment, whole_day = _time(raw, raw.values[0])
     op = {"until": "<"}.get(raw.field.name, ">=") if raw.op == "any" else raw.op
     if whole_day and op in (">", "<="):  # the day is over at the next one's beginning

@@ -39,9 +39,7 @@ _COLUMNS = ("event_id", "project", "timestamp", "received_at", "level", "excepti
 Encoder = Callable[[Any], bytes]
 Decoder = Callable[[bytes], Any]
 
-_json_encode = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), check_circular=False, default=str
-).encode
+_json_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=str).encode
 
 
 class Parts(NamedTuple):
@@ -143,9 +141,7 @@ def _without_variables(frame: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def join(
-    payload: bytes, stack: bytes | None, background: bytes | None = None, decode: Decoder = json.loads
-) -> Event:
+def join(payload: bytes, stack: bytes | None, background: bytes | None = None, decode: Decoder = json.loads) -> Event:
     """The event of its uncompressed parts, without what has columns of its own."""
     event = decode(payload)
     if background is not None:

@@ -28,9 +28,7 @@ class Events:
         """The row of the event whose id begins with `prefix` (hexadecimal, dashes as one likes)."""
         digits = prefix.strip().replace("-", "").lower()
         if not digits or len(digits) > 32 or not all(digit in "0123456789abcdef" for digit in digits):
-            raise InvalidError(
-                f"{prefix!r} is not an event id", "An id looks like 4f1c9a7e-…; see: crashvault events"
-            )
+            raise InvalidError(f"{prefix!r} is not an event id", "An id looks like 4f1c9a7e-…; see: crashvault events")
         low = bytes.fromhex(digits.ljust(32, "0"))
         high = bytes.fromhex(digits.ljust(32, "f"))
         rows = self.db.rows(
@@ -43,9 +41,7 @@ class Events:
         if len(rows) > 1:
             names = [f"{dashed(key)} ({project})" for _, key, project in rows[:_SHOWN_CANDIDATES]]
             more = " and more" if len(rows) > _SHOWN_CANDIDATES else ""
-            raise InvalidError(
-                f"{prefix!r} fits several events", f"Type more of one of: {', '.join(names)}{more}"
-            )
+            raise InvalidError(f"{prefix!r} fits several events", f"Type more of one of: {', '.join(names)}{more}")
         return int(rows[0][0])
 
     def newest_row(self) -> int:
@@ -55,10 +51,7 @@ class Events:
     def rows_after(self, row: int, limit: int = 1000) -> list[int]:
         """Rows that arrived after a row, in the order of arrival."""
         return [
-            found
-            for (found,) in self.db.rows(
-                "SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?", (row, limit)
-            )
+            found for (found,) in self.db.rows("SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?", (row, limit))
         ]
 
     def neighbours(self, item: StoredEvent) -> tuple[int | None, int | None]:

@@ -107,7 +107,11 @@ def _space(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
 def _filesystem(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     mode = db.connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
-        yield "warning", f"the journal mode is {mode!r}, not 'wal'", "Keep the vault on a local disk, not on a network share"
+        yield (
+            "warning",
+            f"the journal mode is {mode!r}, not 'wal'",
+            "Keep the vault on a local disk, not on a network share",
+        )
 
 
 def _legacy(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:

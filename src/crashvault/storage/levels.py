@@ -26,9 +26,7 @@ class Levels:
 
     def list(self) -> list[Level]:
         rows = self.db.rows("SELECT name, rank, colour, emoji, built_in FROM levels ORDER BY rank")
-        return [
-            Level(name, rank, colour, emoji, bool(built_in)) for name, rank, colour, emoji, built_in in rows
-        ]
+        return [Level(name, rank, colour, emoji, bool(built_in)) for name, rank, colour, emoji, built_in in rows]
 
     def ranks(self) -> dict[str, int]:
         return dict(self.db.rows("SELECT name, rank FROM levels ORDER BY rank"))
@@ -102,11 +100,7 @@ class Levels:
 def _check(name: str, rank: int) -> str:
     name = name.strip().casefold()
     if not _NAME.fullmatch(name):
-        raise InvalidError(
-            f"a level cannot be called {name!r}", "Use small letters, digits, - and _, at most 32"
-        )
+        raise InvalidError(f"a level cannot be called {name!r}", "Use small letters, digits, - and _, at most 32")
     if not 0 <= rank <= 1000:
-        raise InvalidError(
-            f"rank {rank} is out of range", "Use 0 to 1000; debug is 10, error 40, critical 50"
-        )
+        raise InvalidError(f"rank {rank} is out of range", "Use 0 to 1000; debug is 10, error 40, critical 50")
     return name

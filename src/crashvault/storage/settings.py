@@ -17,10 +17,7 @@ class Settings:
         return default if value is None else json.loads(value)
 
     def all(self) -> dict[str, Any]:
-        return {
-            key: json.loads(value)
-            for key, value in self.db.rows("SELECT key, value FROM settings ORDER BY key")
-        }
+        return {key: json.loads(value) for key, value in self.db.rows("SELECT key, value FROM settings ORDER BY key")}
 
     def set(self, key: str, value: Any, now: int) -> None:
         with self.db.writing():

@@ -41,7 +41,9 @@ def _authorize(action: int, *_: Any) -> int:
 def _explained(error: Exception, path: str) -> Exception:
     text = str(error)
     if "not authorized" in text or "prohibited" in text:
-        return InvalidError("only reading is allowed here", "Write a SELECT over v_issues, v_events, v_frames or v_tags")
+        return InvalidError(
+            "only reading is allowed here", "Write a SELECT over v_issues, v_events, v_frames or v_tags"
+        )
     if isinstance(error, sqlite3.OperationalError) and not isinstance(error, sqlite3.IntegrityError):
         known = ("no such", "syntax error", "ambiguous", "incomplete", "misuse", "wrong number", "unrecognized")
         if any(part in text for part in known):

@@ -24,7 +24,10 @@ class Statistics:
         """Counts over everything, or over one project."""
         where, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
         by_status = dict(
-            self.db.rows(f"SELECT status, count(*) FROM issues {where or 'WHERE 1'} AND merged_into IS NULL GROUP BY status", parameters)
+            self.db.rows(
+                f"SELECT status, count(*) FROM issues {where or 'WHERE 1'} AND merged_into IS NULL GROUP BY status",
+                parameters,
+            )
         )
         by_level = dict(
             self.db.rows(
@@ -45,9 +48,7 @@ class Statistics:
         first, last = since // HOUR, until // HOUR
         counts = [0] * (last - first + 1)
         # The primary key begins with the project, so each is a short range.
-        chosen = (
-            [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
-        )
+        chosen = [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
         for one in chosen:
             for hour, count in self.db.rows(
                 "SELECT hour, sum(count) FROM project_hours WHERE project_id = ? AND hour BETWEEN ? AND ? GROUP BY hour",

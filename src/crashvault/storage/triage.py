@@ -58,9 +58,7 @@ class Triage:
         """Set fields of one issue. Joins the open transaction."""
         assert _FIELDS.issuperset(fields)
         columns = "".join(f", {name} = ?" for name in fields)
-        self.db.execute(
-            f"UPDATE issues SET changed_at = ?{columns} WHERE id = ?", (now, *fields.values(), issue)
-        )
+        self.db.execute(f"UPDATE issues SET changed_at = ?{columns} WHERE id = ?", (now, *fields.values(), issue))
 
     def log(self, issue: int, now: int, actor: str, kind: str, data: Mapping[str, Any]) -> None:
         self.db.execute(

@@ -123,9 +123,7 @@ def cpp() -> list[dict[str, Any]]:
 
 def _sanitized(program: str, bug: str, value: str) -> list[dict[str, Any]]:
     """No item when the optimizer removed the crash."""
-    run = subprocess.run(
-        [program, bug, value], capture_output=True, text=True, env={"ASAN_OPTIONS": "handle_abort=1"}
-    )
+    run = subprocess.run([program, bug, value], capture_output=True, text=True, env={"ASAN_OPTIONS": "handle_abort=1"})
     text = run.stderr.replace(str(HERE), "/srv/shop")
     kind = re.search(r"ERROR: AddressSanitizer: (?:attempting )?([\w-]+)(.*)", text)
     if kind is None:
@@ -152,14 +150,10 @@ def rust() -> list[dict[str, Any]]:
 
 
 def _panicked(program: str, bug: str, value: str) -> dict[str, Any]:
-    run = subprocess.run(
-        [program, bug, value], capture_output=True, text=True, env={"RUST_BACKTRACE": "full"}
-    )
+    run = subprocess.run([program, bug, value], capture_output=True, text=True, env={"RUST_BACKTRACE": "full"})
     text = run.stderr.replace(str(HERE), "/srv/shop")
     message = re.search(r"panicked at [^\n]*:\n(.*?)\nstack backtrace:", text, re.DOTALL)
-    found = re.findall(
-        r"^ +\d+: +(0x[0-9a-f]+) - (.+?)(?:\n +at (\S+?):(\d+)(?::\d+)?)?$", text, re.MULTILINE
-    )
+    found = re.findall(r"^ +\d+: +(0x[0-9a-f]+) - (.+?)(?:\n +at (\S+?):(\d+)(?::\d+)?)?$", text, re.MULTILINE)
     frames = [
         {
             "function": function,

@@ -61,20 +61,14 @@ _BT = "gdb -q -batch -ex run -ex"
 _MONO = ("mcs -debug Shop.cs", "mono --debug Shop.exe")
 
 PROGRAMS: tuple[Program, ...] = (
-    *(
-        _python(name)
-        for name in ("chain", "group", "syntax", "recursion", "notes", "thread", "task", "ignored")
-    ),
+    *(_python(name) for name in ("chain", "group", "syntax", "recursion", "notes", "thread", "task", "ignored")),
     *(_python(name) for name in ("ignored_then_crash", "segfault", "pool", "logged", "stack_info")),
     _python("task_dev", "-X dev", "task"),
     _python("chain_py310", script="chain", tool="python3.10"),
     _python("group_py313", script="group", tool="python3.13", FORCE_COLOR="1"),
     _python("multiline_py313", script="multiline", tool="python3.13"),
     _python("colour_py313", script="chain", tool="python3.13", FORCE_COLOR="1"),
-    *(
-        Program("javascript", name, (f"node {name}.js",))
-        for name in ("simple", "cause", "aggregate", "syntax")
-    ),
+    *(Program("javascript", name, (f"node {name}.js",)) for name in ("simple", "cause", "aggregate", "syntax")),
     *(Program("javascript", name, (f"node {name}.js",)) for name in ("string", "reject", "eval", "assert")),
     Program("javascript", "async", ("node async.mjs",)),
     Program("javascript", "cause_colour", ("node cause.js",), {"FORCE_COLOR": "1"}),
@@ -120,9 +114,7 @@ PROGRAMS: tuple[Program, ...] = (
     _native("ubsan_stack", "signed.c", "gcc -fsanitize=undefined", UBSAN_OPTIONS="print_stacktrace=1"),
     _native("tsan", "race.c", "gcc -fsanitize=thread -pthread"),
     _native("gdb_bt", "null.c", "gcc", f"{_BT} bt ./crash"),
-    Program(
-        "native", "gdb_bt_full", ("gcc -g -o crash null.c", "gdb -q -batch -ex run -ex 'bt full' ./crash")
-    ),
+    Program("native", "gdb_bt_full", ("gcc -g -o crash null.c", "gdb -q -batch -ex run -ex 'bt full' ./crash")),
     Program(
         "native",
         "gdb_threads",

@@ -55,9 +55,7 @@ WAYS: dict[str, Callable[[str], str]] = {
     "colours": lambda text: f"\x1b[31m{text}".replace("\n", "\x1b[0m\n\x1b[1;31m"),
     "prose around": lambda text: f"starting shop on port 8000\nready\n\n{text.rstrip()}\n\nbye\n",
     "log around": lambda text: f"{NOISE}\n{text.rstrip()}\n{NOISE}\n",
-    "another container in between": interleaved(
-        "web_1  | ", "db_1   | 18:00:00 UTC [41] LOG:  checkpoint", 2
-    ),
+    "another container in between": interleaved("web_1  | ", "db_1   | 18:00:00 UTC [41] LOG:  checkpoint", 2),
     "another logger in between": interleaved("", NOISE, 3),
 }
 
@@ -81,9 +79,7 @@ def test_no_text_raises(text: str) -> None:
     parse_stacktrace(text)
 
 
-@given(
-    st.lists(st.one_of(st.sampled_from(LINES), st.sampled_from(MARKERS), st.text(max_size=20)), max_size=30)
-)
+@given(st.lists(st.one_of(st.sampled_from(LINES), st.sampled_from(MARKERS), st.text(max_size=20)), max_size=30))
 def test_no_mixture_of_lines_raises(lines: list[str]) -> None:
     text = "\n".join(lines)
 

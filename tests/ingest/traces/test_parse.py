@@ -55,9 +55,7 @@ def test_the_span_is_the_trace_in_the_original_text() -> None:
 def test_the_last_of_several_traces_is_the_one_that_ended_the_program() -> None:
     assert parsed(PYTHON + "\nretrying\n" + NODE).platform == "javascript"
     assert parsed(NODE + "\nretrying\n" + PYTHON).platform == "python"
-    assert (
-        parsed(PYTHON.replace("KeyError", "IndexError") + "\n" + PYTHON).exceptions[-1]["type"] == "KeyError"
-    )
+    assert parsed(PYTHON.replace("KeyError", "IndexError") + "\n" + PYTHON).exceptions[-1]["type"] == "KeyError"
 
 
 def test_a_trace_inside_of_another_ones_message_is_not_the_crash() -> None:

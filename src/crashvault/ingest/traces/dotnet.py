@@ -17,9 +17,7 @@ _HEADER = re.compile(
     re.VERBOSE,
 )
 _STRONG = re.compile(r"(?:Exception|Error|Failure)$")
-_SEPARATOR = re.compile(
-    r"\s*--- End of (inner exception stack trace|stack trace from previous location.*) ---\s*$"
-)
+_SEPARATOR = re.compile(r"\s*--- End of (inner exception stack trace|stack trace from previous location.*) ---\s*$")
 _MEMBER = re.compile(r"\s*---> \(Inner Exception #(\d{1,6})\)")
 _ASYNC = re.compile(r"<(\w+)>d__\d+$")
 _GENERIC = re.compile(r"\[[^\[\]]*\]")
@@ -90,8 +88,7 @@ def _found(lines: Sequence[str], at: int, after: int, floor: int, groups: list[l
     frames = groups[-len(errors) :]
     frames = [[]] * (len(errors) - len(frames)) + frames
     exceptions = [
-        make_exception(type_, value, own[::-1])
-        for (type_, value), own in zip(reversed(errors), frames, strict=True)
+        make_exception(type_, value, own[::-1]) for (type_, value), own in zip(reversed(errors), frames, strict=True)
     ]
     if first > floor and lines[first - 1].strip() in ("Unhandled Exception:", "Unhandled exception."):
         first -= 1
@@ -101,9 +98,7 @@ def _found(lines: Sequence[str], at: int, after: int, floor: int, groups: list[l
 def _outermost_header(lines: Sequence[str], number: int, floor: int) -> int:
     """The outer exceptions have a line each above: ` ---> Inner` follows the one that holds it."""
     while number > floor and lines[number].lstrip().startswith("--->"):
-        above = line_above(
-            lines, number, floor, _HEADER, lambda found: _STRONG.search(found["type"]) is not None
-        )
+        above = line_above(lines, number, floor, _HEADER, lambda found: _STRONG.search(found["type"]) is not None)
         if above is None:
             break
         number = above[0]

@@ -102,9 +102,7 @@ def _made(package: str | None, file: str | None, line: str | None, call: str) ->
     frame = make_frame("elixir", file, line, None, function, module)
     if package:
         frame["package"] = package
-        frame["in_app"] = (
-            frame["in_app"] and make_frame("elixir", None, None, None, None, f"({package})")["in_app"]
-        )
+        frame["in_app"] = frame["in_app"] and make_frame("elixir", None, None, None, None, f"({package})")["in_app"]
     return frame
 
 
@@ -151,9 +149,7 @@ def _shell(lines: Sequence[str], first: int, headline: re.Match[str]) -> Found:
         found = _SHELL_FRAME.match(lines[at])
         if found:
             module, _, function = found[1].partition(":")
-            frames.append(
-                make_frame("elixir", found[2], found[3], None, function or module, function and module)
-            )
+            frames.append(make_frame("elixir", found[2], found[3], None, function or module, function and module))
         elif frames and lines[at].startswith("        "):  # the arguments of the call above
             continue
         elif frames or not lines[at].startswith("   "):
@@ -178,9 +174,7 @@ def _term(lines: Sequence[str], first: int) -> Found | None:
     reason = text[start + 1 : calls[0].start()].strip().rstrip("[").strip().rstrip(",") if start >= 0 else ""
     frames = [_term_frame(call) for call in calls]
     process = (
-        "init"
-        if "init terminating" in lines[first]
-        else lines[first].partition(" with exit")[0].rpartition(" ")[2]
+        "init" if "init terminating" in lines[first] else lines[first].partition(" with exit")[0].rpartition(" ")[2]
     )
     exception = make_exception("error", " ".join(reason.split()), frames[::-1])
     exception["thread"] = process

@@ -58,13 +58,9 @@ def _frame(line: str) -> Frame | None:
     return None
 
 
-def _found(
-    first: int, last: int, headline: re.Match[str] | None, sections: list[tuple[str, list[Frame]]]
-) -> Found:
+def _found(first: int, last: int, headline: re.Match[str] | None, sections: list[tuple[str, list[Frame]]]) -> Found:
     crashed = next((n for n, (name, _) in enumerate(sections) if name[:7] in ("Current", "Stack")), 0)
-    threads: list[dict[str, Any]] = [
-        {"name": _thread_name(name), "frames": frames[::-1]} for name, frames in sections
-    ]
+    threads: list[dict[str, Any]] = [{"name": _thread_name(name), "frames": frames[::-1]} for name, frames in sections]
     crash: dict[str, Any] = threads.pop(crashed) if threads else {"name": "", "frames": []}
     exception = make_exception(headline and headline[1], headline and headline[2], crash["frames"])
     if crash["name"] not in ("", "Stack"):

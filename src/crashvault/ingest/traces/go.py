@@ -12,9 +12,7 @@ from .shapes import CRASH, WEAK, Found, last_of, make_exception, make_frame
 _MAX_HEADLINE_LINES = 40
 
 _GOROUTINE = re.compile(r"goroutine (\d{1,12}) (?:[\w=. ]{0,80} )?\[([^\]]{1,200})\]:$")
-_HEADLINE = re.compile(
-    r"(?:.{0,200}?http: (panic) serving \S+: |(panic|fatal error): |(SIG[A-Z]{2,8}): )(.*)$"
-)
+_HEADLINE = re.compile(r"(?:.{0,200}?http: (panic) serving \S+: |(panic|fatal error): |(SIG[A-Z]{2,8}): )(.*)$")
 _REPANIC = re.compile(r"\s+panic: (.*)$")
 _RECOVERED = re.compile(r" \[recovered(?:, repanicked)?\]$")
 _SIGNAL = re.compile(r"\[signal (SIG[A-Z]{2,8})")
@@ -127,9 +125,7 @@ def _share_frames(exceptions: list[ExceptionInfo], frames: list[Frame]) -> None:
     """Give the panic raised last all frames, and each earlier one those up to the call of `panic` that it
     was."""
     calls = [
-        number
-        for number, frame in enumerate(frames)
-        if frame.get("function") == "panic" and "module" not in frame
+        number for number, frame in enumerate(frames) if frame.get("function") == "panic" and "module" not in frame
     ]
     for exception, call in zip(exceptions[:-1], calls, strict=False):
         exception["frames"] = [frame.copy() for frame in frames[:call]]

@@ -32,9 +32,7 @@ _HEADER = re.compile(
     (?P<type>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)(?::(?:\s(?P<value>.*))?)?$""",
     re.VERBOSE,
 )
-_STRONG = re.compile(
-    r"(?:Exception|Error|Throwable|Failure|Fault|Interrupt\w*|Death|NonLocalReturnControl)\d?$"
-)
+_STRONG = re.compile(r"(?:Exception|Error|Throwable|Failure|Fault|Interrupt\w*|Death|NonLocalReturnControl)\d?$")
 _MORE = re.compile(r"\s*\.\.\. (\d{1,9}) (?:more|common frames omitted)")
 _EXTENSIONS = frozenset({"java", "kt", "kts", "scala", "sc", "groovy", "clj", "cljc", "xtend", "jsp", "aj"})
 _NO_FILE = frozenset({"Native Method", "Unknown Source", "<generated>", "Redefined", "Hidden Source"})
@@ -138,9 +136,7 @@ def _found(tree: list[_Section]) -> Found:
         exceptions[0]["thread"] = tree[0].thread
     if tree[-1].role != "Wrapped by":  # Logback can print the root cause first
         exceptions.reverse()
-    return Found(
-        tree[0].first, tree[-1].last, exceptions, None, (), PARTIAL if tree[0].type is None else CRASH
-    )
+    return Found(tree[0].first, tree[-1].last, exceptions, None, (), PARTIAL if tree[0].type is None else CRASH)
 
 
 def _in_chain(tree: list[_Section], number: int) -> bool:

@@ -127,14 +127,10 @@ def _error(
         return _Error(at, after - 1, indent(lines[at]), False, None, None, frames, skipped)
     number, found = header
     type_, value = _headline(lines, number, at, found)
-    return _Error(
-        number, after - 1, indent(lines[number]), bool(found["cause"]), type_, value, frames, skipped
-    )
+    return _Error(number, after - 1, indent(lines[number]), bool(found["cause"]), type_, value, frames, skipped)
 
 
-def _headline(
-    lines: Sequence[str], number: int, at: int, found: re.Match[str]
-) -> tuple[str | None, str | None]:
+def _headline(lines: Sequence[str], number: int, at: int, found: re.Match[str]) -> tuple[str | None, str | None]:
     if found["type"] == _UNHANDLED_WARNING and found["value"]:
         found = _HEADER.match(found["value"]) or found
     rest = list(lines[number + 1 : at])
@@ -233,9 +229,7 @@ def _add_source_of_throw(lines: Sequence[str], raised: _Error) -> int:
         return raised.first
     frame = make_frame("javascript", _file(place[1]), place[2], lines[caret].index("^") + 1)
     frame["context_line"] = lines[caret - 1].strip()
-    same = next(
-        (f for f in raised.frames if (f.get("file"), f.get("line")) == (frame["file"], frame["line"])), None
-    )
+    same = next((f for f in raised.frames if (f.get("file"), f.get("line")) == (frame["file"], frame["line"])), None)
     if same is not None:
         same["context_line"] = frame["context_line"]
     elif raised.type == "SyntaxError" or (frame["in_app"] and not raised.frames):

@@ -190,12 +190,7 @@ def _crashes(lines: Sequence[str], said: list[_Said], stacks: list[_Stack]) -> I
 def _joined(before: _Said | None, headline: _Said) -> _Said:
     """Under a debugger a program's own last words come right before the signal: they say more than
     SIGABRT."""
-    if (
-        before is None
-        or headline.first - before.after > 4
-        or headline.type != "SIGABRT"
-        or before.is_sanitizer
-    ):
+    if before is None or headline.first - before.after > 4 or headline.type != "SIGABRT" or before.is_sanitizer:
         return headline
     return before._replace(after=headline.after, thread=headline.thread)
 
@@ -218,9 +213,7 @@ def _from_headline(said: _Said) -> Found:
 
 
 def _from_stacks(lines: Sequence[str], stacks: list[_Stack], said: _Said | None) -> Found:
-    crashed = next(
-        (n for n, stack in enumerate(stacks) if said and stack.thread and stack.thread[0] == said.thread), 0
-    )
+    crashed = next((n for n, stack in enumerate(stacks) if said and stack.thread and stack.thread[0] == said.thread), 0)
     threads: list[dict[str, Any]] = [
         {"name": _stack_name(lines, stack), "frames": stack.frames[::-1]}
         for number, stack in enumerate(stacks)

@@ -34,9 +34,7 @@ def _gdb_frame(line: str) -> Frame | None:
     if located:
         return native_frame(_without_arguments(head), located[1], located[2], located[3], address=address)
     arguments = rest.partition(" (")[2]
-    if not arguments.endswith(")") or (
-        arguments != ")" and "=" not in arguments
-    ):  # PHP and Dart number frames too
+    if not arguments.endswith(")") or (arguments != ")" and "=" not in arguments):  # PHP and Dart number frames too
         return None
     return native_frame(_without_arguments(rest), None, None, address=address)
 

@@ -112,9 +112,7 @@ def _part(lines: Sequence[str], first: int, start: str) -> _Part:
         message, at = [start], first
     calls, last, complete = _calls(lines, at + 1)
     text, file, line = _split_place("\n".join(message))
-    text = text.removesuffix(
-        " and defined"
-    )  # PHP's own joint between the message of a TypeError and the place
+    text = text.removesuffix(" and defined")  # PHP's own joint between the message of a TypeError and the place
     typed = _EXCEPTION.match(text)
     frames = _frames((file, line), calls)
     exception = make_exception(typed and typed[1], typed[2] if typed else text, frames)
@@ -137,9 +135,7 @@ def _calls(lines: Sequence[str], at: int) -> tuple[list[tuple[str | None, str | 
     return calls, at - 1, False
 
 
-def _frames(
-    place: tuple[str | None, str | None], calls: list[tuple[str | None, str | None, str]]
-) -> list[Frame]:
+def _frames(place: tuple[str | None, str | None], calls: list[tuple[str | None, str | None, str]]) -> list[Frame]:
     """Frames, oldest first. PHP writes where a function was called from beside the function's name; a
     frame is the function and the place within it."""
     places = [place, *((file, line) for file, line, _ in calls)]

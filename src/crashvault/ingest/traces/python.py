@@ -12,9 +12,7 @@ from .shapes import CRASH, PARTIAL, WEAK, Found, indent, last_of, make_exception
 MAX_MESSAGE_LINES = 60
 MAX_GROUP_DEPTH = 25  # `traceback` itself stops at 10
 _LOOKAHEAD = 3  # lines of somebody else that may interrupt a traceback
-_PRELUDE_REACH = (
-    80  # lines between an announcement and its traceback (asyncio's debug mode prints a stack there)
-)
+_PRELUDE_REACH = 80  # lines between an announcement and its traceback (asyncio's debug mode prints a stack there)
 
 _HEADER = "Traceback (most recent call last)"
 _GROUP_HEADER = "+ Exception Group Traceback (most recent"
@@ -171,12 +169,7 @@ def _traceback(lines: Sequence[str], at: int) -> _Traceback:
             break
         elif indent(line) > base:
             _add_detail(frames, line)
-        elif (
-            frames
-            and kind == "traceback"
-            and (found := _EXCEPTION.match(line))
-            and not _resumes(lines, at, base)
-        ):
+        elif frames and kind == "traceback" and (found := _EXCEPTION.match(line)) and not _resumes(lines, at, base):
             value, after = _message(lines, at, base, found[2])
             return _Traceback(first, after, frames, found[1], value, [], kind)
         elif not _resumes(lines, at, base) and indent("".join(lines[at + 1 : at + 2])) < base + 4:

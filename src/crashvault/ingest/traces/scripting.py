@@ -40,9 +40,7 @@ _LANGUAGES: tuple[_Language, ...] = (
     ),
     _Language(
         ": ",
-        re.compile(
-            r"(?:lua[\w.-]{0,20}|luajit): (?:(?P<file>[^:]{1,400}):" r"(?P<line>\d{1,9}): )?(?P<value>.*)$"
-        ),
+        re.compile(r"(?:lua[\w.-]{0,20}|luajit): (?:(?P<file>[^:]{1,400}):" r"(?P<line>\d{1,9}): )?(?P<value>.*)$"),
         "stack traceback:",
         re.compile(r"\t(?P<file>[^:]{1,400}):(?:(?P<line>\d{1,9}):)? in (?P<function>.+)$"),
         "error",
@@ -126,9 +124,7 @@ def _found(lines: Sequence[str], at: int, language: _Language, headline: re.Matc
         calls = _shifted(said, calls)
     elif said.get("function"):
         calls = _called(said["function"] or "", calls)
-    exception = make_exception(
-        said.get("type") or language.type, said["value"], [_frame(call) for call in calls[::-1]]
-    )
+    exception = make_exception(said.get("type") or language.type, said["value"], [_frame(call) for call in calls[::-1]])
     if not calls and said.get("file"):
         exception["frames"] = [_frame(said)]
     return Found(at, max(at, after - 1), [exception], None, (), CRASH)

@@ -10,9 +10,7 @@ from ...models import ExceptionInfo, Frame
 from ..in_app import is_in_app
 
 MAX_MESSAGE_LINES = 40  # lines between a headline and its first frame
-MAX_SHARED_FRAMES = (
-    5000  # frames that "… n more" may stand for in one trace; each costs a few bytes of text only
-)
+MAX_SHARED_FRAMES = 5000  # frames that "… n more" may stand for in one trace; each costs a few bytes of text only
 
 CRASH = 2  # what ends a program
 WEAK = 1  # a warning, an ignored exception, the shell's word that a program died
