@@ -49,6 +49,7 @@ class _Draft(NamedTuple):
 
     place: int
     prepared: Prepared
+    redacted: int  # secrets taken out of it
 
 
 def record_events(
@@ -84,9 +85,7 @@ def record_events(
             counts["internal_error", source, "event"] += 1
             receipts[place] = _dropped(raw, f"{type(error).__name__}: {error}")
         else:
-            drafts.append(_Draft(place, prepared))
-            if redacted:
-                counts["scrubbed", source, "event"] += redacted
+            drafts.append(_Draft(place, prepared, redacted))
     with timed("store events", count=len(drafts)):
         for place, receipt in _store(store, drafts, counts, source, now):
             receipts[place] = receipt
@@ -147,7 +146,7 @@ def _store(
             ids = store.projects.ids({draft.prepared.event["project"] for draft in drafts}, now)
             stored = store.recording.append([draft.prepared for draft in drafts], ids, now)
             regressed = lifecycle.reopen_regressed(store, stored, now)
-            store.ledger.add(counts, now)
+            store.ledger.add(Counter(counts) + _cut(drafts, stored, source), now)
     except StoreError:
         store.recording.forget_seen()
         raise
@@ -161,6 +160,21 @@ def _store(
             *_store(store, drafts[middle:], {}, source, now),
         ]
     return [(draft.place, _receipt(item, regressed)) for draft, item in zip(drafts, stored, strict=True)]
+
+
+def _cut(drafts: Sequence[_Draft], stored: Sequence[Stored], source: str) -> Counter[tuple[str, str, str]]:
+    """What was taken out of the events of a batch that are new in the store, by reason."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for draft, item in zip(drafts, stored, strict=True):
+        if item.duplicate:
+            continue
+        if draft.redacted:
+            counts["scrubbed", source, "event"] += draft.redacted
+        for note in draft.prepared.event.get("errors", ()):
+            reason = note.get("reason", "")
+            if reason not in ("scrubbed", "reported"):
+                counts[reason, source, "part of an event"] += 1
+    return counts
 
 
 def _give_up(

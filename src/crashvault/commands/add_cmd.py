@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from ..errors import InvalidError
 from .context import Context, command, emit, key_values
 
+_STACK_KEPT = 1 << 20  # bytes of a stack trace that is read from a file or a pipe
 _EXAMPLES = """
 crashvault add "Payment failed" --level critical --tag billing --tag region=eu
 crashvault add "Job died" --stack @trace.txt --context job=nightly --release 1.4.2
@@ -90,16 +91,24 @@ def _check_event_id(given: str) -> None:
 
 def _stack_text(given: str | None) -> str | None:
     if given == "-":
-        return sys.stdin.buffer.read(1 << 20).decode("utf-8", "replace")
+        return _last_part(sys.stdin.buffer)
     if given and given.startswith("@"):
         try:
             with open(given[1:], "rb") as file:
-                return file.read(1 << 20).decode("utf-8", "replace")
+                return _last_part(file)
         except OSError as error:
             raise InvalidError(
                 f"the stack trace {given[1:]} cannot be read ({error.strerror})", "Check the path behind @"
             ) from error
     return given
+
+
+def _last_part(file: IO[bytes]) -> str:
+    """The end of a stream: a crash is the last thing that a program says."""
+    kept = b""
+    while chunk := file.read(_STACK_KEPT):
+        kept = (kept + chunk)[-_STACK_KEPT:]
+    return kept.decode("utf-8", "replace")
 
 
 def stored_file(store: Any, path: str, name: str | None = None) -> Any:

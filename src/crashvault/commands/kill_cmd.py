@@ -21,5 +21,6 @@ def kill(context: Context) -> None:
         emit({"deleted_issues": totals.issues, "deleted_events": totals.events})
         return
     from ..console import console
+    from ..output.times import counted
 
-    console.print(f"[danger]Deleted[/danger] {totals.issues} issues with {totals.events} events")
+    console.print(f"[danger]Deleted[/danger] {counted(totals.issues, 'issue')} with {counted(totals.events, 'event')}")

@@ -68,7 +68,7 @@ def _hidden(
     from .reading import narrowed
 
     if not query and not level and not tags and not context.project:
-        return int(search.db.value("SELECT count(*) FROM issues WHERE status <> 'open' AND merged_into IS NULL"))
+        return context.store.issues.closed()
     node, _ = narrowed(context, search, joined_query(query), status="all", level=level, tags=tags)
     return max(0, int(search.find_issues(node, limit=0).total) - total)
 

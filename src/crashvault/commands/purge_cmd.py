@@ -16,6 +16,7 @@ def purge(context: Context, issues: tuple[int, ...]) -> None:
     from .. import lifecycle
     from ..clock import now
     from ..console import console, progress
+    from ..output.times import counted
 
     store = context.store
     lifecycle.require(store, issues)
@@ -26,5 +27,5 @@ def purge(context: Context, issues: tuple[int, ...]) -> None:
     if context.json:
         emit({"deleted_issues": len(set(issues)), "deleted_events": deleted})
         return
-    console.print(f"[success]Deleted[/success] {len(set(issues))} issues with {deleted} events")
+    console.print(f"[success]Deleted[/success] {counted(len(set(issues)), 'issue')} with {counted(deleted, 'event')}")
     console.print("[muted]Backups and exports that you made may still hold them.[/muted]")

@@ -20,6 +20,11 @@ def duration(microseconds: int) -> str:
     return "0s"
 
 
+def counted(count: int, what: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def short(iso: str) -> str:
     """A time to the second, in UTC: `2026-11-23 18:47:03`."""
     return iso[:19].replace("T", " ")

@@ -98,6 +98,10 @@ class Issues:
             found.update((row[0], Issue(*row)) for row in rows)
         return [found[issue] for issue in ids if issue in found]
 
+    def closed(self) -> int:
+        """How many issues are resolved or ignored."""
+        return int(self.db.value("SELECT count(*) FROM issues WHERE status <> 'open' AND merged_into IS NULL"))
+
     def hashes(self, issue: int) -> list[HashInfo]:
         """Why events are in this issue."""
         rows = self.db.rows(
