@@ -63,8 +63,13 @@ def test_what_an_issue_says_of_events_that_are_gone_stays(tmp_path: Path) -> Non
         (issue,) = record(store, {"message": "m", "release": "1", "level": "warning"})
         record(store, {"message": "m", "release": "2", "level": "critical"}, at=NOW + SECOND)
         store.deletion.events(store.issues.latest_events(issue, 1), NOW)
+        store.db.execute("UPDATE issues SET release = '2', level = 50, last_seen = ?", (NOW + SECOND,))
         with copy_of(store, tmp_path, "copy") as fresh:
             assert exported(fresh) == exported(store)
+            assert (fresh.issues.get(issue).release, fresh.issues.get(issue).count) == ("2", 1)
+            assert fresh.issues.latest_events(issue) == [1]
+            record(fresh, {"message": "m", "release": "3"}, at=NOW + SECOND // 2)
+            assert fresh.issues.latest_events(issue) == [2]
             assert fresh.issues.get(issue).release == "2"
 
 

@@ -152,7 +152,8 @@ class Importing:
         merged["first_seen"] = min(mine["first_seen"], theirs["first_seen"])
         merged["last_seen"] = max(mine["last_seen"], theirs["last_seen"])
         merged["created_at"] = min(mine["created_at"], theirs["created_at"])
-        merged["changed_at"] = max(_touched(mine), _touched(theirs)) or merged["created_at"]
+        untouched = min(merged["created_at"], mine["changed_at"], theirs["changed_at"])
+        merged["changed_at"] = max(_touched(mine), _touched(theirs)) or untouched
         self._update(issue, mine, merged)
         return merged != mine or (wins and sorted(set(record.tags)) != my_tags)
 
@@ -338,7 +339,7 @@ class Importing:
 
 def _touched(fields: dict[str, Any]) -> int:
     """When somebody last did something to an issue; 0 if nobody has."""
-    return int(fields["changed_at"]) if fields["changed_at"] != fields["created_at"] else 0
+    return int(fields["changed_at"]) if fields["changed_at"] > fields["created_at"] else 0
 
 
 def _weight(fields: dict[str, Any], keys: Sequence[str], moment: int, tags: Iterable[str] = ()) -> tuple[int, str]:
