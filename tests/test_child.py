@@ -685,8 +685,11 @@ def test_child_is_hung_up_when_we_are_killed(wrapped: Wrapped) -> None:
     command = f"trap 'echo hung up >{fifo}; exit' HUP; echo ready; read x"
     child = wrapped.on_terminal("sh", "-c", command)
     child.expect_exact("ready")
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # a plain open would wait for ever where nobody writes
     os.kill(child.pid, signal.SIGKILL)
-    assert fifo.read_text() == "hung up\n"
+    ready, _, _ = select.select([reader], [], [], 30)
+    assert ready and os.read(reader, 100) == b"hung up\n"
+    os.close(reader)
     child.close(force=True)
 
 
