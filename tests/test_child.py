@@ -52,9 +52,12 @@ class Channel:
         self.path = str(path)
         self.descriptor = os.open(path, os.O_RDWR)
 
-    def read(self) -> bytes:
-        assert select.select([self.descriptor], [], [], TIMEOUT)[0]
-        return os.read(self.descriptor, 100)
+    def expect(self, told: bytes) -> None:
+        found = b""
+        while len(found) < len(told):
+            assert select.select([self.descriptor], [], [], TIMEOUT)[0], found
+            found += os.read(self.descriptor, 100)
+        assert found == told
 
 
 class Wrapped:
@@ -566,8 +569,9 @@ os.write(tell, f"{line}, again: {again}".encode())
 raise SystemExit(5)
 """
 PATIENT_CAT = """
-import os, signal
+import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.write(os.open(sys.argv[1], os.O_WRONLY), b"ready")
 while data := os.read(0, 9999): os.write(1, data)
 """
 
@@ -577,13 +581,14 @@ while data := os.read(0, 9999): os.write(1, data)
 )
 def test_interrupt_key_reaches_the_child_once(wrapped: Wrapped, shell: pexpect.spawn, ending: str) -> None:
     channel = Channel(wrapped.folder / "channel")
-    line = wrapped.line(*python(COUNT_INTERRUPTS), channel.path) + ending
-    shell.sendline(f"set -o pipefail; trap : INT; {line.replace('CAT', shlex.join(python(PATIENT_CAT)))}")
-    assert channel.read() == b"ready"
+    cat = shlex.join([*python(PATIENT_CAT), channel.path])
+    line = wrapped.line(*python(COUNT_INTERRUPTS), channel.path) + ending.replace("CAT", cat)
+    shell.sendline(f"set -o pipefail; trap : INT; {line}")
+    channel.expect(b"ready" * (2 if "CAT" in ending else 1))
     shell.sendintr()
-    assert channel.read() == b"interrupted"
+    channel.expect(b"interrupted")
     shell.sendline("done")
-    assert channel.read() == b"done, again: False"
+    channel.expect(b"done, again: False")
     shell.expect_exact("READY> ")
     shell.sendline("echo code=$?")
     shell.expect_exact("code=5")
@@ -694,9 +699,9 @@ def test_child_is_hung_up_when_we_are_killed(wrapped: Wrapped) -> None:
         "os.write(tell, b'ready')\nsignal.sigwait({signal.SIGHUP})\nos.write(tell, b'hung up')"
     )
     child = wrapped.on_terminal(*python(code), channel.path)
-    assert channel.read() == b"ready"
+    channel.expect(b"ready")
     os.kill(child.pid, signal.SIGKILL)
-    assert channel.read() == b"hung up"
+    channel.expect(b"hung up")
     os.close(channel.descriptor)
     child.close(force=True)
 
