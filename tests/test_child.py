@@ -11,10 +11,8 @@ import os
 import select
 import shlex
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +42,22 @@ sys.exit(result.exit_code)
 """
 PYTHON = sys.executable
 TIMEOUT = 30  # seconds until a test that hangs fails
+
+
+class Channel:
+    """What a child tells beside its terminal: the interrupt key throws away what is on its way there."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = str(path)
+        self.descriptor = os.open(path, os.O_RDWR)
+
+    def expect(self, told: bytes) -> None:
+        found = b""
+        while len(found) < len(told):
+            assert select.select([self.descriptor], [], [], TIMEOUT)[0], found
+            found += os.read(self.descriptor, 100)
+        assert found == told
 
 
 class Wrapped:
@@ -348,7 +362,7 @@ if os.fork() == 0:
         pass
     os.write(1, b"late\\n")
     if sys.argv[1] == "stay":
-        while os.read(int(sys.argv[2]), 1): pass  # until the test closes its end
+        while os.read(int(sys.argv[2]), 1): pass
     os._exit(0)
 os._exit(7)
 """
@@ -375,13 +389,11 @@ def test_a_left_over_process_does_not_hold_us_up(wrapped: Wrapped) -> None:
 
 TELL_SIGNAL = """
 import os, signal
-def tell(number, frame):
-    os.write(1, signal.Signals(number).name.encode() + b"\\n")
-    raise SystemExit(9)
-for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
-    signal.signal(signal.Signals[name], tell)
+waited = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+signal.pthread_sigmask(signal.SIG_BLOCK, waited)
 os.write(1, b"ready\\n")
-while True: signal.pause()
+os.write(1, signal.Signals(signal.sigwait(waited)).name.encode() + b"\\n")
+raise SystemExit(9)
 """
 
 
@@ -540,48 +552,35 @@ def test_single_keys(wrapped: Wrapped) -> None:
 
 COUNT_INTERRUPTS = """
 import os, signal, sys
-count = 0
 tell = os.open(sys.argv[1], os.O_WRONLY)
-def interrupted(*_):
-    global count
-    count += 1
-    os.write(tell, b"interrupted")
-signal.signal(signal.SIGINT, interrupted)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 os.write(tell, b"ready")
+signal.sigwait({signal.SIGINT})
+os.write(tell, b"interrupted")
 line = input()
-os.write(tell, f"{line}: {count}".encode())
+again = signal.SIGINT in signal.sigpending()
+os.write(tell, f"{line}, again: {again}".encode())
 raise SystemExit(5)
 """
 PATIENT_CAT = """
-import os, signal
+import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.write(os.open(sys.argv[1], os.O_WRONLY), b"ready")
 while data := os.read(0, 9999): os.write(1, data)
 """
-
-
-class Channel:
-    """What a child tells beside its terminal: the interrupt key throws away what is on its way there."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self.path = str(path)
-        self.descriptor = os.open(path, os.O_RDWR)
-
-    def read(self) -> bytes:
-        assert select.select([self.descriptor], [], [], TIMEOUT)[0]
-        return os.read(self.descriptor, 100)
 
 
 @pytest.mark.parametrize("ending", ["", " 2>/dev/null | CAT", " | CAT", " >/dev/null", " </dev/tty 2>&1 | CAT"])
 def test_interrupt_key_reaches_the_child_once(wrapped: Wrapped, shell: pexpect.spawn, ending: str) -> None:
     channel = Channel(wrapped.folder / "channel")
-    line = wrapped.line(*python(COUNT_INTERRUPTS), channel.path) + ending
-    shell.sendline(f"set -o pipefail; trap : INT; {line.replace('CAT', shlex.join(python(PATIENT_CAT)))}")
-    assert channel.read() == b"ready"
+    cat = shlex.join([*python(PATIENT_CAT), channel.path])
+    line = wrapped.line(*python(COUNT_INTERRUPTS), channel.path) + ending.replace("CAT", cat)
+    shell.sendline(f"set -o pipefail; trap : INT; {line}")
+    channel.expect(b"ready" * (2 if "CAT" in ending else 1))
     shell.sendintr()
-    assert channel.read() == b"interrupted"
+    channel.expect(b"interrupted")
     shell.sendline("done")
-    assert channel.read() == b"done: 1"
+    channel.expect(b"done, again: False")
     shell.expect_exact("READY> ")
     shell.sendline("echo code=$?")
     shell.expect_exact("code=5")
@@ -627,17 +626,22 @@ def test_terminal_modes_are_put_back_when_we_are_ended(wrapped: Wrapped) -> None
 
 
 def test_window_size(wrapped: Wrapped) -> None:
-    code = (
-        "import os, signal\n"
-        "def tell(*_): size = os.get_terminal_size(); print(f'{size.lines}x{size.columns}')\n"
-        "signal.signal(signal.SIGWINCH, tell); tell(); input()"
-    )
-    child = wrapped.on_terminal(*python(code), dimensions=(33, 101))
+    child = wrapped.on_terminal(*python(TELL_SIZE), dimensions=(33, 101))
     child.expect_exact("33x101")
-    child.setwinsize(44, 120)
-    child.expect_exact("44x120")
-    child.sendline("")
+    child.setwinsize(44, 77)
+    child.expect_exact("44x77")
     assert ended(child)[1] == 0
+
+
+TELL_SIZE = """
+import fcntl, signal, struct, termios
+def tell():
+    lines, columns, *_ = struct.unpack("4H", fcntl.ioctl(2, termios.TIOCGWINSZ, bytes(8)))
+    print(f"{lines}x{columns}", flush=True)
+    return columns
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
+while tell() != 77: signal.sigwait({signal.SIGWINCH})
+"""
 
 
 def test_timeout_on_a_terminal(wrapped: Wrapped) -> None:
@@ -680,16 +684,17 @@ def test_left_over_process_is_not_hung_up(wrapped: Wrapped) -> None:
 
 
 def test_child_is_hung_up_when_we_are_killed(wrapped: Wrapped) -> None:
-    fifo = wrapped.folder / "fifo"
-    os.mkfifo(fifo)
-    command = f"trap 'echo hung up >{fifo}; exit' HUP; echo ready; read x"
-    child = wrapped.on_terminal("sh", "-c", command)
-    child.expect_exact("ready")
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # a plain open would wait for ever where nobody writes
+    channel = Channel(wrapped.folder / "channel")
+    code = (
+        "import os, signal, sys\ntell = os.open(sys.argv[1], os.O_WRONLY)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})\n"
+        "os.write(tell, b'ready')\nsignal.sigwait({signal.SIGHUP})\nos.write(tell, b'hung up')"
+    )
+    child = wrapped.on_terminal(*python(code), channel.path)
+    channel.expect(b"ready")
     os.kill(child.pid, signal.SIGKILL)
-    ready, _, _ = select.select([reader], [], [], 30)
-    assert ready and os.read(reader, 100) == b"hung up\n"
-    os.close(reader)
+    channel.expect(b"hung up")
+    os.close(channel.descriptor)
     child.close(force=True)
 
 
@@ -813,17 +818,8 @@ def test_timeout_beside_a_terminal_spares_the_pipeline(wrapped: Wrapped, shell: 
 
 
 def test_window_size_in_a_pipeline(wrapped: Wrapped, shell: pexpect.spawn) -> None:
-    code = (
-        "import fcntl, os, signal, struct, sys, termios\n"
-        "def tell(*_):\n"
-        "    size = struct.unpack('4H', fcntl.ioctl(2, termios.TIOCGWINSZ, bytes(8)))\n"
-        "    print('size', size[:2], flush=True)\n"
-        "    sys.exit(0) if size[1] == 77 else None\n"
-        "signal.signal(signal.SIGWINCH, tell); tell()\n"
-        "while True: signal.pause()"
-    )
-    shell.sendline(f"{wrapped.line(*python(code))} | cat")
-    shell.expect_exact("size (24, 80)")
-    fcntl.ioctl(shell.child_fd, termios.TIOCSWINSZ, struct.pack("4H", 25, 77, 0, 0))
-    shell.expect_exact("size (25, 77)")
+    shell.sendline(f"{wrapped.line(*python(TELL_SIZE))} | cat")
+    shell.expect_exact("24x80")
+    shell.setwinsize(25, 77)
+    shell.expect_exact("25x77")
     shell.expect_exact("READY> ")

@@ -205,6 +205,7 @@ class Console:
         It fits the width of a terminal: cells are cut with `…`, or continue on the next line where the column
         says `no_wrap=False`. In a pipe nothing is cut.
         """
+        columns = [column._replace(name=self._encodable(column.name)) for column in columns]
         cells = [list(map(self._encodable, row)) for row in rows]
         if self.styled:
             self._print_renderable(_rich_table(columns, cells, title, self.width))

@@ -160,7 +160,8 @@ class PipeRun:
         pass
 
     def _continued(self) -> None:
-        self._send(signal.SIGCONT)
+        if self.has_group:  # else the shell has continued the child too
+            self._send(signal.SIGCONT)
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -197,7 +198,15 @@ class PipeRun:
         """Our job is what the shell knows: it stops with its child, and continues with it."""
         if not self.has_group:
             self._pause(number, whole_group=False)
+            self._continue_child()
+
+    def _continue_child(self) -> None:
+        """Only if the shell has not: by now the child may have been stopped again."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+        if not pid:
             self._send(signal.SIGCONT)
+        elif not os.WIFCONTINUED(status):
+            self._note(status)
 
     def _pause(self, number: int, whole_group: bool) -> float:
         """Stop ourselves once what the child has written is seen; for how long, in seconds."""

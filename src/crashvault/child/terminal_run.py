@@ -133,8 +133,11 @@ class TerminalRun(PipeRun):
 
     def _continued(self) -> None:
         """Somebody stopped and continued us; the shell may have changed the terminal meanwhile."""
-        if self.terminal.is_raw:
-            self._move(self.terminal.is_ours)
+        if self.terminal.is_raw and self.terminal.is_ours:
+            self.terminal.make_raw()
+            self._resize()
+        elif self.terminal.is_raw:
+            self._move(False)
 
     def _look_after_child(self) -> None:
         pass  # the monitor does

@@ -194,7 +194,11 @@ def wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width` cells, broken at blanks where there are any."""
     lines: list[str] = []
     while cell_width(text) > width:
-        head = _head(text, width) or text[:1]
+        head = _head(text, width)
+        if not head:  # a wide character in a column of one cell
+            lines.append("…")
+            text = text[1:]
+            continue
         blank = head.rfind(" ")
         if blank > 0 and not text[len(head) :].startswith(" "):
             head = head[:blank]

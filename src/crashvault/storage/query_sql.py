@@ -36,6 +36,7 @@ from .issues import NEW_FOR
 from .sqlite import SQLite, chunks, marks
 
 EXPANDED = 5_000  # distinct values that a wildcard may stand for
+_SHORT = 8  # tokens of an expression
 _AT_ONCE = 400  # tokens in one index expression
 
 ISSUE_FIELDS = frozenset(
@@ -408,7 +409,8 @@ def where(condition: Condition, *, each: bool = False) -> Clause:
     if isinstance(condition, Index):
         if not condition.expression:
             return FALSE
-        if each:
+        # Asking the index for each event costs as much as the expression is long; a long one is asked once.
+        if each and condition.expression.count('"') <= 2 * _SHORT:
             sql = "EXISTS (SELECT 1 FROM event_index WHERE event_index MATCH ? AND rowid = e.id)"
             return Clause(sql, (condition.expression,))
         return _index_clause(condition.expression)
