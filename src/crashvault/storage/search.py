@@ -45,6 +45,7 @@ COUNTED = 1_000  # matches up to which a total is counted when walking
 LOOKED_AT = 500  # events of one issue that are read to see whether one of them matches
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
 
+_STRETCH, _LONGEST_STRETCH = 2_000, 50_000  # events
 _EVENT_TABLES = "events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id"
 _LATEST_FIRST = "ORDER BY e.timestamp DESC, e.id DESC"
 
@@ -84,7 +85,7 @@ class Search:
         if not exact(condition):
             return self._checked_events(node, condition, limit, offset)
         if isinstance(node, Everything) and before is None:
-            return Page(self._walk(TRUE, limit, offset), self._all_events(), True)
+            return Page(self._latest(limit, offset), self._all_events(), True)
         rows = self._few(condition)
         if rows is None:
             return self._counted_walk(condition, limit, offset)
@@ -129,25 +130,56 @@ class Search:
     def _all_events(self) -> int:
         return int(self.db.value("SELECT COALESCE(sum(count), 0) FROM hashes"))
 
-    def _walk(self, condition: Condition, limit: int, offset: int) -> list[int]:
-        clause = where(condition, each=True)
-        tables = "events e" if clause is TRUE else _EVENT_TABLES
-        # CROSS JOIN keeps the order of tables: along time, not from issues to their events.
-        rows = self.db.rows(
-            f"SELECT e.id FROM {tables.replace(' JOIN ', ' CROSS JOIN ')} WHERE {clause.sql} {_LATEST_FIRST} LIMIT ? OFFSET ?",
-            (*clause.parameters, limit, offset),
-        )
+    def _latest(self, limit: int, offset: int) -> list[int]:
+        rows = self.db.rows(f"SELECT e.id FROM events e {_LATEST_FIRST} LIMIT ? OFFSET ?", (limit, offset))
         return [row for (row,) in rows]
+
+    def _walk(self, condition: Condition, limit: int, offset: int) -> list[int]:
+        """Rows of matching events, latest first: a stretch of time after the other, until there are enough."""
+        found: list[int] = []
+        for stretch in self._stretches(condition):
+            found += [row for row, _ in self._fitting(stretch, condition, (min(stretch), max(stretch)))]
+            if len(found) >= offset + limit:
+                break
+        return found[offset : offset + limit]
+
+    def _stretches(self, condition: Condition) -> Iterator[list[int]]:
+        """Rows of all events from the latest on, within the times that a condition sets, ever more at once.
+
+        Events mostly arrive in the order of time, so that a stretch of time is a short range of rows, and the
+        index is asked for that range alone. Where they did not, the index gives all it has each time; long
+        stretches keep that rare.
+        """
+        times = [
+            part for part in conjuncts(condition) if isinstance(part, Clause) and part.sql.startswith("e.timestamp")
+        ]
+        bounds = "".join(f" AND {part.sql}" for part in times)
+        parameters = [value for part in times for value in part.parameters]
+        size, last = _STRETCH, (1 << 62, 0)
+        while True:
+            rows = self.db.rows(
+                f"SELECT e.id, e.timestamp FROM events e WHERE (e.timestamp, e.id) < (?, ?){bounds} {_LATEST_FIRST} LIMIT ?",
+                (*last, *parameters, size),
+            )
+            if rows:
+                yield [row for row, _ in rows]
+            if len(rows) < size:
+                return
+            last = (rows[-1][1], rows[-1][0])
+            scattered = max(rows)[0] - min(rows)[0] > 8 * size
+            size = _LONGEST_STRETCH if scattered else min(size * 4, _LONGEST_STRETCH)
 
     def _counted_walk(self, condition: Condition, limit: int, offset: int) -> Page:
         wanted = max(offset + limit, COUNTED)
         rows = self._walk(condition, wanted + 1, 0)
         return Page(rows[offset : offset + limit], min(len(rows), wanted), len(rows) <= wanted)
 
-    def _fitting(self, rows: Sequence[int], condition: Condition) -> list[tuple[int, int]]:
-        """(row, timestamp) of the candidates that meet a condition, latest first."""
+    def _fitting(
+        self, rows: Sequence[int], condition: Condition, between: tuple[int, int] | None = None
+    ) -> list[tuple[int, int]]:
+        """(row, timestamp) of the candidates that meet a condition, latest first; all `between` two rows, if given."""
         found: list[tuple[int, int]] = []
-        clause = where(condition)
+        clause = where(condition, rows=between)
         for part in chunks(rows, FEW):
             found += self.db.rows(
                 f"SELECT e.id, e.timestamp FROM json_each(?) c CROSS JOIN events e ON e.id = c.value"
@@ -259,6 +291,8 @@ class Search:
         if found is None:
             found = self._issues_of_words(node)
         if found is None:
+            found = self._issues_of_hashes(node)
+        if found is None:
             return self._issues_along(node, condition, order, limit, offset)
         return self._issues_where(Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(found)),)),
                                   order, limit, offset)  # fmt: skip
@@ -321,6 +355,24 @@ class Search:
             f"""SELECT DISTINCT i.id FROM hash_words w JOIN hashes h ON h.id = w.hash_id JOIN issues i ON i.id = h.issue_id
                 WHERE w.word IN ({",".join("?" * len(words))}) AND {clause.sql}""",
             (*words, *clause.parameters),
+        )
+        return {issue for (issue,) in rows}
+
+    def _issues_of_hashes(self, node: Node) -> set[int] | None:
+        """The issues of a query whose event terms ask nothing of the issue: each event is looked at once, without it."""
+        parts = node.children if isinstance(node, And) else (node,)
+        about_issues = [part for part in parts if issue_only(part)]
+        wanted = where(self.compiler.condition(all_of(part for part in parts if not issue_only(part))))
+        if not wanted.exact or "i." in wanted.sql or "h." in wanted.sql:
+            return None
+        hashes = [row for (row,) in self.db.rows(
+            f"SELECT DISTINCT e.hash_id FROM events e WHERE {wanted.sql}", wanted.parameters
+        )]  # fmt: skip
+        clause = where(self.compiler.condition(all_of(about_issues)))
+        rows = self.db.rows(
+            f"""SELECT DISTINCT i.id FROM json_each(?) c CROSS JOIN hashes h ON h.id = c.value
+                CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}""",
+            (json.dumps(hashes), *clause.parameters),
         )
         return {issue for (issue,) in rows}
 
