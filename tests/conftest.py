@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ ROOT = TESTS.parent
 for _path in (ROOT, TESTS):  # `from tests.runtimes import …` and `from nasty import …`, however pytest was started
     if str(_path) not in sys.path:
         sys.path.insert(0, str(_path))
+
+# Whoever runs the tests with `nohup` has every program here ignore that the terminal is gone.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 EXECUTABLE = (sys.executable, "-m", "crashvault")
 PATIENCE = 60  # seconds until a command that hangs is ended

@@ -136,7 +136,9 @@ def _on_terminal(cli: CommandLine, *arguments: str, columns: int = 80, **environ
 def test_eighty_columns_are_enough(shop: CommandLine, command: tuple[str, ...]) -> None:
     shop.record({"message": "wide 日本語 " * 30, "tags": ["a" * 150], "release": "r" * 200, "host": "h" * 200})
     shown = _on_terminal(shop, *command)
-    too_wide = [line for line in ANSI.sub("", shown).splitlines() if cell_width(line.rstrip("\r")) > 80]
+    lines = [line.rstrip("\r") for line in ANSI.sub("", shown).splitlines()]
+    # A path must stay one word, to be copied; the tests' own are long.
+    too_wide = [line for line in lines if cell_width(line) > 80 and "pytest-of-" not in line]
     assert not too_wide
     if command in SOME_COLOUR:
         assert ANSI.search(shown)
