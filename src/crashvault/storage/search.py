@@ -362,12 +362,11 @@ class Search:
         """The issues of a query whose event terms ask nothing of the issue: each event is looked at once, without it."""
         parts = node.children if isinstance(node, And) else (node,)
         about_issues = [part for part in parts if issue_only(part)]
-        wanted = where(self.compiler.condition(all_of(part for part in parts if not issue_only(part))))
-        if not wanted.exact or "i." in wanted.sql or "h." in wanted.sql:
+        wanted = self.compiler.condition(all_of(part for part in parts if not issue_only(part)))
+        clause = where(wanted)
+        if not clause.exact or "i." in clause.sql or "h." in clause.sql:
             return None
-        hashes = [row for (row,) in self.db.rows(
-            f"SELECT DISTINCT e.hash_id FROM events e WHERE {wanted.sql}", wanted.parameters
-        )]  # fmt: skip
+        hashes = sorted(self._hashes(wanted))
         clause = where(self.compiler.condition(all_of(about_issues)))
         rows = self.db.rows(
             f"""SELECT DISTINCT i.id FROM json_each(?) c CROSS JOIN hashes h ON h.id = c.value
@@ -375,6 +374,23 @@ class Search:
             (json.dumps(hashes), *clause.parameters),
         )
         return {issue for (issue,) in rows}
+
+    def _hashes(self, condition: Condition) -> set[int]:
+        """The hashes that have an event which meets a condition; alternatives are followed one by one, each by its index."""
+        if isinstance(condition, Group) and condition.joiner == "OR":
+            return set().union(*map(self._hashes, condition.parts))
+        if isinstance(condition, Index):
+            sql = """SELECT DISTINCT e.hash_id FROM event_index CROSS JOIN events e ON e.id = event_index.rowid
+                     WHERE event_index MATCH ?"""
+            rows = self.db.rows(sql, (condition.expression,)) if condition.expression else []
+        elif isinstance(condition, Clause) and condition.sql.startswith("e.stack_id IN (SELECT"):
+            sql = f"""SELECT DISTINCT s.hash_id FROM stack_hashes s WHERE {condition.sql.replace("e.stack_id", "s.stack_id")}
+                      AND EXISTS (SELECT 1 FROM events e WHERE e.hash_id = s.hash_id AND e.stack_id = s.stack_id)"""
+            rows = self.db.rows(sql, condition.parameters)
+        else:
+            clause = where(condition)
+            rows = self.db.rows(f"SELECT DISTINCT e.hash_id FROM events e WHERE {clause.sql}", clause.parameters)
+        return {row for (row,) in rows}
 
     def _issues_along(self, node: Node, condition: Condition, order: str, limit: int, offset: int) -> Page:
         """Walk issues in order, and ask for each whether it has a matching event."""
