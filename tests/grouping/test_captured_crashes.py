@@ -83,7 +83,7 @@ def test_another_exception_type_is_another_issue(language: str) -> None:
 
 
 def test_the_same_crash_from_another_folder_and_line_is_the_same_issue() -> None:
-    """Python was captured from /srv/shop and, eleven lines further down, from /home/ann/work/shop."""
+    """Python was captured from /srv/shop and, eleven lines further down, from /home/ann/code/shop."""
     folders = defaultdict(set)
     for item in captured("python"):
         file = item["event"]["exceptions"][-1]["frames"][0]["file"]

@@ -17,7 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 MAX_FRAMES = 60  # stored of one stack, counted from the crash
-ROOTS = {"/srv/shop": 0, "/home/ann/work/shop": 11}
+ROOTS = {"/srv/shop": 0, "/home/ann/code/shop": 11}
 
 
 def python() -> list[dict[str, Any]]:
