@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from crashvault.cli import cli
-from crashvault.config import SETTINGS, Setting
+from crashvault.config import SETTINGS, Setting, shown_value
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/docs from the code; change it there. -->"
@@ -174,12 +173,14 @@ def _setting_row(key: str, setting: Setting) -> str:
     kind = (
         ", ".join(f"`{choice}`" for choice in setting.kind.split("|")) if "|" in setting.kind else _KINDS[setting.kind]
     )
-    default = setting.default if isinstance(setting.default, str) else json.dumps(setting.default)
+    default = shown_value(key, setting.default)
     variable = f" (`{setting.variable}` wins)" if setting.variable else ""
-    return f"| `{key}` | {kind} | `{default}` | {'vault' if setting.shared else 'node'} | {setting.about}{variable} |"
+    default = f"`{default}`" if default else ""
+    return f"| `{key}` | {kind} | {default} | {'vault' if setting.shared else 'node'} | {setting.about}{variable} |"
 
 
-_KINDS = {"bool": "`true`, `false`", "int": "whole number", "text": "text", "list": "`a,b` or JSON"}
+_KINDS = {"bool": "`true`, `false`", "int": "whole number", "text": "text", "list": "`a,b` or JSON", "size": "size such as `20MiB`",
+          "rate": "rate such as `600/minute`, `none`"}  # fmt: skip
 PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": configuration_page}
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from .errors import InvalidError
+from .units import parse_rate, parse_size, shown_size
 
 Origin = Literal["environment", "config.json", "vault", "default"]
 
 
 class Setting(NamedTuple):
-    kind: str  # bool, int, text, list, or one of the choices joined by |
+    kind: str  # bool, int, text, list, size (bytes), rate, or one of the choices joined by |
     default: Any
     shared: bool  # kept in the vault for all nodes, else in config.json
     about: str
@@ -36,6 +38,99 @@ def _check_rules(value: Any) -> object:
     return compile_rules(value)
 
 
+def _between(low: int, high: int) -> Callable[[Any], object]:
+    def check(value: Any) -> object:
+        if not low <= value <= high:
+            raise InvalidError(f"{value} is out of range", f"Use a number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _check_host(value: Any) -> object:
+    if not value or not value.isprintable() or any(sign in value for sign in " /@?#"):
+        raise InvalidError(
+            f"the server cannot listen on {value!r}", "Use an address or a name such as 127.0.0.1 or ::1"
+        )
+    return value
+
+
+def _check_networks(value: Any) -> object:
+    import ipaddress
+
+    for item in value:
+        try:
+            ipaddress.ip_network(item, strict=False)
+        except ValueError:
+            raise InvalidError(f"{item!r} is not an address", "Use addresses or networks, such as 10.0.0.0/8") from None
+    return value
+
+
+def _check_origins(value: Any) -> object:
+    for item in value:
+        if item != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+", str(item), re.I):
+            raise InvalidError(
+                f"{item!r} is not an origin", "Use scheme and host, such as https://app.example.com, or *"
+            )
+    return value
+
+
+def _check_tokens(value: Any) -> object:
+    for item in value:
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", str(item)):
+            raise InvalidError(f"{item!r} cannot be the name of a method or header", "Use a list such as GET,POST")
+    return value
+
+
+def _check_url(value: Any) -> object:
+    if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value, re.I):
+        raise InvalidError(f"{value!r} is not an address", "Use one such as https://crashes.example.com")
+    return value
+
+
+def _node(name: str, kind: str, default: Any, about: str, check: Callable[[Any], object] | None = None) -> Setting:
+    """A setting of this server alone; the environment may give it too, as containers like to."""
+    return Setting(kind, default, False, about, f"CRASHVAULT_SERVER_{name.upper().replace('.', '_')}", check)
+
+
+def _vault(name: str, kind: str, default: Any, about: str, check: Callable[[Any], object] | None = None) -> Setting:
+    """A setting of all servers of a vault."""
+    return Setting(kind, default, True, about, check=check)
+
+
+# fmt: off
+_SERVER = {
+    f"server.{name}": make(name, *rest)
+    for make, name, *rest in (
+        (_node, "host", "text", "127.0.0.1", "Address that the server listens on", _check_host),
+        (_node, "port", "int", 5678, "Port that the server listens on; 0 takes a free one", _between(0, 65_535)),
+        (_node, "unix_socket", "text", "", "Path of a Unix socket to listen on instead of host and port"),
+        (_node, "auth", "required|local|off", "local", "Who needs a key: everybody, everybody as soon as the server listens on more than loopback, or nobody"),
+        (_node, "allowed_hosts", "list", [], "More names under which the server may be called where no key is asked"),
+        (_node, "trusted_proxies", "list", [], "Addresses and networks of proxies whose X-Forwarded headers are believed", _check_networks),
+        (_node, "tls.cert", "text", "", "Path of the certificate chain (PEM) for HTTPS"),
+        (_node, "tls.key", "text", "", "Path of its private key (PEM)"),
+        (_node, "workers", "int", 1, "Processes that serve one vault together", _between(1, 64)),
+        (_node, "durability", "full|normal", "full", "full: an answer means that the event is on disk; normal: the loss of power may cost the last moments"),
+        (_node, "queue", "int", 1_000, "Requests with events that may wait to be stored; more are asked to come later", _between(1, 100_000)),
+        (_node, "max_body", "size", 20 << 20, "Largest body of a request, as it is sent", _between(1_024, 1 << 30)),
+        (_node, "max_unpacked", "size", 100 << 20, "Largest body of a request, unpacked", _between(1_024, 1 << 30)),
+        (_node, "body_timeout", "int", 30, "Seconds within which a request's body must go on arriving", _between(1, 3_600)),
+        (_node, "keep_alive", "int", 75, "Seconds that an idle connection is kept", _between(1, 3_600)),
+        (_node, "shutdown_timeout", "int", 30, "Seconds that requests under way get when the server stops", _between(1, 3_600)),
+        (_vault, "public_url", "text", "", "Address under which clients reach the server, for DSNs and links", _check_url),
+        (_vault, "rate_limit.ingest", "rate", "", "Requests with events that one key, and one address, may make: 600/minute"),
+        (_vault, "rate_limit.read", "rate", "", "Other requests that one key, and one address, may make"),
+        (_vault, "cors.origins", "list", [], "Origins whose pages may use the API, besides the dashboard's own", _check_origins),
+        (_vault, "cors.methods", "list", ["GET", "POST", "PATCH", "DELETE"], "Methods that such pages may use", _check_tokens),
+        (_vault, "cors.headers", "list", ["Authorization", "Content-Type", "X-API-Key"], "Headers that such pages may send", _check_tokens),
+        (_vault, "cors.max_age", "int", 3_600, "Seconds for which browsers remember these answers", _between(0, 86_400)),
+        (_vault, "cors.credentials", "bool", False, "Let such pages send cookies along"),
+        (_vault, "cors.ingest_origins", "list", ["*"], "Origins whose pages may send events", _check_origins),
+    )
+}
+# fmt: on
+
 SETTINGS: dict[str, Setting] = {
     "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(
@@ -52,6 +147,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "scrub.patterns": Setting("list", [], True, "Regular expressions of more secrets", check=_scrub_checks("patterns")),
     "scrub.ip": Setting("bool", False, True, "Take IP addresses of users out too"),
+    **_SERVER,
 }
 
 _BOOLEANS = {
@@ -81,8 +177,32 @@ def parse_value(key: str, text: str) -> Any:
     setting = check_key(key)
     value = _READERS.get(setting.kind, _choice)(key, setting, text.strip())
     if setting.check:
-        setting.check(value)
+        _checked(key, setting.check, value)
     return value
+
+
+def _checked(key: str, check: Callable[[Any], object], value: Any) -> None:
+    try:
+        check(value)
+    except InvalidError as error:
+        if type(error) is not InvalidError or key in error.message:
+            raise
+        raise InvalidError(f"{key}: {error.message}", error.hint) from error
+
+
+def typed_value(key: str, value: Any) -> Any:
+    """A setting's value from what a JSON file holds. Raises InvalidError that says what is allowed."""
+    return parse_value(key, value if isinstance(value, str) else json.dumps(value))
+
+
+def shown_value(key: str, value: Any) -> str:
+    """A setting's value as people write it."""
+    kind = SETTINGS[key].kind
+    if kind == "size":
+        return shown_size(value)
+    if kind == "rate":
+        return value or "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _boolean(key: str, setting: Setting, text: str) -> bool:
@@ -113,6 +233,15 @@ def _list(key: str, setting: Setting, text: str) -> list[Any]:
     return list(value)
 
 
+def _size(key: str, setting: Setting, text: str) -> int:
+    return parse_size(text)
+
+
+def _rate(key: str, setting: Setting, text: str) -> str:
+    """Kept as text; nothing where there is no limit."""
+    return str(parse_rate(text) or "")
+
+
 def _choice(key: str, setting: Setting, text: str) -> str:
     allowed = setting.kind.split("|")
     if text.casefold() not in allowed:
@@ -122,4 +251,5 @@ def _choice(key: str, setting: Setting, text: str) -> str:
 
 _READERS: dict[str, Callable[[str, Setting, str], Any]] = {
     "bool": _boolean, "int": _integer, "text": _text, "list": _list,
+    "size": _size, "rate": _rate,
 }  # fmt: skip

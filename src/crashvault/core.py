@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .config import SETTINGS, Origin, check_key, parse_value
+from .config import SETTINGS, Origin, check_key, parse_value, typed_value
 from .errors import CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
 
@@ -82,7 +82,7 @@ def save_checked_config(text: str, home: str | None = None) -> None:
     if not isinstance(config, dict):
         raise InvalidError("that is not a JSON object", 'Write settings as {"name": value}')
     for key, value in config.items():
-        parse_value(key, value if isinstance(value, str) else json.dumps(value))
+        typed_value(key, value)
     save_config(config, home)
 
 
@@ -95,7 +95,7 @@ def get_setting(store: Store, key: str) -> tuple[Any, Origin]:
         value = store.settings.get(key)
         return (setting.default, "default") if value is None else (value, "vault")
     config = load_config(store.home)
-    return (config[key], "config.json") if key in config else (setting.default, "default")
+    return (typed_value(key, config[key]), "config.json") if key in config else (setting.default, "default")
 
 
 def set_setting(store: Store, key: str, text: str, now: int) -> Any:
@@ -130,7 +130,7 @@ def check_config_file(home: str) -> list[str]:
     wrong = []
     for key, value in load_config(home).items():
         try:
-            parse_value(key, json.dumps(value) if not isinstance(value, str) else value)
+            typed_value(key, value)
         except InvalidError as error:
             wrong.append(str(error))
     return wrong

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
+from ..config import SETTINGS, shown_value
 from .context import Command, Context, command, emit
 from .group import SubGroup
 
@@ -26,7 +26,7 @@ def get(context: Context, key: str) -> None:
     if context.json:
         emit(value)
     else:
-        click.echo(_text(value))
+        click.echo(shown_value(key, value))
 
 
 @command("set", "crashvault config set scrub.keys employee_id,badge\ncrashvault config set scrub.enabled false")
@@ -42,7 +42,7 @@ def set_(context: Context, key: str, value: str) -> None:
     if context.json:
         emit({key: stored})
     else:
-        console.print(f"[success]Set[/success] [highlight]{key}[/highlight] = {escape(_text(stored))}")
+        console.print(f"[success]Set[/success] [highlight]{key}[/highlight] = {escape(shown_value(key, stored))}")
 
 
 @command("unset", "crashvault config unset scrub.keys")
@@ -65,7 +65,6 @@ def unset(context: Context, key: str) -> None:
 def list_settings(context: Context) -> None:
     """List every setting, its value, and where that comes from."""
     from .. import core
-    from ..config import SETTINGS
     from ..console import Column, console, escape
 
     settings = core.all_settings(context.store)
@@ -75,7 +74,8 @@ def list_settings(context: Context) -> None:
     columns = (Column("setting", style="highlight"), Column("value", ratio=1, min_width=10), Column("from", style="muted"),
                Column("meaning", ratio=1, no_wrap=False, min_width=20))  # fmt: skip
     console.table(
-        columns, [[key, escape(_text(value)), origin, SETTINGS[key].about] for key, value, origin in settings]
+        columns,
+        [[key, escape(shown_value(key, value)), origin, SETTINGS[key].about] for key, value, origin in settings],
     )
 
 
@@ -100,10 +100,6 @@ def edit(context: Context) -> None:
         return
     core.save_checked_config(changed, context.home)
     console.print("[success]Saved[/success]")
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 for _command in (get, set_, unset, list_settings, path, edit):
