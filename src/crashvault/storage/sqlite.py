@@ -178,8 +178,12 @@ class SQLite:
         finally:
             self._rollback()
 
+    def replaced(self) -> bool:
+        """Whether another file, or none, has the vault's name by now."""
+        return _identity(self.path) != self._identity
+
     def _begin(self) -> None:
-        if not self.read_only and _identity(self.path) != self._identity:
+        if not self.read_only and self.replaced():
             # SQLite would go on writing into a file that nobody can find any more.
             raise StoreError(
                 f"the vault {self.path} was moved, replaced or deleted while it was open", "Start the program again"

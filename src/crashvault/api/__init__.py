@@ -1,0 +1,1 @@
+"""The HTTP interface: ingest, reading, triage, administration, and the description of all of it."""

@@ -1,0 +1,206 @@
+"""One server process: its settings, its open vault, and who may do what.
+
+Endpoints run in a bounded pool of threads, each with a store of its own while it needs one. A store that
+failed is closed, and the next request opens another, so that a disk that was full for a minute does not
+leave a server that fails for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from .. import core
+from ..config import SETTINGS
+from ..errors import CrashvaultError, StoreError
+from ..storage.store import Store
+from .errors import OverloadedError
+
+THREADS = 8
+MOST_WAITING = 256  # requests that wait for a thread; more are refused
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class NodeSettings(NamedTuple):
+    """What the configuration says about this process; read once, when it starts."""
+
+    auth: str = "local"  # required, local (only beyond loopback) or off
+    host: str = "127.0.0.1"
+    port: int = 5678
+    workers: int = 1
+    durability: str = "full"
+    max_body: int = 20 << 20  # bytes as they come
+    max_unpacked: int = 100 << 20  # bytes after decompression
+    rate_limit_ingest: str = ""
+    rate_limit_read: str = ""
+    cors_origins: tuple[str, ...] = ()
+    cors_methods: tuple[str, ...] = ("GET", "POST", "PATCH", "DELETE")
+    cors_headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key")
+    cors_max_age: int = 3600
+    cors_credentials: bool = False
+    cors_ingest_origins: tuple[str, ...] = ("*",)
+    trusted_proxies: tuple[str, ...] = ()
+
+
+_GROUPS = ("rate_limit", "cors")
+
+
+def setting_key(field: str) -> str:
+    """`cors_max_age` is the setting `server.cors.max_age`."""
+    for group in _GROUPS:
+        if field.startswith(f"{group}_"):
+            return f"server.{group}.{field.removeprefix(f'{group}_')}"
+    return f"server.{field}"
+
+
+def read_settings(store: Store, **given: Any) -> NodeSettings:
+    """The settings of this node; what is `given` (options of the command line) wins."""
+    found: dict[str, Any] = {}
+    for field in NodeSettings._fields:
+        key = setting_key(field)
+        if key in SETTINGS:
+            value, origin = core.get_setting(store, key)
+            if value is not None or origin != "default":
+                found[field] = tuple(value) if isinstance(value, list) else value
+    found.update((field, value) for field, value in given.items() if value is not None)
+    return NodeSettings(**found)
+
+
+class _Pool:
+    """Open stores that nobody uses just now."""
+
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self._open = open_store
+        self._idle: list[Store] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        store = self._take()
+        sound = False
+        try:
+            yield store
+            sound = True
+        except StoreError:
+            raise
+        except CrashvaultError:  # the request was wrong, not the store
+            sound = True
+            raise
+        finally:
+            self._give_back(store, sound)
+
+    def _take(self) -> Store:
+        while True:
+            with self._lock:
+                store = self._idle.pop() if self._idle else None
+            if store is None:
+                return self._open()
+            if not store.db.replaced():
+                return store
+            store.close()
+
+    def _give_back(self, store: Store, sound: bool) -> None:
+        with self._lock:
+            if sound and not self._closed:
+                self._idle.append(store)
+                return
+        store.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for store in idle:
+            store.close()
+
+
+class Node:
+    """What the endpoints of one server process share. Make one in each process, and close it.
+
+    `recorder` and `metrics` are set by who composes the server.
+    """
+
+    keyring: Any
+    limiter: Any
+    recorder: Any
+    metrics: Any
+
+    def __init__(self, home: str, settings: NodeSettings) -> None:
+        self.home = home
+        self.settings = settings
+        self.keyring = self.limiter = self.recorder = self.metrics = None
+        self.stopping = False
+        self._readers = _Pool(lambda: core.open_vault(home, create=False, read_only=True))
+        self._writers = _Pool(self.open_store)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="crashvault-api")
+        self._waiting = 0
+        with self.writing_store():  # made, and brought up to date, before the first request
+            pass
+
+    def open_store(self) -> Store:
+        """A store of the caller's own; the caller closes it."""
+        return core.open_vault(self.home)
+
+    def reading(self) -> AbstractContextManager[Store]:
+        """A store to read from, as a context manager; nobody else has it meanwhile."""
+        return self._readers.store()
+
+    def writing_store(self) -> AbstractContextManager[Store]:
+        """A store to write to, likewise."""
+        return self._writers.store()
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether requests must say who they are."""
+        if self.settings.auth == "local":
+            return not is_loopback(self.settings.host)
+        return self.settings.auth != "off"
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what blocks in a thread of the pool. Raises OverloadedError where too many wait already."""
+        if self._waiting >= MOST_WAITING:
+            raise OverloadedError()
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        finally:
+            self._waiting -= 1
+
+    def stop(self) -> None:
+        """Tell answers that would go on for ever to end. May be called from a signal handler or another thread."""
+        self.stopping = True
+
+    def close(self) -> None:
+        """Wait for what runs, and close all stores."""
+        self.stop()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._readers.close()
+        self._writers.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens there; a path is a Unix socket."""
+    import ipaddress
+
+    if host.startswith(("/", "unix:")) or host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def make_node(home: str | None = None, **given: Any) -> Node:
+    """A node of a vault with the settings that the vault and this machine have; see `read_settings`."""
+    found = core.home_dir(home)
+    with core.open_vault(found) as store:
+        settings = read_settings(store, **given)
+    return Node(found, settings)
