@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -28,27 +28,36 @@ T = TypeVar("T")
 
 
 class NodeSettings(NamedTuple):
-    """What the configuration says about this process; read once, when it starts."""
+    """What the configuration says about this process, read once, when it starts; see `config.SETTINGS`."""
 
-    auth: str = "local"  # required, local (only beyond loopback) or off
-    host: str = "127.0.0.1"
-    port: int = 5678
-    workers: int = 1
-    durability: str = "full"
-    max_body: int = 20 << 20  # bytes as they come
-    max_unpacked: int = 100 << 20  # bytes after decompression
-    rate_limit_ingest: str = ""
-    rate_limit_read: str = ""
-    cors_origins: tuple[str, ...] = ()
-    cors_methods: tuple[str, ...] = ("GET", "POST", "PATCH", "DELETE")
-    cors_headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key")
-    cors_max_age: int = 3600
-    cors_credentials: bool = False
-    cors_ingest_origins: tuple[str, ...] = ("*",)
-    trusted_proxies: tuple[str, ...] = ()
+    host: str
+    port: int
+    unix_socket: str  # a path; then host and port don't matter
+    auth: str  # required, local (only beyond loopback) or off
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+    tls_cert: str
+    tls_key: str
+    workers: int
+    durability: str  # full or normal
+    queue: int
+    max_body: int  # bytes as they come
+    max_unpacked: int  # bytes after decompression
+    body_timeout: int  # seconds
+    keep_alive: int  # seconds
+    shutdown_timeout: int  # seconds
+    public_url: str
+    rate_limit_ingest: str
+    rate_limit_read: str
+    cors_origins: tuple[str, ...]
+    cors_methods: tuple[str, ...]
+    cors_headers: tuple[str, ...]
+    cors_max_age: int  # seconds
+    cors_credentials: bool
+    cors_ingest_origins: tuple[str, ...]
 
 
-_GROUPS = ("rate_limit", "cors")
+_GROUPS = ("rate_limit", "cors", "tls")
 
 
 def setting_key(field: str) -> str:
@@ -59,16 +68,22 @@ def setting_key(field: str) -> str:
     return f"server.{field}"
 
 
+def default_settings(**given: Any) -> NodeSettings:
+    """What holds where nobody configured anything."""
+    return _settings(lambda key: SETTINGS[key].default, given)
+
+
 def read_settings(store: Store, **given: Any) -> NodeSettings:
-    """The settings of this node; what is `given` (options of the command line) wins."""
+    """The settings of this node; what is `given` (options of the command line) and not None wins."""
+    return _settings(lambda key: core.get_setting(store, key)[0], given)
+
+
+def _settings(get: Callable[[str], Any], given: Mapping[str, Any]) -> NodeSettings:
     found: dict[str, Any] = {}
     for field in NodeSettings._fields:
-        key = setting_key(field)
-        if key in SETTINGS:
-            value, origin = core.get_setting(store, key)
-            if value is not None or origin != "default":
-                found[field] = tuple(value) if isinstance(value, list) else value
-    found.update((field, value) for field, value in given.items() if value is not None)
+        value = given.get(field)
+        value = get(setting_key(field)) if value is None else value
+        found[field] = tuple(value) if isinstance(value, list) else value
     return NodeSettings(**found)
 
 
@@ -160,7 +175,7 @@ class Node:
     def needs_key(self) -> bool:
         """Whether requests must say who they are."""
         if self.settings.auth == "local":
-            return not is_loopback(self.settings.host)
+            return not self.settings.unix_socket and not is_loopback(self.settings.host)
         return self.settings.auth != "off"
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -187,10 +202,10 @@ class Node:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens there; a path is a Unix socket."""
+    """Whether only this machine can reach a server that listens there."""
     import ipaddress
 
-    if host.startswith(("/", "unix:")) or host.casefold() == "localhost":
+    if host.casefold() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
