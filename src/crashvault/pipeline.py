@@ -6,22 +6,25 @@ before the transaction is committed, and one event that cannot be stored never t
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from . import clock, lifecycle
-from .errors import StoreError
+from .errors import InvalidError, StoreError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import normalize
 from .ingest.scrub import ScrubPolicy, policy_from, scrub
 from .logs import log_debug, timed
-from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event
+from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event, Grouping
 from .storage import codec
 from .storage.document import trim_caches
 from .storage.recording import Prepared, Stored, prepare
 from .storage.store import Store
 
+TILE = 32  # events that take each step together
 MANY = 8  # events in a batch from which the fast encoder is worth importing
 
 
@@ -34,6 +37,7 @@ class Receipt(NamedTuple):
     transition: str  # new, regression, repeated, duplicate, dropped
     fingerprint: str  # the grouping hash, 40 hex digits
     error: str = ""  # why it was dropped
+    code: str = ""  # the same for programs
 
 
 class Policy(NamedTuple):
@@ -44,17 +48,30 @@ class Policy(NamedTuple):
     rules: Rules
 
 
-class _Draft(NamedTuple):
+Raw = dict[str, Any] | Callable[[], dict[str, Any]]
+
+
+class _Draft:
     """An event on its way, with its place in what was handed in."""
 
-    place: int
+    __slots__ = ("cut", "event", "files", "grouping", "parts", "place", "prepared", "raw", "redacted")
+
+    event: Event
+    grouping: Grouping
+    parts: codec.Parts
     prepared: Prepared
     redacted: int  # secrets taken out of it
+    cut: Sequence[str]  # reasons why parts of it were cut or nulled
+
+    def __init__(self, place: int, raw: Raw, files: Sequence[AttachmentInfo]) -> None:
+        self.place = place
+        self.raw = raw
+        self.files = files
 
 
 def record_events(
     store: Store,
-    raws: Sequence[dict[str, Any]],
+    raws: Sequence[Raw],
     *,
     source: str = "api",
     project: str = DEFAULT_PROJECT,
@@ -63,33 +80,109 @@ def record_events(
 ) -> list[Receipt]:
     """Record a batch of events and return a receipt for each, in order, after they are durably stored.
 
-    `raws` are event bodies as the HTTP interface takes them; they are changed on the way. `source` names
+    `raws` are event bodies as the HTTP interface takes them; they are changed on the way. A function in the
+    place of one is called when its turn has come: an event that is decoded, prepared and freed before the next
+    costs half of what it costs among hundreds of others. `source` names
     the door they came through, for the ledger of drops. `attachments` are files already in the blob store,
     by the index of their event. Raises StoreError when the vault cannot take anything.
     """
     trim_caches()
     now = clock.now() if received_at is None else received_at
-    policy = load_policy(store)
-    encode = codec.fast_encoder() if len(raws) >= MANY else codec.encode_light
-    receipts: list[Receipt | None] = [None] * len(raws)
-    counts: Counter[tuple[str, str, str]] = Counter()
-    drafts: list[_Draft] = []
-    for place, raw in enumerate(raws):
-        files = attachments.get(place, ()) if attachments else ()
-        try:
-            prepared, redacted = _draft(store, raw, files, policy, project, now, encode)
-        except StoreError:
-            raise
-        except Exception as error:
-            log_debug("event failed", place=place, error=repr(error))
-            counts["internal_error", source, "event"] += 1
-            receipts[place] = _dropped(raw, f"{type(error).__name__}: {error}")
-        else:
-            drafts.append(_Draft(place, prepared, redacted))
+    files = attachments or {}
+    batch = [_Draft(place, raw, files.get(place, ())) for place, raw in enumerate(raws)]
+    desk = _Desk(store, load_policy(store), source, project, now, len(batch))
+    with timed("prepare events", count=len(batch)), _collector_paused():
+        drafts = [draft for start in range(0, len(batch), TILE) for draft in desk.prepare(batch[start : start + TILE])]
+    receipts = desk.dropped
     with timed("store events", count=len(drafts)):
-        for place, receipt in _store(store, drafts, counts, source, now):
-            receipts[place] = receipt
-    return [receipt for receipt in receipts if receipt is not None]
+        receipts.update(_store(store, drafts, desk.counts, source, now))
+    return [receipts[place] for place in range(len(batch))]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Events are trees: looking for cycles among a batch of them finds nothing and costs a tenth of the work."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class _Desk:
+    """The steps that each event of a batch takes before the transaction.
+
+    A step is done for a tile of events before the next begins, so that its code and tables stay in the
+    processor's cache, and the events do too.
+    """
+
+    def __init__(self, store: Store, policy: Policy, source: str, project: str, now: int, size: int) -> None:
+        self._store = store
+        self._policy = policy
+        self._source = source
+        self._project = project
+        self._now = now
+        self._encode = codec.fast_encoder() if size >= MANY else codec.encode_light
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.dropped: dict[int, Receipt] = {}
+
+    def prepare(self, tile: Sequence[_Draft]) -> Sequence[_Draft]:
+        """The events of a tile that can be stored; what each of them is made of is let go."""
+        for step in (self._read, self._scrub, self._split, self._group, self._compress, self._prepare):
+            tile = self._through(step, tile)
+        for draft in tile:
+            del draft.event, draft.parts
+        return tile
+
+    def _through(self, step: Callable[[_Draft], None], tile: Sequence[_Draft]) -> Sequence[_Draft]:
+        failed = False
+        for draft in tile:
+            try:
+                step(draft)
+            except StoreError:
+                raise
+            except Exception as error:
+                self._drop(draft, error)
+                failed = True
+        return [draft for draft in tile if draft.place not in self.dropped] if failed else tile
+
+    def _drop(self, draft: _Draft, error: Exception) -> None:
+        known = isinstance(error, InvalidError)
+        code = error.code if isinstance(error, InvalidError) else "internal_error"
+        log_debug("event failed", place=draft.place, error=repr(error))
+        self.counts[code, self._source, "event"] += 1
+        event_id = "" if callable(draft.raw) else str(draft.raw.get("event_id") or "")
+        self.dropped[draft.place] = _dropped(
+            event_id, str(error) if known else f"{type(error).__name__}: {error}", code
+        )
+
+    def _read(self, draft: _Draft) -> None:
+        raw = draft.raw() if callable(draft.raw) else draft.raw
+        given = raw.pop("attachments", None)
+        event = normalize(raw, received_at=self._now, levels=self._policy.levels, project=self._project)
+        if given or draft.files:
+            _attach(self._store, event, given, draft.files)
+        draft.event = event
+
+    def _scrub(self, draft: _Draft) -> None:
+        draft.redacted = scrub(draft.event, self._policy.scrub)
+        draft.cut = [note.get("reason", "") for note in draft.event.get("errors", ())]
+
+    def _split(self, draft: _Draft) -> None:
+        draft.parts = codec.split(draft.event, self._encode)
+
+    def _group(self, draft: _Draft) -> None:
+        draft.grouping = group(draft.event, self._policy.rules)
+
+    def _compress(self, draft: _Draft) -> None:
+        draft.parts = codec.compressed(draft.parts)
+
+    def _prepare(self, draft: _Draft) -> None:
+        levels = self._policy.levels
+        rank = levels.get(draft.event["level"], levels[DEFAULT_LEVEL])
+        draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank)
 
 
 def load_policy(store: Store) -> Policy:
@@ -108,25 +201,6 @@ def load_policy(store: Store) -> Policy:
     return cached[1]
 
 
-def _draft(
-    store: Store,
-    raw: dict[str, Any],
-    files: Sequence[AttachmentInfo],
-    policy: Policy,
-    project: str,
-    now: int,
-    encode: Callable[[Any], bytes],
-) -> tuple[Prepared, int]:
-    """One event, ready to be stored, and how many secrets were taken out of it."""
-    given = raw.pop("attachments", None)
-    event = normalize(raw, received_at=now, levels=policy.levels, project=project)
-    if given or files:
-        _attach(store, event, given, files)
-    redacted = scrub(event, policy.scrub)
-    rank = policy.levels.get(event["level"], policy.levels[DEFAULT_LEVEL])
-    return prepare(event, codec.split(event, encode), group(event, policy.rules), rank), redacted
-
-
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:
     """The content of attachments goes to the blob store before the event that names it."""
     found, wrong = store.blobs.take(given) if given else ([], [])
@@ -143,7 +217,7 @@ def _store(
         return []
     try:
         with store.writing():
-            ids = store.projects.ids({draft.prepared.event["project"] for draft in drafts}, now)
+            ids = store.projects.ids({draft.prepared.project for draft in drafts}, now)
             stored = store.recording.append([draft.prepared for draft in drafts], ids, now)
             regressed = lifecycle.reopen_regressed(store, stored, now)
             store.ledger.add(Counter(counts) + _cut(drafts, stored, source), now)
@@ -170,8 +244,7 @@ def _cut(drafts: Sequence[_Draft], stored: Sequence[Stored], source: str) -> Cou
             continue
         if draft.redacted:
             counts["scrubbed", source, "event"] += draft.redacted
-        for note in draft.prepared.event.get("errors", ()):
-            reason = note.get("reason", "")
+        for reason in draft.cut:
             if reason not in ("scrubbed", "reported"):
                 counts[reason, source, "part of an event"] += 1
     return counts
@@ -189,7 +262,7 @@ def _give_up(
     store.ledger.add({**counts, ("internal_error", source, "event"): len(drafts)}, now)
     reason = f"{type(error).__name__}: {error}"
     log_debug("event not stored", error=reason)
-    return [(draft.place, _dropped(draft.prepared.event, reason)) for draft in drafts]
+    return [(draft.place, _dropped(draft.prepared.event_id, reason)) for draft in drafts]
 
 
 def _receipt(stored: Stored, regressed: set[int]) -> Receipt:
@@ -202,5 +275,5 @@ def _receipt(stored: Stored, regressed: set[int]) -> Receipt:
     return Receipt(stored.event_id, stored.issue_id, stored.issue_created, transition, stored.fingerprint)
 
 
-def _dropped(event: Mapping[str, Any], reason: str) -> Receipt:
-    return Receipt(str(event.get("event_id") or ""), None, False, "dropped", "", reason)
+def _dropped(event_id: str, error: str, code: str = "internal_error") -> Receipt:
+    return Receipt(event_id, None, False, "dropped", "", error, code)

@@ -114,7 +114,7 @@ def test_one_event_that_cannot_be_stored_takes_no_others_with_it(store: Store, m
     real = type(store.recording).append
 
     def append(self: Any, batch: Any, *args: Any, **options: Any) -> Any:
-        if any(item.event["message"] == "impossible" for item in batch):
+        if any(item.grouping.title == "impossible" for item in batch):
             raise OverflowError("too big")
         return real(self, batch, *args, **options)
 

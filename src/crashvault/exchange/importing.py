@@ -11,7 +11,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO, Any, NamedTuple
 
@@ -317,7 +317,7 @@ class _Import:
             return
         fresh = [one for one in ready if (one.event["project"], one.key) not in known]
         prepared = [self.events.prepare(one, found) for one, found in self._grouped(fresh, ids)]
-        for project, keys in _by_project(prepared).items():
+        for project, keys in _by_project((one.project, one.key) for one in prepared).items():
             self.writes.forget_tombstones(ids[project], keys)
         stored = self.store.recording.append(prepared, ids, self.now, imported=True)
         added = sum(not one.duplicate for one in stored)
@@ -330,7 +330,7 @@ class _Import:
 
     def _known(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> set[tuple[str, bytes]]:
         found: set[tuple[str, bytes]] = set()
-        for project, keys in _by_project(ready).items():
+        for project, keys in _by_project((one.event["project"], one.key) for one in ready).items():
             if project in ids:
                 found.update((project, key) for key in self.writes.known_events(ids[project], keys))
         return found
@@ -371,10 +371,10 @@ def _batches(items: Iterator[Item]) -> Iterator[tuple[str, list[Item]]]:
         yield batch[0].kind, batch
 
 
-def _by_project(events: Sequence[Any]) -> dict[str, list[bytes]]:
+def _by_project(events: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = {}
-    for one in events:
-        found.setdefault(one.event["project"], []).append(one.key)
+    for project, key in events:
+        found.setdefault(project, []).append(key)
     return found
 
 

@@ -69,7 +69,7 @@ class EventReader:
         if parts is None:
             event = self._repaired({**event, "timestamp": clock.to_iso(event["timestamp"])})
             parts = codec.split(event, self._encode)
-        return prepare(event, parts, grouping, self.rank(event["level"]))
+        return prepare(event, codec.compressed(parts), grouping, self.rank(event["level"]))
 
     def _parts(self, event: Event) -> codec.Parts | None:
         """What the event is stored as; None where it is too large."""

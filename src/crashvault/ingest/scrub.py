@@ -9,7 +9,7 @@ events, so those that were found clean are remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from crashvault.errors import InvalidError
@@ -57,6 +57,7 @@ _BOX_FIELDS = (
 )
 _STACK_TEXTS = ("type", "value", "module", "thread", "name", "id", "state")  # of exceptions and threads
 _FRAME_TEXTS = ("file", "abs_path", "function", "module", "package")
+_ADDRESSES = ("file", "abs_path")
 _NOTHING_TO_HIDE = ("", "None", "null", "''", '""', FILTERED, f"'{FILTERED}'")
 _PYTHON_SOURCE = r'(?m)^ *File "[^\n]*\n( +[^\n]*)'  # a line of source in a printed Python traceback
 
@@ -292,8 +293,14 @@ def _gather_frames(frames: list[Any], parent: Place, places: list[Place], texts:
         file, path = get("file", ""), get("abs_path", "")
         if "=" in file or "=" in path:  # the address of a script, which may have a query
             texts += (file, path)
-        block = [file, path, get("function", ""), get("module", ""), get("package", "")]
-        code.append("\n".join([*block, *get("pre_context", ()), get("context_line", ""), *get("post_context", ())]))
+        code.append(_block(frame))
+
+
+def _block(frame: Any) -> str:
+    """Names and source lines of a frame in one text."""
+    get = frame.get
+    names = [get("file", ""), get("abs_path", ""), get("function", ""), get("module", ""), get("package", "")]
+    return "\n".join([*names, *get("pre_context", ()), get("context_line", ""), *get("post_context", ())])
 
 
 def _scrub_tags(tags: list[str], scrubber: _Scrubber, found: _Found) -> None:
@@ -373,29 +380,29 @@ def _scrub_texts(event: Event, texts: list[str], code: list[str], scrubber: _Scr
     new = [text for text in texts if text not in scrubber.clean_texts]
     hay = haystack(new)
     for_text = [rule for rule in scrubber.text_rules if rule.suspects(hay, names)]
-    if not for_text:
-        _remember(scrubber.clean_texts, new, _LONGEST_TEXT)
     for_code: list[Rule] = []
     unknown = [block for block in code if block not in scrubber.clean_code]
     if unknown:
         hay = haystack(unknown)
         for_code = [rule for rule in scrubber.code_rules if rule.suspects(hay, names)]
-        if not for_code:
-            _remember(scrubber.clean_code, unknown, _LONGEST_CODE)
-    if for_text or for_code:
-        _Redaction(for_text, for_code, scrubber, found).redact_event(event)
+    redaction = _Redaction(for_text, for_code, scrubber, found)
+    redaction.look_at(new, unknown)
+    _remember(scrubber.clean_texts, new, redaction.dirty, _LONGEST_TEXT)
+    _remember(scrubber.clean_code, unknown, redaction.dirty_code, _LONGEST_CODE)
+    if redaction.dirty or redaction.dirty_code:
+        redaction.redact_event(event)
 
 
-def _remember(known: set[str], texts: list[str], longest: int) -> None:
+def _remember(known: set[str], texts: list[str], dirty: Collection[str], longest: int) -> None:
     if len(known) >= _MOST_REMEMBERED:
         known.clear()
-    known.update([text for text in texts if len(text) < longest])
+    known.update([text for text in texts if len(text) < longest and text not in dirty])
 
 
 class _Redaction:
-    """One way through all texts of an event with the rules that suspect something."""
+    """What the rules that suspect something find in an event's texts, and one way through those that they change."""
 
-    __slots__ = ("_code_rules", "_for_code", "_for_text", "_found", "_names")
+    __slots__ = ("_code_rules", "_for_code", "_for_text", "_found", "_names", "dirty", "dirty_code")
 
     def __init__(self, for_text: list[Rule], for_code: list[Rule], scrubber: _Scrubber, found: _Found) -> None:
         self._for_text = for_text
@@ -403,6 +410,15 @@ class _Redaction:
         self._code_rules = scrubber.code_rules
         self._names = scrubber.names
         self._found = found
+        self.dirty: set[str] = set()
+        self.dirty_code: set[str] = set()
+
+    def look_at(self, texts: list[str], code: list[str]) -> None:
+        """Which of the texts, and of the frames' blocks, hold something: suspicion alone is mostly wrong."""
+        if self._for_text:
+            self.dirty.update([text for text in texts if self._redacted(text)[1]])
+        if self._for_code:
+            self.dirty_code.update([block for block in code if redacted(block, self._for_code, self._names)[1]])
 
     def redact_event(self, event: Event) -> None:
         part: Any = event
@@ -432,7 +448,7 @@ class _Redaction:
 
     def _redact_at(self, box: Any, key: Any, place: Place | None) -> None:
         value = box.get(key) if isinstance(box, dict) else box[key]
-        if type(value) is str:
+        if type(value) is str and value in self.dirty:
             text, count = self._redacted(value)
             if count:
                 box[key] = text
@@ -454,12 +470,17 @@ class _Redaction:
         return "".join((*pieces, piece)), count + found
 
     def _redact_frame(self, frame: Any, place: Place) -> None:
+        dirty = _block(frame) in self.dirty_code
         for key in _FRAME_TEXTS:
             value = frame.get(key)
-            if value and "=" in value:
+            if value and "=" in value and key in _ADDRESSES:
                 self._redact_at(frame, key, place)
-            elif value:
+            elif value and dirty:
                 self._redact_code(frame, key, place)
+        if dirty:
+            self._redact_source(frame, place)
+
+    def _redact_source(self, frame: Any, place: Place) -> None:
         lines = [*frame.get("pre_context", ()), frame.get("context_line", ""), *frame.get("post_context", ())]
         text, count = redacted("\n".join(lines), self._for_code, self._names)
         kept = text.split("\n")

@@ -43,7 +43,7 @@ _json_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check
 
 
 class Parts(NamedTuple):
-    """What an event is stored as, not yet compressed."""
+    """What an event is stored as, not yet compressed (but see `compressed`)."""
 
     payload: bytes
     stack: bytes | None = None
@@ -86,6 +86,11 @@ def split(event: Event, encode: Encoder = encode_light) -> Parts:
     stack = encode(["exceptions" if "exceptions" in event else "frames", static]) if static else None
     shared = encode(background) if background else None
     return Parts(payload, stack, _digest(stack), shared, _digest(shared))
+
+
+def compressed(parts: Parts) -> Parts:
+    """The parts with the payload as it is stored; the shared ones are rarely new, and wait for that."""
+    return parts._replace(payload=shrink(parts.payload, PAYLOAD))
 
 
 def _digest(body: bytes | None) -> bytes | None:
@@ -171,6 +176,12 @@ def _merge(target: dict[str, Any], more: dict[str, Any]) -> None:
             _merge(target[key], value)
         else:
             target[key] = value
+
+
+def static_part(stack: bytes) -> Event:
+    """What an uncompressed stack tells of its event: exceptions or frames, without values and variables."""
+    kind, static = json.loads(stack)
+    return cast(Event, {kind: static if kind == "exceptions" else static[0]["frames"]})
 
 
 def frames_of(stack: bytes) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from .document import (
     event_document,
     event_words,
     hash_token,
+    is_counted,
     stack_document,
     stack_words,
     user_identities,
@@ -182,8 +183,13 @@ class Deletion:
         )
         for word in {word for _, word in gone}:
             name = word_name(word)
-            if name and not self.db.row("SELECT 1 FROM hash_words WHERE word = ?", (word,)):
+            if name and not self._is_used(word):
                 self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
+
+    def _is_used(self, word: Word) -> bool:
+        if not is_counted(word):
+            return self._indexed(f'"{word_token(word)}"')
+        return self.db.row("SELECT 1 FROM hash_words WHERE word = ?", (word,)) is not None
 
     def _forget_users(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> None:
         """Remove people that no event of a hash counts any more."""

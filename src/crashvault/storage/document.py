@@ -34,6 +34,8 @@ _PRESENCE = (*_PLAIN, "user", "exceptions", "frames", "stacktrace", "context", "
 # Characters of a value that a word holds: more than any limit of `ingest.limits`, so that none is cut.
 MAX_VALUE = 32_768
 
+_DIGITS_OF_AN_IDENTIFIER = 5
+
 _CACHE_LIMIT = 200_000  # words
 
 Word = int  # 56 bits of a digest of field and casefolded value
@@ -41,6 +43,7 @@ Word = int  # 56 bits of a digest of field and casefolded value
 _ids: dict[str, dict[str, Word]] = {}  # by field and value as it comes
 _tokens: dict[Word, str] = {}
 _names: dict[Word, tuple[str, str]] = {}  # of words in LISTED fields
+_scattered: set[Word] = set()  # words that few events share: see `is_counted`
 _presence: dict[tuple[str, ...], list[Word]] = {}
 
 
@@ -68,6 +71,7 @@ def trim_caches() -> None:
     if len(_tokens) > _CACHE_LIMIT:
         for cache in (_ids, _tokens, _names, _presence):
             cache.clear()
+        _scattered.clear()
 
 
 def _digest(field: str, folded: str) -> Word:
@@ -81,7 +85,22 @@ def _remember(field: str, value: str) -> Word:
     _tokens[word] = f"{SIGN}{word:014x}"
     if field in _LISTED:
         _names[word] = (field, folded)
+        if field == "user" or (field == "tag" and _is_identifier(folded)):
+            _scattered.add(word)
     return word
+
+
+def is_counted(word: Word) -> bool:
+    """Whether the store keeps which hashes have a word. False also for a word that is not remembered.
+
+    A word that names one person, request or order is shared by few events: the index finds those quickly, and
+    rows for such words would be most of what an event costs.
+    """
+    return word not in _scattered and word in _tokens  # in the order in which they are forgotten, backwards
+
+
+def _is_identifier(tag: str) -> bool:
+    return sum(map(tag.partition("=")[2].count, "0123456789")) >= _DIGITS_OF_AN_IDENTIFIER
 
 
 def hash_token(hash_id: int) -> str:

@@ -281,7 +281,7 @@ class _Run:
         event = self._event(raw, path)
         issue, old = self._home_of(raw, event)
         grouping = self._grouping(event, issue, old)
-        return prepare(event, codec.split(event, self.encode), grouping, self.ranks[event["level"]])
+        return prepare(event, codec.compressed(codec.split(event, self.encode)), grouping, self.ranks[event["level"]])
 
     def _event(self, raw: dict[str, Any], path: str) -> Event:
         """An old event made regular; what has no place of its own stays in its context."""

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..clock import HOUR, MINUTE
-from ..models import Event, Grouping
+from ..models import AttachmentInfo, Event, Grouping
 from . import codec
 from .document import (
     Word,
     event_document,
     hash_token,
+    is_counted,
     issue_words,
     own_words,
     stack_document,
@@ -32,14 +33,23 @@ _SEEN_LIMIT = 500_000
 
 
 class Prepared(NamedTuple):
-    """An event ready to be stored."""
+    """An event ready to be stored: no more of it than the store has to know, so that the event itself can go."""
 
-    event: Event
+    event_id: str  # dashed
+    key: bytes  # the event id's 16 bytes
+    project: str
+    timestamp: int
+    received_at: int
+    release: str | None
+    environment: str | None
+    files: Sequence[AttachmentInfo]
     grouping: Grouping
     rank: int  # of its level
-    key: bytes  # the event id's 16 bytes
-    parts: codec.Parts  # the shared ones not yet compressed: they are rarely new
     payload: bytes  # compressed
+    stack: bytes | None  # this and the background not yet compressed: they are rarely new
+    stack_digest: bytes | None
+    background: bytes | None
+    background_digest: bytes | None
     words: list[Word]  # that count for the issue
     document: str
     user: int | None  # the word of who is counted as affected
@@ -57,19 +67,29 @@ class Stored(NamedTuple):
 
 
 def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
-    """All of an event's work that needs no database."""
+    """All of an event's work that needs no database; `parts` come from `codec.compressed`."""
     words = issue_words(event, rank)
     people = user_identities(event.get("user"))
+    payload, stack, stack_digest, background, background_digest = parts
     return Prepared(
-        event=event,
-        grouping=grouping,
-        rank=rank,
-        key=bytes.fromhex(event["event_id"].replace("-", "")),
-        parts=parts,
-        payload=codec.shrink(parts.payload, codec.PAYLOAD),
-        words=words,
-        document=event_document(event, [*own_words(event), *words]),
-        user=word_of("user", people[0]) if people else None,
+        event["event_id"],
+        bytes.fromhex(event["event_id"].replace("-", "")),
+        event["project"],
+        event["timestamp"],
+        event["received_at"],
+        event.get("release"),
+        event.get("environment"),
+        event.get("attachments", ()),
+        grouping,
+        rank,
+        payload,
+        stack,
+        stack_digest,
+        background,
+        background_digest,
+        words,
+        event_document(event, [*own_words(event), *words]),
+        word_of("user", people[0]) if people else None,
     )
 
 
@@ -98,7 +118,7 @@ class _Hash:
         self.latest_row = 0
 
     def add(self, item: Prepared, row: int) -> None:
-        moment = item.event["timestamp"]
+        moment = item.timestamp
         self.count += 1
         if self.count == 1:
             self.first = self.last = moment
@@ -138,7 +158,7 @@ class Recording:
         backgrounds = self._backgrounds(fresh)
         first = self.db.allocate("events", len(fresh)) if fresh else 0
         rows = [
-            (first + offset, item, hashes[projects[item.event["project"]], item.grouping.hash])
+            (first + offset, item, hashes[projects[item.project], item.grouping.hash])
             for offset, item in enumerate(fresh)
         ]
         for row, item, group in rows:
@@ -169,7 +189,7 @@ class Recording:
         taken: dict[tuple[int, bytes], int | None] = {}
         wanted: dict[int, list[bytes]] = {}
         for item in batch:
-            wanted.setdefault(projects[item.event["project"]], []).append(item.key)
+            wanted.setdefault(projects[item.project], []).append(item.key)
         for project, keys in wanted.items():
             for part in chunks(keys):
                 found = self.db.rows(
@@ -189,17 +209,17 @@ class Recording:
         """One of each id that is not stored, oldest first, so that rows come in the order of time where they can."""
         fresh: dict[tuple[int, bytes], Prepared] = {}
         for item in batch:
-            key = (projects[item.event["project"]], item.key)
+            key = (projects[item.project], item.key)
             if key not in taken and key not in fresh:
                 fresh[key] = item
-        return sorted(fresh.values(), key=lambda item: item.event["timestamp"]) if by_time else list(fresh.values())
+        return sorted(fresh.values(), key=lambda item: item.timestamp) if by_time else list(fresh.values())
 
     # Issues
 
     def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
         wanted: dict[tuple[int, str], Prepared] = {}
         for item in fresh:
-            wanted.setdefault((projects[item.event["project"]], item.grouping.hash), item)
+            wanted.setdefault((projects[item.project], item.grouping.hash), item)
         found = self._stored_hashes(list(wanted))
         new = [(key, item) for key, item in wanted.items() if key not in found]
         if new:
@@ -226,7 +246,7 @@ class Recording:
         found, issues, hashes = {}, [], []
         for offset, ((project, text), item) in enumerate(new):
             issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
-            moment = item.event["timestamp"]
+            moment = item.timestamp
             issues.append((issue, project, group.title, group.culprit, item.rank, moment, moment, now, now))
             hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation(group),
                            group.title, group.culprit, moment, moment, now))  # fmt: skip
@@ -255,9 +275,8 @@ class Recording:
                 (group.count, group.users, group.first, group.first, group.last, group.last, group.hash_id)
             )
             issue_rows.append((group.count, group.issue_users, group.first, group.first, group.issue_id))
-            event = latest.event
             before = group.last if strictly and not group.created else group.last + 1
-            latest_rows.append((group.last, latest.rank, event.get("release"), event.get("environment"),
+            latest_rows.append((group.last, latest.rank, latest.release, latest.environment,
                                 group.issue_id, before))  # fmt: skip
             last_rows.append((group.latest_row, group.issue_id, group.last))
         self.db.execute_many(
@@ -295,7 +314,7 @@ class Recording:
 
     def _stacks(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
         """The row of every stack of the batch; new ones are stored and indexed."""
-        wanted = {item.parts.stack_digest: item for item in fresh if item.parts.stack_digest is not None}
+        wanted = {item.stack_digest: item for item in fresh if item.stack_digest is not None}
         found = self._known("stacks", list(wanted))
         new = [(digest, item) for digest, item in wanted.items() if digest not in found]
         if not new:
@@ -303,11 +322,12 @@ class Recording:
         first = self.db.allocate("stacks", len(new))
         bodies, documents, words = [], [], []
         for stack_id, (digest, item) in enumerate(new, start=first):
-            assert item.parts.stack is not None
+            assert item.stack is not None
             found[digest] = stack_id
-            bodies.append((stack_id, digest, codec.shrink(item.parts.stack, codec.STACK)))
-            documents.append((stack_id, stack_document(item.event)))
-            found_words = stack_words(item.event)
+            bodies.append((stack_id, digest, codec.shrink(item.stack, codec.STACK)))
+            static = codec.static_part(item.stack)
+            documents.append((stack_id, stack_document(static)))
+            found_words = stack_words(static)
             words += [(word, stack_id) for word in found_words]
             self._list_words(found_words)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
@@ -317,7 +337,7 @@ class Recording:
 
     def _backgrounds(self, fresh: Sequence[Prepared]) -> dict[bytes, int]:
         """The row of every background of the batch; new ones are stored."""
-        wanted = {item.parts.background_digest: item.parts.background for item in fresh if item.parts.background}
+        wanted = {item.background_digest: item.background for item in fresh if item.background}
         found = self._known("backgrounds", [digest for digest in wanted if digest])
         new = [(digest, body) for digest, body in wanted.items() if digest and body and digest not in found]
         if new:
@@ -336,14 +356,12 @@ class Recording:
     ) -> None:
         keys, hot, bodies, documents, pairs = [], [], [], [], set()
         for row, item, group in rows:
-            event = item.event
-            project = projects[event["project"]]
-            parts = item.parts
-            stack = stacks[parts.stack_digest] if parts.stack_digest else None
-            background = backgrounds[parts.background_digest] if parts.background_digest else None
+            project = projects[item.project]
+            stack = stacks[item.stack_digest] if item.stack_digest else None
+            background = backgrounds[item.background_digest] if item.background_digest else None
             keys.append((project, item.key, row))
             hot.append((row, project, item.key, group.hash_id, stack, background,
-                        event["timestamp"], event["received_at"], item.rank))  # fmt: skip
+                        item.timestamp, item.received_at, item.rank))  # fmt: skip
             bodies.append((row, item.payload))
             documents.append((row, f"{item.document} {hash_token(group.hash_id)}"))
             if stack is not None:
@@ -361,7 +379,7 @@ class Recording:
         files = [
             (row, file["name"], file["content_type"], file["kind"], file["size"], bytes.fromhex(file["digest"]), now)
             for row, item, _ in rows
-            for file in item.event.get("attachments", ())
+            for file in item.files
             if "digest" in file
         ]
         self.db.execute_many(
@@ -374,19 +392,23 @@ class Recording:
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
+        scattered: list[Word] = []
         people: dict[tuple[int, int], _Hash] = {}
         seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
             shifted = hash_id << 56
             for word in item.words:
-                if shifted | word not in seen:
+                if not is_counted(word):
+                    scattered.append(word)
+                elif shifted | word not in seen:
                     seen.add(shifted | word)
                     pairs.append((word, hash_id))
             if item.user is not None and (user := -(shifted | item.user)) not in seen:
                 seen.add(user)
                 people[hash_id, item.user] = group
         self._add_users(people)
+        self._list_words(scattered)
         self._list_words(word for word, _ in pairs)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
@@ -444,14 +466,13 @@ class Recording:
         minutes: dict[tuple[int, int], int] = {}
         totals: dict[tuple[int, int, int], int] = {}
         for _, item, group in rows:
-            event = item.event
-            hour = event["timestamp"] // HOUR
+            hour = item.timestamp // HOUR
             key = (group.hash_id, hour)
             hours[key] = hours.get(key, 0) + 1
             if alerting:
-                key = (event["received_at"] // MINUTE, group.hash_id)
+                key = (item.received_at // MINUTE, group.hash_id)
                 minutes[key] = minutes.get(key, 0) + 1
-            total = (projects[event["project"]], hour, item.rank)
+            total = (projects[item.project], hour, item.rank)
             totals[total] = totals.get(total, 0) + 1
         for table, conflict, counts in (
             ("hash_hours", "hash_id, hour", hours),
@@ -475,32 +496,22 @@ class Recording:
         taken: dict[tuple[int, bytes], int | None],
         rows: Sequence[tuple[int, Prepared, _Hash]],
     ) -> list[Stored]:
-        stored = {(projects[item.event["project"]], item.key): (row, group) for row, item, group in rows}
+        stored = {(projects[item.project], item.key): (row, group) for row, item, group in rows}
         known = self._issues_of([event for event in taken.values() if event is not None])
         announced: set[int] = set()
         report = []
         for item in batch:
-            event = item.event
-            key = (projects[event["project"]], item.key)
+            key = (projects[item.project], item.key)
             if key in stored:
                 row, group = stored.pop(key)
                 created = group.created and group.issue_id not in announced
                 announced.add(group.issue_id)
                 taken[key] = row
                 known[row] = group.issue_id
-                report.append(
-                    Stored(
-                        event["event_id"],
-                        group.issue_id,
-                        created,
-                        False,
-                        item.grouping.hash,
-                        event["timestamp"],
-                    )
-                )
+                report.append(Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp))
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(Stored(event["event_id"], issue, False, True, item.grouping.hash, event["timestamp"]))
+                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp))
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:

@@ -21,6 +21,7 @@ from ..models import LEVEL_RANKS
 from ..query.match import matches
 from ..query.syntax import parse
 from ..query.tree import And, Everything, Node, Term, all_of
+from .document import is_counted
 from .issues import Issues, check_page, order_by
 from .loading import Loader, StoredEvent
 from .query_sql import (
@@ -349,6 +350,8 @@ class Search:
         if not all(token.startswith("¤") and not token.startswith("¤h") for token in tokens):
             return None
         words = [int(token[1:], 16) for token in tokens]
+        if not all(map(is_counted, words)):
+            return None
         # `fingerprint:` must hold for the very hash that has the word, so this is no condition on the issue alone.
         clause = where(self.compiler.condition(all_of(about_issues)))
         rows = self.db.rows(
