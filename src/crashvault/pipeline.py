@@ -16,7 +16,7 @@ from . import clock, lifecycle
 from .errors import InvalidError, StoreError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import normalize
-from .ingest.scrub import ScrubPolicy, policy_from, scrub
+from .ingest.scrub import ScrubPolicy, policy_from, remember_clean, scrub
 from .logs import log_debug, timed
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event, Grouping
 from .storage import codec
@@ -130,7 +130,7 @@ class _Desk:
 
     def prepare(self, tile: Sequence[_Draft]) -> Sequence[_Draft]:
         """The events of a tile that can be stored; what each of them is made of is let go."""
-        for step in (self._read, self._scrub, self._split, self._group, self._compress, self._prepare):
+        for step in (self._read, self._split, self._scrub, self._group, self._compress, self._prepare):
             tile = self._through(step, tile)
         for draft in tile:
             del draft.event, draft.parts
@@ -166,12 +166,16 @@ class _Desk:
             _attach(self._store, event, given, draft.files)
         draft.event = event
 
-    def _scrub(self, draft: _Draft) -> None:
-        draft.redacted = scrub(draft.event, self._policy.scrub)
-        draft.cut = [note.get("reason", "") for note in draft.event.get("errors", ())]
-
     def _split(self, draft: _Draft) -> None:
         draft.parts = codec.split(draft.event, self._encode)
+
+    def _scrub(self, draft: _Draft) -> None:
+        parts, policy = draft.parts, self._policy.scrub
+        draft.redacted = scrub(draft.event, policy, parts.stack_digest, parts.background_digest)
+        if draft.redacted:
+            parts = draft.parts = codec.split(draft.event, self._encode)
+        remember_clean(policy, parts.stack_digest, parts.background_digest)
+        draft.cut = [note.get("reason", "") for note in draft.event.get("errors", ())]
 
     def _group(self, draft: _Draft) -> None:
         draft.grouping = group(draft.event, self._policy.rules)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from crashvault.ingest.clean import Notes, accepts, box, is_harmless, is_number, mapping, name, whole
@@ -39,12 +38,6 @@ _USUAL_KEYS = frozenset(
     + ("pre_context", "context_line", "post_context", "vars", "platform", "raw_function", "source_link")
     + ("stack_start", "trust", "addr_mode", "symbol_addr", "image_addr", "lock")
 )
-
-# what SDKs tell of a frame whose source they have
-_COMPLETE = ("filename", "abs_path", "function", "module", "lineno") + (
-    ("pre_context", "context_line", "post_context", "vars", "in_app")
-)
-_complete_values = itemgetter(*_COMPLETE)
 
 _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "python": ("py", "pyx", "pyw", "pyi"),
@@ -104,36 +97,19 @@ def _mixed_frames(raw: Sequence[Any], field: str, notes: Notes) -> list[Frame]:
     return kept
 
 
-def _usual_values(raw: dict[str, Any]) -> tuple[Any, ...] | None:
-    """The values in the order of `_COMPLETE`, then the column; None when there are unusual keys."""
-    if not raw.keys() <= _USUAL_KEYS:
-        return None
-    get = raw.get
-    return (
-        get("filename") or get("file"), get("abs_path"), get("function"), get("module"),
-        get("lineno") or get("line"), get("pre_context"), get("context_line"), get("post_context"),
-        get("vars"), get("in_app"), get("colno") or get("column"),
-    )  # fmt: skip
-
-
 def _usual_frame(raw: dict[str, Any], nested: list[Any], notes: Notes) -> Frame | None:
     """The frame if all is well with it, else None. Containers among its variables go to `nested`, unchecked.
 
     One function with everything in place, since it runs for every frame of every event: texts are
     gathered and looked at together, and one that is no text shows when they are joined.
     """
-    column = None
-    try:
-        file, path, function, module, line, before, code, after, variables, in_app = _complete_values(raw)
-    except KeyError:
-        if (values := _usual_values(raw)) is None:
-            return None
-        file, path, function, module, line, before, code, after, variables, in_app, column = values
-    else:
-        if len(raw) != 10:
-            if (values := _usual_values(raw)) is None:
-                return None
-            column = values[-1]
+    if not raw.keys() <= _USUAL_KEYS:
+        return None
+    get = raw.get
+    file, path = get("filename") or get("file"), get("abs_path")
+    function, module, in_app = get("function"), get("module"), get("in_app")
+    line, column = get("lineno") or get("line"), get("colno") or get("column")
+    before, code, after, variables = get("pre_context"), get("context_line"), get("post_context"), get("vars")
     if (
         not (type(line) is int and 0 < line <= LINE_MAX and file and function)
         or (column and not (type(column) is int and 0 < column <= LINE_MAX))

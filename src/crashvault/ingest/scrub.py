@@ -49,12 +49,11 @@ _BOX_FIELDS = (
     "context",
     "request",
     "breadcrumbs",
-    "sdk",
-    "debug_meta",
     "attachments",
     "errors",
     "fingerprint",
 )
+_BACKGROUND_BOXES = ("sdk", "debug_meta")
 _STACK_TEXTS = ("type", "value", "module", "thread", "name", "id", "state")  # of exceptions and threads
 _FRAME_TEXTS = ("file", "abs_path", "function", "module", "package")
 _ADDRESSES = ("file", "abs_path")
@@ -134,6 +133,7 @@ class _Scrubber:
         "_extra",
         "_safe_names",
         "clean_code",
+        "clean_parts",
         "clean_texts",
         "code_rules",
         "names",
@@ -149,6 +149,7 @@ class _Scrubber:
         self.safe: set[str] = set()
         self.secret: set[str] = set()
         self.clean_code: set[str] = set()
+        self.clean_parts: set[bytes | None] = set()
         self.clean_texts: set[str] = set()
         stems = tuple(max(extra.split("_"), key=len) for extra in self._extra)
         self.names = Names(self.is_secret, tuple(dict.fromkeys((*STEMS, *stems))))
@@ -237,16 +238,20 @@ def _path(place: Place | None, key: Any) -> str:
     return ".".join(reversed(parts))
 
 
-def scrub(event: Event, policy: ScrubPolicy = DEFAULT_POLICY) -> int:
+def scrub(
+    event: Event, policy: ScrubPolicy = DEFAULT_POLICY, stack: bytes | None = None, background: bytes | None = None
+) -> int:
     """Replace secrets in a normalized event, in place, by `[Filtered]`; the number of replacements.
 
-    The paths of the first replacements, and how many there were, go to `event["errors"]`.
+    The paths of the first replacements, and how many there were, go to `event["errors"]`. `stack` and
+    `background` are digests of what the event shares with others, as `storage.codec` divides it: what
+    `remember_clean` was told of is not looked at again.
     """
     if not policy.enabled:
         return 0
     scrubber = _scrubber_for(policy)
     found = _Found()
-    places, texts, code = _gathered(event)
+    places, texts, code = _gathered(event, stack in scrubber.clean_parts, background in scrubber.clean_parts)
     _scrub_tags(event.get("tags", []), scrubber, found)
     _scrub_names(places, texts, scrubber, found)
     _scrub_texts(event, texts, code, scrubber, found)
@@ -255,14 +260,27 @@ def scrub(event: Event, policy: ScrubPolicy = DEFAULT_POLICY) -> int:
     return found.count
 
 
-def _gathered(event: Event) -> tuple[list[Place], list[str], list[str]]:
+def remember_clean(policy: ScrubPolicy, *digests: bytes | None) -> None:
+    """Parts of an event that has been scrubbed need no second look in other events."""
+    if policy.enabled:
+        known = _scrubber_for(policy).clean_parts
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known.update([digest for digest in digests if digest is not None])
+
+
+def _gathered(
+    event: Event, clean_stack: bool = False, clean_background: bool = False
+) -> tuple[list[Place], list[str], list[str]]:
     """The containers of the event, its texts outside of them, and for each frame its texts in one."""
     part: Any = event
     get = part.get
     places: list[Place] = [(part[key], key, None) for key in _BOX_FIELDS if key in part]
     texts: list[str] = [part[key] for key in _TEXT_FIELDS if key in part]
     texts += get("tags", ())
-    texts += get("modules", {}).values()
+    if not clean_background:
+        places += [(part[key], key, None) for key in _BACKGROUND_BOXES if key in part]
+        texts += get("modules", {}).values()
     if "user" in part:
         texts.append(part["user"]) if type(part["user"]) is str else places.append((part["user"], "user", None))
     code: list[str] = []
@@ -271,7 +289,10 @@ def _gathered(event: Event) -> tuple[list[Place], list[str], list[str]]:
             places.append((item["mechanism"], "mechanism", parent))
         texts += [item[key] for key in _STACK_TEXTS if key in item]
         if "frames" in item:
-            _gather_frames(item["frames"], (item["frames"], "frames", parent), places, texts, code)
+            place = (item["frames"], "frames", parent)
+            _gather_variables(item["frames"], place, places)
+            if not clean_stack or "threads" in part:
+                _gather_code(item["frames"], texts, code)
     return places, texts, code
 
 
@@ -285,12 +306,15 @@ def _stacks(event: Event) -> Iterator[tuple[Place | None, Any]]:
         yield None, {"frames": event["frames"]}
 
 
-def _gather_frames(frames: list[Any], parent: Place, places: list[Place], texts: list[str], code: list[str]) -> None:
+def _gather_variables(frames: list[Any], parent: Place, places: list[Place]) -> None:
     for index, frame in enumerate(frames):
-        get = frame.get
-        if variables := get("vars"):
-            places.append((variables, "vars", (frame, index, parent)))
-        file, path = get("file", ""), get("abs_path", "")
+        if "vars" in frame:
+            places.append((frame["vars"], "vars", (frame, index, parent)))
+
+
+def _gather_code(frames: list[Any], texts: list[str], code: list[str]) -> None:
+    for frame in frames:
+        file, path = frame.get("file", ""), frame.get("abs_path", "")
         if "=" in file or "=" in path:  # the address of a script, which may have a query
             texts += (file, path)
         code.append(_block(frame))

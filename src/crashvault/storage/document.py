@@ -99,6 +99,12 @@ def is_counted(word: Word) -> bool:
     return word not in _scattered and word in _tokens  # in the order in which they are forgotten, backwards
 
 
+def divided(words: list[Word]) -> tuple[list[Word], list[Word]]:
+    """Words just made: those that are counted, and those that are not."""
+    scattered = [word for word in words if word in _scattered]
+    return ([word for word in words if word not in _scattered] if scattered else words), scattered
+
+
 def _is_identifier(tag: str) -> bool:
     return sum(map(tag.partition("=")[2].count, "0123456789")) >= _DIGITS_OF_AN_IDENTIFIER
 

@@ -16,9 +16,9 @@ from ..models import AttachmentInfo, Event, Grouping
 from . import codec
 from .document import (
     Word,
+    divided,
     event_document,
     hash_token,
-    is_counted,
     issue_words,
     own_words,
     stack_document,
@@ -50,7 +50,8 @@ class Prepared(NamedTuple):
     stack_digest: bytes | None
     background: bytes | None
     background_digest: bytes | None
-    words: list[Word]  # that count for the issue
+    words: list[Word]  # that count for the issue, and are kept for its hash
+    scattered: list[Word]  # that count for the issue, and only the index knows
     document: str
     user: int | None  # the word of who is counted as affected
 
@@ -87,7 +88,7 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
         stack_digest,
         background,
         background_digest,
-        words,
+        *divided(words),
         event_document(event, [*own_words(event), *words]),
         word_of("user", people[0]) if people else None,
     )
@@ -133,9 +134,10 @@ class Recording:
 
     def __init__(self, db: SQLite) -> None:
         self.db = db
-        # What is known to be stored: hash and word as one number, hash and user as a negative one; listed words;
-        # pairs of stack and hash.
-        self._seen: set[int] = set()
+        # What is known to be stored: the words of each hash, and its users as negative numbers; listed words; pairs
+        # of stack and hash.
+        self._seen: dict[int, set[int]] = {}
+        self._seen_count = 0
         self._listed: set[Word] = set()
         self._pairs: set[tuple[int, int]] = set()
         self._state: tuple[str, int] = ("", 0)
@@ -172,14 +174,16 @@ class Recording:
 
     def forget_seen(self) -> None:
         """Drop what this process believes is stored, after a transaction that failed."""
-        for known in (self._seen, self._listed, self._pairs):
-            known.clear()
+        self._seen.clear()
+        self._listed.clear()
+        self._pairs.clear()
+        self._seen_count = 0
 
     def _refresh(self) -> None:
         """Forget what is believed to be stored once rows were deleted, by any process, or a transaction failed."""
         generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
         state = (generation, self.db.rollbacks)
-        if state != self._state or len(self._seen) > _SEEN_LIMIT:
+        if state != self._state or self._seen_count > _SEEN_LIMIT:
             self.forget_seen()
             self._state = state
 
@@ -392,36 +396,33 @@ class Recording:
 
     def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
         pairs: list[tuple[int, int]] = []
-        scattered: list[Word] = []
+        listed: set[Word] = set()
         people: dict[tuple[int, int], _Hash] = {}
-        seen = self._seen
         for _, item, group in rows:
             hash_id = group.hash_id
-            shifted = hash_id << 56
-            for word in item.words:
-                if not is_counted(word):
-                    scattered.append(word)
-                elif shifted | word not in seen:
-                    seen.add(shifted | word)
-                    pairs.append((word, hash_id))
-            if item.user is not None and (user := -(shifted | item.user)) not in seen:
-                seen.add(user)
+            known = self._seen.get(hash_id)
+            if known is None:
+                known = self._seen[hash_id] = set()
+            listed.update(item.scattered)
+            if not known.issuperset(item.words):
+                new = set(item.words).difference(known)
+                known |= new
+                listed |= new
+                pairs += [(word, hash_id) for word in new]
+                self._seen_count += len(new)
+            if item.user is not None and ~item.user not in known:
+                known.add(~item.user)
                 people[hash_id, item.user] = group
+                self._seen_count += 1
         self._add_users(people)
-        self._list_words(scattered)
-        self._list_words(word for word, _ in pairs)
+        self._list_words(listed)
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
     def _add_users(self, people: dict[tuple[int, int], _Hash]) -> None:
         """Count each person once for a hash, and once for the issue however many hashes were merged into it."""
-        new: list[tuple[int, int]] = []
-        for part in chunks(sorted(people), 400):
-            rows = ",".join(["(?, ?)"] * len(part))
-            new += self.db.rows(
-                f"INSERT INTO hash_users VALUES {rows} ON CONFLICT DO NOTHING RETURNING hash_id, user",
-                [value for pair in part for value in pair],
-            )
+        insert = "INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING"
+        new = [pair for pair in sorted(people) if self.db.execute(insert, pair)]
         merged = self._merged({people[pair].issue_id for pair in new})
         counted: set[tuple[int, int]] = set()
         fresh = set(new)
@@ -454,8 +455,8 @@ class Recording:
         return any((hash_id, user) not in new for (hash_id,) in rows)
 
     def _list_words(self, words: Iterable[Word]) -> None:
-        new = {word for word in words if word not in self._listed}
-        self._listed.update(new)
+        new = set(words).difference(self._listed)
+        self._listed |= new
         names = sorted(name for word in new if (name := word_name(word)))
         self.db.execute_many("INSERT INTO words VALUES (?, ?) ON CONFLICT DO NOTHING", names)
 

@@ -93,6 +93,8 @@ class SQLite:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA temp_store = MEMORY")
+        # Pages that every batch touches are copied from the log into the file once for several batches.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
         return connection
 
     def close(self) -> None:
