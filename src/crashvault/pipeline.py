@@ -51,10 +51,23 @@ class Policy(NamedTuple):
 Raw = dict[str, Any] | Callable[[], dict[str, Any]]
 
 
+class Incoming(NamedTuple):
+    """An event as it was handed in.
+
+    A function in the place of the raw event is called when its turn has come: an event that is decoded,
+    prepared and freed before the next ones costs half of what it costs among hundreds of others.
+    """
+
+    raw: Raw
+    project: str = DEFAULT_PROJECT
+    source: str = "api"  # the door it came through, for the ledger of drops
+    files: Sequence[AttachmentInfo] = ()  # attachments already in the blob store
+
+
 class _Draft:
     """An event on its way, with its place in what was handed in."""
 
-    __slots__ = ("cut", "event", "files", "grouping", "parts", "place", "prepared", "raw", "redacted")
+    __slots__ = ("cut", "event", "files", "grouping", "parts", "place", "prepared", "project", "raw", "redacted", "source")  # fmt: skip
 
     event: Event
     grouping: Grouping
@@ -63,10 +76,9 @@ class _Draft:
     redacted: int  # secrets taken out of it
     cut: Sequence[str]  # reasons why parts of it were cut or nulled
 
-    def __init__(self, place: int, raw: Raw, files: Sequence[AttachmentInfo]) -> None:
+    def __init__(self, place: int, incoming: Incoming) -> None:
         self.place = place
-        self.raw = raw
-        self.files = files
+        self.raw, self.project, self.source, self.files = incoming
 
 
 def record_events(
@@ -78,24 +90,30 @@ def record_events(
     attachments: Mapping[int, Sequence[AttachmentInfo]] | None = None,
     received_at: int | None = None,
 ) -> list[Receipt]:
+    """Record events that came together through one door; see `record`.
+
+    `raws` are event bodies as the HTTP interface takes them; they are changed on the way. `attachments` are
+    files already in the blob store, by the index of their event.
+    """
+    files = attachments or {}
+    incoming = [Incoming(raw, project, source, files.get(place, ())) for place, raw in enumerate(raws)]
+    return record(store, incoming, received_at=received_at)
+
+
+def record(store: Store, incoming: Sequence[Incoming], *, received_at: int | None = None) -> list[Receipt]:
     """Record a batch of events and return a receipt for each, in order, after they are durably stored.
 
-    `raws` are event bodies as the HTTP interface takes them; they are changed on the way. A function in the
-    place of one is called when its turn has come: an event that is decoded, prepared and freed before the next
-    costs half of what it costs among hundreds of others. `source` names
-    the door they came through, for the ledger of drops. `attachments` are files already in the blob store,
-    by the index of their event. Raises StoreError when the vault cannot take anything.
+    Raises StoreError when the vault cannot take anything.
     """
     trim_caches()
     now = clock.now() if received_at is None else received_at
-    files = attachments or {}
-    batch = [_Draft(place, raw, files.get(place, ())) for place, raw in enumerate(raws)]
-    desk = _Desk(store, load_policy(store), source, project, now, len(batch))
+    batch = [_Draft(place, item) for place, item in enumerate(incoming)]
+    desk = _Desk(store, load_policy(store), now, len(batch))
     with timed("prepare events", count=len(batch)), _collector_paused():
         drafts = [draft for start in range(0, len(batch), TILE) for draft in desk.prepare(batch[start : start + TILE])]
     receipts = desk.dropped
     with timed("store events", count=len(drafts)):
-        receipts.update(_store(store, drafts, desk.counts, source, now))
+        receipts.update(_store(store, drafts, desk.counts, now))
     return [receipts[place] for place in range(len(batch))]
 
 
@@ -118,11 +136,9 @@ class _Desk:
     processor's cache, and the events do too.
     """
 
-    def __init__(self, store: Store, policy: Policy, source: str, project: str, now: int, size: int) -> None:
+    def __init__(self, store: Store, policy: Policy, now: int, size: int) -> None:
         self._store = store
         self._policy = policy
-        self._source = source
-        self._project = project
         self._now = now
         self._encode = codec.fast_encoder() if size >= MANY else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
@@ -152,7 +168,7 @@ class _Desk:
         known = isinstance(error, InvalidError)
         code = error.code if isinstance(error, InvalidError) else "internal_error"
         log_debug("event failed", place=draft.place, error=repr(error))
-        self.counts[code, self._source, "event"] += 1
+        self.counts[code, draft.source, "event"] += 1
         event_id = "" if callable(draft.raw) else str(draft.raw.get("event_id") or "")
         self.dropped[draft.place] = _dropped(
             event_id, str(error) if known else f"{type(error).__name__}: {error}", code
@@ -161,7 +177,7 @@ class _Desk:
     def _read(self, draft: _Draft) -> None:
         raw = draft.raw() if callable(draft.raw) else draft.raw
         given = raw.pop("attachments", None)
-        event = normalize(raw, received_at=self._now, levels=self._policy.levels, project=self._project)
+        event = normalize(raw, received_at=self._now, levels=self._policy.levels, project=draft.project)
         if given or draft.files:
             _attach(self._store, event, given, draft.files)
         draft.event = event
@@ -214,7 +230,7 @@ def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentIn
 
 
 def _store(
-    store: Store, drafts: Sequence[_Draft], counts: Mapping[tuple[str, str, str], int], source: str, now: int
+    store: Store, drafts: Sequence[_Draft], counts: Mapping[tuple[str, str, str], int], now: int
 ) -> list[tuple[int, Receipt]]:
     """Store drafts in one transaction; where that fails for another reason than the store, in halves."""
     if not drafts and not counts:
@@ -224,33 +240,33 @@ def _store(
             ids = store.projects.ids({draft.prepared.project for draft in drafts}, now)
             stored = store.recording.append([draft.prepared for draft in drafts], ids, now)
             regressed = lifecycle.reopen_regressed(store, stored, now)
-            store.ledger.add(Counter(counts) + _cut(drafts, stored, source), now)
+            store.ledger.add(Counter(counts) + _cut(drafts, stored), now)
     except StoreError:
         store.recording.forget_seen()
         raise
     except Exception as error:
         store.recording.forget_seen()
         if len(drafts) <= 1:
-            return _give_up(store, drafts, counts, source, now, error)
+            return _give_up(store, drafts, counts, now, error)
         middle = len(drafts) // 2
         return [
-            *_store(store, drafts[:middle], counts, source, now),
-            *_store(store, drafts[middle:], {}, source, now),
+            *_store(store, drafts[:middle], counts, now),
+            *_store(store, drafts[middle:], {}, now),
         ]
     return [(draft.place, _receipt(item, regressed)) for draft, item in zip(drafts, stored, strict=True)]
 
 
-def _cut(drafts: Sequence[_Draft], stored: Sequence[Stored], source: str) -> Counter[tuple[str, str, str]]:
+def _cut(drafts: Sequence[_Draft], stored: Sequence[Stored]) -> Counter[tuple[str, str, str]]:
     """What was taken out of the events of a batch that are new in the store, by reason."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for draft, item in zip(drafts, stored, strict=True):
         if item.duplicate:
             continue
         if draft.redacted:
-            counts["scrubbed", source, "event"] += draft.redacted
+            counts["scrubbed", draft.source, "event"] += draft.redacted
         for reason in draft.cut:
             if reason not in ("scrubbed", "reported"):
-                counts[reason, source, "part of an event"] += 1
+                counts[reason, draft.source, "part of an event"] += 1
     return counts
 
 
@@ -258,12 +274,12 @@ def _give_up(
     store: Store,
     drafts: Sequence[_Draft],
     counts: Mapping[tuple[str, str, str], int],
-    source: str,
     now: int,
     error: Exception,
 ) -> list[tuple[int, Receipt]]:
     """Count the one event that cannot be stored."""
-    store.ledger.add({**counts, ("internal_error", source, "event"): len(drafts)}, now)
+    failed = Counter({("internal_error", draft.source, "event"): 1 for draft in drafts})
+    store.ledger.add(Counter(counts) + failed, now)
     reason = f"{type(error).__name__}: {error}"
     log_debug("event not stored", error=reason)
     return [(draft.place, _dropped(draft.prepared.event_id, reason)) for draft in drafts]
