@@ -1,0 +1,325 @@
+"""Group commit: what many requests want stored goes through one bounded queue to one writing thread.
+
+A request is answered after its transaction has committed. Reading a body (decompression, parsing) is the
+thread's work as well, so that the event loop only moves bytes. When the queue is full a request is refused at
+once; memory does not grow. Stopping refuses what comes, and stores all that was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from . import clock
+from .errors import CrashvaultError, StoreError
+from .ingest.native import BodyError, parse_json
+from .ingest.sentry_event import to_raw
+from .ingest.telemetry import Attachment, Upload, UploadedEvent
+from .logs import log, log_debug
+from .models import AttachmentInfo
+from .pipeline import Incoming, Raw, Receipt, record
+from .storage.store import Store
+
+MOST_JOBS = 256  # requests in one commit
+MOST_BYTES = 16 << 20  # of bodies, unpacked, in one commit
+MOST_WAITING_BYTES = 128 << 20  # of bodies as they came
+_OVERHEAD = 2_000  # bytes that a request takes beside its body
+_REFUSED_KEPT = 1.0  # seconds that counts of refused requests wait, to be written together
+_RATE_BEFORE_ANY = 500.0  # requests per second that are believed before one was measured
+_LONGEST_WAIT = 30  # seconds to come back after
+
+Drop = tuple[str, str, int]  # reason, category, count
+
+
+class OverloadedError(CrashvaultError):
+    """The queue is full, or the recorder is stopping. Nothing was stored; the client may come again."""
+
+    code = "overloaded"
+    status = 503
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, f"Try again in {retry_after} s")
+
+
+class Outcome(NamedTuple):
+    """What became of one request."""
+
+    event_id: str | None  # what the answer names
+    receipts: list[Receipt]  # of its events, in order
+    rejected: int = 0  # records that were no event and should have been
+    message: str = ""  # why
+
+
+class Job:
+    """One request: how its body is read, and where it belongs."""
+
+    __slots__ = ("future", "project", "read", "size", "source")
+
+    def __init__(self, read: Callable[[int], Upload], size: int, project: str, source: str) -> None:
+        self.read = read  # called in the writing thread with the time in microseconds; raises BodyError
+        self.size = size + _OVERHEAD  # bytes
+        self.project = project
+        self.source = source  # for the ledger: api, sentry, otlp …
+        self.future: asyncio.Future[Outcome] | None = None
+
+
+Result = tuple[Job, Outcome | Exception]
+
+
+class Recorder:
+    """The queue and its writing thread. `submit` belongs to one event loop.
+
+    `capacity` is how many requests may wait. `on_commit(events, seconds)` is called in the writing thread.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        capacity: int = 2_000,
+        on_commit: Callable[[int, float], None] | None = None,
+    ) -> None:
+        self.capacity = capacity
+        self.failing = False  # whether the last transaction could not be stored
+        self._open_store = open_store
+        self._on_commit = on_commit or (lambda events, seconds: None)
+        self._store: Store | None = None
+        self._queue: deque[Job] = deque()
+        self._waiting_bytes = 0
+        self._rate = _RATE_BEFORE_ANY
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._refused: Counter[tuple[str, str, str]] = Counter()
+        self._written_at = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="crashvault-recorder", daemon=True)
+
+    @property
+    def depth(self) -> int:
+        """Requests that wait, apart from those being stored at this moment."""
+        return len(self._queue)
+
+    def start(self) -> None:
+        """Open the vault and begin; call it in the event loop. Raises StoreError."""
+        self._loop = asyncio.get_running_loop()
+        self._store = self._open_store()
+        self._thread.start()
+
+    async def submit(self, job: Job) -> Outcome:
+        """Have a request stored; returns after the commit.
+
+        Raises OverloadedError when too much waits, BodyError for a body that cannot be read, and StoreError
+        when the vault cannot take it.
+        """
+        assert self._loop is not None
+        job.future = self._loop.create_future()
+        with self._changed:
+            self._check_room(job)
+            self._queue.append(job)
+            self._waiting_bytes += job.size
+            self._changed.notify()
+        return await job.future
+
+    def _check_room(self, job: Job) -> None:
+        if self._stopping:
+            raise OverloadedError("the server is stopping", 1)
+        full = len(self._queue) >= self.capacity or self._waiting_bytes + job.size > MOST_WAITING_BYTES
+        if full and self._queue:
+            wait = min(_LONGEST_WAIT, 1 + int(len(self._queue) / self._rate))
+            raise OverloadedError("the server has too much to store just now", wait)
+
+    def count(self, reason: str, source: str, category: str) -> None:
+        """Count what was refused before it came here. Written with the next batch, or within a second."""
+        with self._changed:
+            self._refused[reason, source, category] += 1
+            self._changed.notify()
+
+    async def stop(self) -> None:
+        """Refuse what comes from now on, store what waits, and close the vault."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
+
+    # The writing thread
+
+    def _run(self) -> None:
+        while not self._stopping or self._queue or self._refused:
+            jobs = self._take()
+            began = perf_counter()
+            for results in self._stored(jobs):
+                self._hand_back(results)
+            if jobs:
+                self._rate = 0.8 * self._rate + 0.2 * len(jobs) / max(perf_counter() - began, 1e-6)
+            self._write_refused()
+        if self._store is not None:
+            self._store.close()
+
+    def _take(self) -> list[Job]:
+        """What waits, as much as one commit takes; nothing when stopping, or when a second has passed."""
+        with self._changed:
+            while not self._queue and not self._stopping:
+                if not self._changed.wait(_REFUSED_KEPT if self._refused else None) and self._refused:
+                    break
+            jobs = list(islice(self._queue, MOST_JOBS))
+            for job in jobs:
+                self._queue.popleft()
+                self._waiting_bytes -= job.size
+            return jobs
+
+    def _hand_back(self, results: list[Result]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(_settle, results)
+        except RuntimeError:  # the loop is gone, and with it everybody who could be told
+            log_debug("answers lost", count=len(results))
+
+    def _stored(self, jobs: Sequence[Job]) -> Iterable[list[Result]]:
+        """Read and store requests, one transaction for as many as their size allows."""
+        waiting: list[tuple[Job, Upload]] = []
+        size = 0
+        for job in jobs:
+            try:
+                upload = job.read(clock.now())
+            except Exception as error:
+                found = _expected(error, "body not read")
+                self._refused[found.code, job.source, "request"] += 1
+                yield [(job, found)]
+                continue
+            waiting.append((job, upload))
+            size += upload.size
+            if size > MOST_BYTES:
+                yield self._commit(waiting)
+                waiting, size = [], 0
+        if waiting:
+            yield self._commit(waiting)
+
+    def _commit(self, uploads: Sequence[tuple[Job, Upload]]) -> list[Result]:
+        began = perf_counter()
+        try:
+            results = self._recorded(uploads)
+        except Exception as error:
+            self.failing = True
+            self._forget_store()
+            found = _expected(error, "batch not stored")
+            return [(job, found) for job, _ in uploads]
+        self.failing = False
+        self._on_commit(sum(len(outcome.receipts) for _, outcome in results), perf_counter() - began)
+        return list(results)
+
+    def _recorded(self, uploads: Sequence[tuple[Job, Upload]]) -> list[tuple[Job, Outcome]]:
+        store = self._opened()
+        now = clock.now()
+        incoming = [
+            Incoming(_raw(event), job.project, job.source, self._files(store, event.attachments))
+            for job, upload in uploads
+            for event in upload.events
+        ]
+        receipts = iter(record(store, incoming, received_at=now) if incoming else ())
+        _store_telemetry(store, uploads, now)
+        return [
+            (job, Outcome(upload.event_id, list(islice(receipts, len(upload.events))), upload.rejected, upload.message))
+            for job, upload in uploads
+        ]
+
+    def _write_refused(self) -> None:
+        """Requests that were refused cost one row for many of them."""
+        if not self._refused or (perf_counter() < self._written_at + _REFUSED_KEPT and not self._stopping):
+            return
+        with self._changed:
+            refused, self._refused = self._refused, Counter()
+        self._written_at = perf_counter()
+        try:
+            self._opened().ledger.add(refused, clock.now())
+        except Exception as error:
+            log("error", "refusals not counted", error=repr(error))
+            self._forget_store()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
+
+    def _forget_store(self) -> None:
+        """A vault that failed is opened again for the next batch: the disk may have room, the file be back."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _files(self, store: Store, attachments: Sequence[Attachment]) -> list[AttachmentInfo]:
+        return [store.blobs.put(io.BytesIO(one.data), one.name, one.content_type, one.kind) for one in attachments]
+
+
+def _settle(results: list[Result]) -> None:
+    """In the event loop: wake those who wait for these answers, and are still there."""
+    for job, result in results:
+        future = job.future
+        if future is None or future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+def _expected(error: Exception, what: str) -> CrashvaultError:
+    """An error that has an answer; what nobody foresaw must not end the thread."""
+    if isinstance(error, BodyError | StoreError):
+        return error
+    log("error", what, error=repr(error))
+    return error if isinstance(error, CrashvaultError) else StoreError(f"{what}: {type(error).__name__}")
+
+
+def _raw(event: UploadedEvent) -> Raw:
+    if isinstance(event.raw, bytes | memoryview):
+        return partial(_decoded, event)
+    return partial(_refused, event.raw) if isinstance(event.raw, BodyError) else partial(_shaped, event, event.raw)
+
+
+def _decoded(event: UploadedEvent) -> dict[str, Any]:
+    payload = parse_json(event.raw)  # type: ignore[arg-type]
+    if type(payload) is not dict:
+        raise BodyError("not_an_object", "The event is no JSON object", "An event is an object: {…}")
+    return _shaped(event, payload)
+
+
+def _shaped(event: UploadedEvent, payload: dict[str, Any]) -> dict[str, Any]:
+    return to_raw(payload, envelope_header=event.header) if event.sentry else payload
+
+
+def _refused(error: BodyError) -> dict[str, Any]:
+    raise error
+
+
+def _store_telemetry(store: Store, uploads: Sequence[tuple[Job, Upload]], now: int) -> None:
+    """Spans, sessions, check-ins and feedback, and what was left out."""
+    drops: Counter[tuple[str, str, str]] = Counter()
+    found: dict[str, list[Upload]] = {}
+    for job, upload in uploads:
+        for reason, category, count in upload.drops:
+            drops[reason, job.source, category] += count
+        if upload.spans or upload.sessions or upload.check_ins or upload.feedback:
+            found.setdefault(job.project, []).append(upload)
+    if not drops and not found:
+        return
+    with store.writing():
+        ids = store.projects.ids(found, now)
+        for project, parts in found.items():
+            store.telemetry.add(
+                ids[project],
+                spans=[span for part in parts for span in part.spans],
+                sessions=[session for part in parts for session in part.sessions],
+                check_ins=[one for part in parts for one in part.check_ins],
+                feedback=[one for part in parts for one in part.feedback],
+                now=now,
+            )
+        store.ledger.add(drops, now)
