@@ -67,13 +67,61 @@ class Projects:
             self._create(name, now)
         return self.require(name)
 
+    # Public keys of the DSN. `projects.public_key` is the one that is shown; others stay good until they are revoked.
+
+    def by_public_key(self, public_key: str) -> Project | None:
+        """The project that a DSN with that key sends to."""
+        row = self.db.row(
+            """SELECT id, name, public_key, created_at FROM projects WHERE public_key = ?1
+               UNION ALL SELECT p.id, p.name, p.public_key, p.created_at
+                 FROM dsn_keys d JOIN projects p ON p.id = d.project_id WHERE d.public_key = ?1""",
+            (public_key,),
+        )
+        return Project(*row) if row else None
+
+    def public_keys(self, project: Project) -> list[str]:
+        """All keys that are good for a project: the one that is shown, then the others, the latest first."""
+        others = self.db.rows(
+            "SELECT public_key FROM dsn_keys WHERE project_id = ? ORDER BY replaced_at DESC, public_key", (project.id,)
+        )
+        return [project.public_key, *(key for (key,) in others)]
+
+    def add_public_key(self, name: str, now: int) -> Project:
+        """Give a project a new key, which is shown from now on; those it has stay good."""
+        with self.db.writing():
+            project = self.require(name)
+            self.db.execute("INSERT INTO dsn_keys VALUES (?, ?, ?)", (project.public_key, project.id, now))
+            self._show_public_key(project.id, _new_public_key())
+            return self.require(name)
+
+    def revoke_public_key(self, name: str, public_key: str) -> Project:
+        """Take a key out of force; the latest of the others is shown in its place, or a new one. Raises NotFoundError."""
+        with self.db.writing():
+            project = self.require(name)
+            keys = self.public_keys(project)
+            if public_key not in keys:
+                raise NotFoundError(f"{name!r} has no key {public_key!r}", f"See: crashvault project show {name}")
+            self.db.execute("DELETE FROM dsn_keys WHERE public_key = ?", (public_key,))
+            if public_key == project.public_key:
+                shown = keys[1] if len(keys) > 1 else _new_public_key()
+                self.db.execute("DELETE FROM dsn_keys WHERE public_key = ?", (shown,))
+                self._show_public_key(project.id, shown)
+            return self.require(name)
+
+    def _show_public_key(self, project: int, public_key: str) -> None:
+        self.db.execute("UPDATE projects SET public_key = ? WHERE id = ?", (public_key, project))
+
     def _find(self, name: str) -> int | None:
         value = self.db.value("SELECT id FROM projects WHERE name = ?", (name,))
         return None if value is None else int(value)
 
     def _create(self, name: str, now: int) -> int:
         sql = "INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?) RETURNING id"
-        return int(self.db.value(sql, (name, os.urandom(16).hex(), now)))
+        return int(self.db.value(sql, (name, _new_public_key(), now)))
+
+
+def _new_public_key() -> str:
+    return os.urandom(16).hex()
 
 
 def check_name(name: str) -> None:

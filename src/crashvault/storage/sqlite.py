@@ -184,6 +184,10 @@ class SQLite:
         """Whether another file, or none, has the vault's name by now."""
         return _identity(self.path) != self._identity
 
+    def data_version(self) -> int:
+        """A number that changes with every commit of another connection, be it of another process."""
+        return int(self.value("PRAGMA data_version"))
+
     def _begin(self) -> None:
         if not self.read_only and self.replaced():
             # SQLite would go on writing into a file that nobody can find any more.

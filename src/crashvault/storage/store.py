@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from .deletion import Deletion
     from .events import Events
     from .issues import Issues
+    from .keys import Keys
     from .ledger import Ledger
     from .legacy import Report
     from .levels import Levels
     from .merging import Merging
     from .projects import Projects
+    from .rates import Rates
     from .recording import Recording
     from .search import Search
     from .settings import Settings
     from .statistics import Statistics
     from .suggestions import Suggestions
+    from .telemetry import Telemetry
     from .triage import Triage
 
 
@@ -114,6 +117,24 @@ class Store:
         from .settings import Settings
 
         return Settings(self.db)
+
+    @cached_property
+    def keys(self) -> Keys:
+        from .keys import Keys
+
+        return Keys(self.db)
+
+    @cached_property
+    def rates(self) -> Rates:
+        from .rates import Rates
+
+        return Rates(self.db)
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        from .telemetry import Telemetry
+
+        return Telemetry(self.db)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -18,7 +18,7 @@ CREATE TABLE api_keys (
 CREATE TABLE dsn_keys (
   public_key TEXT PRIMARY KEY,
   project_id INTEGER NOT NULL,
-  created_at INTEGER NOT NULL
+  replaced_at INTEGER NOT NULL      -- when another became the one that is shown
 ) WITHOUT ROWID;
 CREATE INDEX dsn_keys_project ON dsn_keys (project_id);
 
