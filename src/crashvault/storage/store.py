@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .events import Events
     from .issues import Issues
     from .ledger import Ledger
+    from .leases import Leases
     from .legacy import Report
     from .levels import Levels
     from .merging import Merging
@@ -120,6 +121,12 @@ class Store:
         from .ledger import Ledger
 
         return Ledger(self.db)
+
+    @cached_property
+    def leases(self) -> Leases:
+        from .leases import Leases
+
+        return Leases(self.db)
 
     @cached_property
     def merging(self) -> Merging:
