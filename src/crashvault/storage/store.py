@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .issues import Issues
     from .keys import Keys
     from .ledger import Ledger
+    from .leases import Leases
     from .legacy import Report
     from .levels import Levels
     from .merging import Merging
@@ -141,6 +142,12 @@ class Store:
         from .ledger import Ledger
 
         return Ledger(self.db)
+
+    @cached_property
+    def leases(self) -> Leases:
+        from .leases import Leases
+
+        return Leases(self.db)
 
     @cached_property
     def merging(self) -> Merging:
