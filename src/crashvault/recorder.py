@@ -18,7 +18,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from . import clock
-from .errors import CrashvaultError, StoreError
+from .errors import CrashvaultError, NotFoundError, StoreError
+from .ingest.fields import microseconds
 from .ingest.native import BodyError, parse_json
 from .ingest.sentry_event import to_raw
 from .ingest.telemetry import Attachment, Upload, UploadedEvent
@@ -225,6 +226,7 @@ class Recorder:
             for event in upload.events
         ]
         receipts = iter(record(store, incoming, received_at=now) if incoming else ())
+        self._attach_late(store, uploads, now)
         _store_telemetry(store, uploads, now)
         return [
             (job, Outcome(upload.event_id, list(islice(receipts, len(upload.events))), upload.rejected, upload.message))
@@ -257,6 +259,19 @@ class Recorder:
 
     def _files(self, store: Store, attachments: Sequence[Attachment]) -> list[AttachmentInfo]:
         return [store.blobs.put(io.BytesIO(one.data), one.name, one.content_type, one.kind) for one in attachments]
+
+    def _attach_late(self, store: Store, uploads: Sequence[tuple[Job, Upload]], now: int) -> None:
+        """Files of events that came earlier."""
+        for _, upload in uploads:
+            for event_id, file in upload.late_attachments:
+                try:
+                    row = store.events.find(event_id)
+                except NotFoundError:
+                    upload.drops.append(("unknown_event", "attachment", 1))
+                    continue
+                (info,) = self._files(store, [file])
+                with store.writing():
+                    store.attachments.add(info, now, event=row)
 
 
 def _settle(results: list[Result]) -> None:
@@ -293,7 +308,13 @@ def _decoded(event: UploadedEvent) -> dict[str, Any]:
 
 
 def _shaped(event: UploadedEvent, payload: dict[str, Any]) -> dict[str, Any]:
-    return to_raw(payload, envelope_header=event.header) if event.sentry else payload
+    if not event.sentry:
+        return payload
+    raw = to_raw(payload, envelope_header=event.header)
+    moment = microseconds(raw.get("timestamp")) if event.drift else None
+    if moment is not None:
+        raw["timestamp"] = moment + event.drift
+    return raw
 
 
 def _refused(error: BodyError) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from ..errors import CrashvaultError, NotFoundError
 from ..ingest import telemetry
 from ..ingest.compression import decompress
 from ..ingest.native import BodyError, parse_batch, parse_event
-from ..ingest.otlp import export_response
 from ..ingest.telemetry import Upload, UploadedEvent
 from ..models import DEFAULT_PROJECT
 from ..pipeline import Receipt
@@ -165,6 +164,8 @@ def _sentry_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes
 
 
 def _otlp_answer(signal: str, request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
+    from ..ingest.otlp import export_response
+
     content_type = request.header(b"content-type").partition(";")[0].strip().lower() or "application/x-protobuf"
     failed = [receipt.error for receipt in outcome.receipts if receipt.code]
     rejected = outcome.rejected + len(failed)

@@ -318,7 +318,7 @@ def _read_check_in(reading: _Reading, item: Item) -> None:
     duration, config = payload.get("duration"), payload.get("monitor_config")
     reading.upload.check_ins.append({
         "check_in_id": check_in, "monitor": monitor, "status": status, "at": reading.now,
-        "duration": float(duration) if type(duration) in (int, float) else None,
+        "duration": float(duration) if isinstance(duration, int | float) else None,
         "release": _text(payload.get("release"), 250), "environment": _text(payload.get("environment"), 250),
         "config": config if isinstance(config, dict) else None,
     })  # fmt: skip

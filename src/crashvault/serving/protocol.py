@@ -180,9 +180,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.abort()
         elif self.write_blocked_since is not None and now - self.write_blocked_since > limits.write_seconds:
             self.transport.abort()
-        elif self.phase is LINGERING and waited > _LINGER:
-            self.transport.close()
-        elif self.phase is NEW and waited > limits.header_seconds:
+        elif (self.phase is LINGERING and waited > _LINGER) or (self.phase is NEW and waited > limits.header_seconds):
             self.transport.close()
         elif self.phase is HEADERS and waited > limits.header_seconds:
             self._refuse(_SLOW_HEADERS)

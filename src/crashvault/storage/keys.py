@@ -40,7 +40,9 @@ class Keys:
         name = _checked_name(name)
         with self.db.writing():
             if any(key.name == name and key.revoked_at is None for key in self.list()):
-                raise ConflictError(f"there is a key {name!r} already", f"Revoke it with: crashvault api-key revoke {name}")
+                raise ConflictError(
+                    f"there is a key {name!r} already", f"Revoke it with: crashvault api-key revoke {name}"
+                )
             row = self.db.value(
                 """INSERT INTO api_keys (name, prefix, digest, scopes, project_id, created_at, expires_at)
                    VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id""",

@@ -19,9 +19,7 @@ class Leases:
 
     def live(self, name: str, now: int) -> Lease | None:
         """The lease of that name, if it has not run out."""
-        row = self.db.row(
-            "SELECT name, holder, expires_at FROM leases WHERE name = ? AND expires_at > ?", (name, now)
-        )
+        row = self.db.row("SELECT name, holder, expires_at FROM leases WHERE name = ? AND expires_at > ?", (name, now))
         return Lease(*row) if row else None
 
     def take(self, name: str, holder: str, now: int, duration: int) -> bool:

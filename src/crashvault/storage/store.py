@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .events import Events
     from .issues import Issues
     from .keys import Keys
-    from .ledger import Ledger
     from .leases import Leases
+    from .ledger import Ledger
     from .legacy import Report
     from .levels import Levels
     from .merging import Merging
