@@ -108,7 +108,9 @@ def test_a_killed_first_process_leaves_no_half_vault(tmp_path: Path) -> None:
             assert store.projects.require("default").id == 1
 
 
-@pytest.mark.parametrize("command", [["add", "killed"], ["gc"], ["purge", "1", "--yes"]])
+@pytest.mark.parametrize(
+    "command", [["add", "killed"], ["gc"], ["purge", "1", "--yes"], ["wrap", "--", "sh", "-c", "echo boom >&2; exit 3"]]
+)
 def test_commands_may_be_killed_at_any_moment(tmp_path: Path, command: list[str]) -> None:
     random = Random(str(command))
     recorded = crashvault(tmp_path, "add", "kept", "--json")
