@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from children import RECORD, ROUNDS, crashvault, kill, python
+from children import RECORD, ROUNDS, crashvault, kill, python, started
 
 from crashvault.storage.store import Store, open_sqlite
 
@@ -108,19 +109,15 @@ def test_a_killed_first_process_leaves_no_half_vault(tmp_path: Path) -> None:
             assert store.projects.require("default").id == 1
 
 
-@pytest.mark.parametrize(
-    "command", [["add", "killed"], ["gc"], ["purge", "1", "--yes"], ["wrap", "--", "sh", "-c", "echo boom >&2; exit 3"]]
-)
+@pytest.mark.parametrize("command", [["add", "killed"], ["gc"], ["purge", "1", "--yes"]])
 def test_commands_may_be_killed_at_any_moment(tmp_path: Path, command: list[str]) -> None:
     random = Random(str(command))
     recorded = crashvault(tmp_path, "add", "kept", "--json")
     kept = json.loads(recorded.stdout)["event_id"]
-    environment = {**os.environ, "CRASHVAULT_HOME": str(tmp_path)}
     for turn in range(8 * ROUNDS):
         with python(RECORD, tmp_path, f"more{turn}", 2, 30) as child:
             child.communicate(timeout=60)
-        child = subprocess.Popen([sys.executable, "-m", "crashvault", *command[:1], *(str(turn + 2) if word == "1" else word for word in command[1:])],
-                                 env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+        child = started(tmp_path, *command[:1], *(str(turn + 2) if word == "1" else word for word in command[1:]))
         time.sleep(0.02 + random.random() * 0.25)
         kill(child)
         with open_sqlite(str(tmp_path)) as store:
@@ -129,3 +126,17 @@ def test_commands_may_be_killed_at_any_moment(tmp_path: Path, command: list[str]
     assert crashvault(tmp_path, "gc").returncode == 0
     with open_sqlite(str(tmp_path)) as store:
         assert_sound(store)
+
+
+def test_wrap_may_be_killed_at_any_moment(tmp_path: Path) -> None:
+    random = Random("wrap")
+    acknowledged: set[str] = set()
+    assert crashvault(tmp_path, "init").returncode == 0
+    for _ in range(8 * ROUNDS):
+        child = started(tmp_path, "wrap", "--", "sh", "-c", "echo boom >&2; exit 3")
+        time.sleep(0.02 + random.random() * 0.25)
+        told = "\n".join(kill(child, finished=3))
+        acknowledged.update(re.findall(r"recorded event ([0-9a-f]{8})", told))
+        with open_sqlite(str(tmp_path)) as store:
+            assert_sound(store)
+            assert {event_id[:8] for event_id in ids_in(store)} >= acknowledged
