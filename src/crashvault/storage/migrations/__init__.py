@@ -7,8 +7,8 @@ a step that older programs would misread.
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
+import stat
 from collections.abc import Callable
 
 from ...errors import StoreError
@@ -102,7 +102,7 @@ def _keep_copy(db: SQLite, version: int) -> None:
             source.backup(copy)
         copy.close()
         source.close()
-        shutil.copymode(db.path, f"{target}.tmp")
+        os.chmod(f"{target}.tmp", stat.S_IMODE(os.stat(db.path).st_mode))
         os.replace(f"{target}.tmp", target)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
