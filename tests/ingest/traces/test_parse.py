@@ -218,6 +218,18 @@ def test_inner_exceptions_of_dotnet_come_first() -> None:
     assert functions(found, 1) == ["Main", "Total"]
 
 
+def test_a_function_of_php_itself_is_not_the_application() -> None:
+    text = (
+        "PHP Fatal error:  Uncaught PDOException: refused in /srv/blog/Database.php:19\nStack trace:\n"
+        "#0 /srv/blog/Database.php(19): PDO->__construct('mysql:…')\n#1 /srv/blog/index.php(12): Blog\\Database->connect()\n"
+        "#2 {main}\n  thrown in /srv/blog/Database.php on line 19"
+    )
+    frames = parsed(text).exceptions[-1]["frames"]
+    assert [(frame["function"], frame["in_app"]) for frame in frames] == [
+        ("{main}", True), ("connect", True), ("__construct", False)
+    ]  # fmt: skip
+
+
 def test_php_frames_pair_a_function_with_the_place_inside_of_it() -> None:
     frames = parsed(read_sample("php/type")).exceptions[-1]["frames"]
 

@@ -144,6 +144,9 @@ def _frames(place: tuple[str | None, str | None], calls: list[tuple[str | None, 
     for (file, line), call in zip(places, names, strict=True):
         module, function = _split_call(call)
         frames.append(make_frame("php", file, line, None, function, module))
+    if calls and place[0] and place == calls[0][:2]:
+        # Thrown where the function was called: it is one of PHP's own, which have no places.
+        frames[0]["in_app"] = False
     return frames[::-1]
 
 
