@@ -23,12 +23,19 @@ def stack_markup(event: Mapping[str, Any], *, variables: bool = False, fold: boo
         return
     for position, link in enumerate(chain):
         if position:
-            yield "[muted]which led to[/muted]"
+            joint = "one of those in" if _is_member(chain[position - 1]) else "which led to"
+            yield f"[muted]{joint}[/muted]"
         yield from _frames(link["frames"], variables, fold)
         kind = f"[error]{escape(link['type'] or 'Error')}[/error]"
         first, *rest = escape(link["value"] or "", multiline=True).split("\n")
         yield f"{kind}: {first}" if first else kind
         yield from rest
+
+
+def _is_member(link: Mapping[str, Any]) -> bool:
+    """Whether an exception is one of a group, and not a cause."""
+    mechanism = link.get("mechanism")
+    return isinstance(mechanism, dict) and str(mechanism.get("source", "")).startswith("exceptions[")
 
 
 def _frames(frames: Sequence[Mapping[str, Any]], variables: bool, fold: bool) -> Iterator[str]:

@@ -289,7 +289,7 @@ def _plain_chain(lines: list[str]) -> list[_Traceback]:
 def _flatten(chain: list[_Traceback]) -> list[ExceptionInfo]:
     """The exceptions of a chain, root cause first. Where a group is among them all get the ids by which
     Sentry links exceptions: 0 is the one raised last, `parent_id` names the group or what was caused, and
-    `is_exception_group` marks the groups themselves."""
+    `is_exception_group` marks the groups themselves, `source` the place of a member in its group."""
     if not any(traceback.children for traceback in chain):
         return [_exception(traceback) for traceback in chain]
     made: list[ExceptionInfo] = []
@@ -297,7 +297,7 @@ def _flatten(chain: list[_Traceback]) -> list[ExceptionInfo]:
     return made[::-1]
 
 
-def _link(chain: list[_Traceback], parent: int | None, made: list[ExceptionInfo]) -> None:
+def _link(chain: list[_Traceback], parent: int | None, made: list[ExceptionInfo], source: str | None = None) -> None:
     """Append the chain, the one raised last first, and below each group its members."""
     for traceback in reversed(chain):
         own = len(made)
@@ -306,10 +306,12 @@ def _link(chain: list[_Traceback], parent: int | None, made: list[ExceptionInfo]
             mechanism["is_exception_group"] = True
         if parent is not None:
             mechanism["parent_id"] = parent
+        if source is not None:
+            mechanism["source"] = source
         made.append({**_exception(traceback), "mechanism": mechanism})
-        for child in traceback.children:
-            _link(child, own, made)
-        parent = own
+        for number, child in enumerate(traceback.children):
+            _link(child, own, made, f"exceptions[{number}]")
+        parent, source = own, None
 
 
 def _exception(traceback: _Traceback) -> ExceptionInfo:
