@@ -22,5 +22,6 @@ for line in """
     completion setup notify docs test
     wrap group level
     autolog
+    server
 """.split():
     cli.add_lazy_command(*line.split("="))

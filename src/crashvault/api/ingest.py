@@ -70,6 +70,11 @@ class _Request:
         self.access: Access | None = None
         self.body = b""
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether it must say who it is; what an SDK shows to Spotlight comes from this machine."""
+        return self.node.needs_key and "crashvault.spotlight" not in self.scope
+
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
 
@@ -216,6 +221,12 @@ def is_ingest(path: str, method: str = "POST") -> bool:
     return path.startswith("/api/") and _PROJECT_PATH.fullmatch(path) is not None
 
 
+def route_name(path: str) -> str:
+    """An address that `is_ingest` is true of, without what differs between projects."""
+    named = None if path in _BY_PATH else _PROJECT_PATH.fullmatch(path)
+    return f"/api/{{project}}/{named[2]}/" if named else path
+
+
 async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None:
     """Answer one request that `is_ingest` is true of."""
     request = _Request(scope, node)
@@ -239,12 +250,16 @@ async def _answered(request: _Request, door: _Door, named: str | None, receive: 
     if request.scope["method"] != "POST":
         raise RefusedError(405, "method_not_allowed", "This address takes POST", headers={"Allow": "POST, OPTIONS"})
     _admit(request, door, named)
+    if request.access is not None:
+        request.scope["state"]["key"] = request.access.name
     _check_rate(request)
     request.body = await _body(request, receive)
-    if request.access is None and request.node.needs_key:  # perhaps the envelope itself names its key
+    if request.access is None and request.needs_key:  # perhaps the envelope itself names its key
         _admit_by_envelope(request, named)
     job = Job(partial(door.read, request), len(request.body), request.project, door.source)
-    return door.answer(request, await request.node.recorder.submit(job))
+    outcome = await request.node.recorder.submit(job)
+    request.node.metrics.outcome(door.source, outcome)
+    return door.answer(request, outcome)
 
 
 class _GoneError(Exception):
@@ -256,15 +271,14 @@ class _GoneError(Exception):
 
 def _admit(request: _Request, door: _Door, named: str | None) -> None:
     """Find out whose request it is, and which project it is for. Raises RefusedError."""
-    node = request.node
-    keys, token = node.keyring, _token(request)
+    keys, token = request.node.keyring, _token(request)
     if token:
         request.access = keys.find(token) or keys.dsn(token)
-        if request.access is None and node.needs_key:
+        if request.access is None and request.needs_key:
             raise RefusedError(
                 403 if door.style == "sentry" else 401, "bad_key", "This key is not known, or was revoked"
             )
-    if request.access is None and node.needs_key:
+    if request.access is None and request.needs_key:
         if door.source == "sentry" and named:
             return
         raise _no_key(door)
@@ -318,7 +332,7 @@ def _choose_project(request: _Request, named: str | None) -> None:
     project = project_name(request.node, named) if named else request.parameter("project")
     if not project:
         project = access.project if access and access.project else DEFAULT_PROJECT
-    if access is not None and not allows(access, "ingest", project) and request.node.needs_key:
+    if access is not None and not allows(access, "ingest", project) and request.needs_key:
         raise RefusedError(403, "forbidden", "This key may not send events to this project")
     request.project = project
 
@@ -346,8 +360,7 @@ def _check_rate(request: _Request) -> None:
         wait = str(max(1, round(verdict.reset_seconds)))
         raise RefusedError(
             429, "rate_limited", "Too many events in this time", f"Try again in {wait} s",
-            {"Retry-After": wait, "X-Sentry-Rate-Limits": f"{wait}::key:rate_limited", "RateLimit-Limit": str(verdict.limit),
-             "RateLimit-Remaining": str(verdict.remaining), "RateLimit-Reset": wait},
+            {**verdict.headers(), "X-Sentry-Rate-Limits": f"{wait}::key:rate_limited"},
         )  # fmt: skip
 
 
@@ -429,5 +442,6 @@ def _header_text(text: str) -> str:
 
 def _count(request: _Request, door: _Door, error: Exception) -> None:
     """Whatever is refused before the recorder has it is counted there too."""
+    request.node.metrics.refused(door.source, getattr(error, "code", "internal_error"))
     if isinstance(error, RefusedError):
         request.node.recorder.count(error.code, door.source, "request")

@@ -87,6 +87,13 @@ def _settings(get: Callable[[str], Any], given: Mapping[str, Any]) -> NodeSettin
     return NodeSettings(**found)
 
 
+def needs_key(settings: NodeSettings) -> bool:
+    """Whether requests must say who they are."""
+    if settings.auth == "local":
+        return not settings.unix_socket and not is_loopback(settings.host)
+    return settings.auth != "off"
+
+
 class _Pool:
     """Open stores that nobody uses just now."""
 
@@ -173,10 +180,7 @@ class Node:
 
     @property
     def needs_key(self) -> bool:
-        """Whether requests must say who they are."""
-        if self.settings.auth == "local":
-            return not self.settings.unix_socket and not is_loopback(self.settings.host)
-        return self.settings.auth != "off"
+        return needs_key(self.settings)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread of the pool. Raises OverloadedError where too many wait already."""

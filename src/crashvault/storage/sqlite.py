@@ -97,6 +97,10 @@ class SQLite:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         return connection
 
+    def relax(self) -> None:
+        """From now on a commit may be lost when the power fails, though never when a process does."""
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+
     def close(self) -> None:
         self.connection.close()
         if self._lock_fd is not None:

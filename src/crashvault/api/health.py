@@ -1,0 +1,73 @@
+"""Is the server alive, and can it do its work? Answers for people, load balancers and Prometheus."""
+
+from __future__ import annotations
+
+from time import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .. import __version__
+from ..errors import CrashvaultError
+from .errors import JSON, json_bytes
+from .node import Node
+
+_STARTED = time()
+
+
+def routes(node: Node) -> list[Route]:
+    """The addresses that need no key."""
+
+    async def health(request: Request) -> Response:
+        reasons = await _reasons(node)
+        body = {
+            "status": "failing" if reasons else "ok",
+            "version": __version__,
+            "uptime_seconds": round(time() - _STARTED, 1),
+            "queue": node.recorder.depth if node.recorder else 0,
+            "reasons": reasons,
+        }
+        return _answer(body, 503 if reasons else 200)
+
+    async def live(request: Request) -> Response:
+        return _answer({"status": "ok"}, 200)
+
+    async def ready(request: Request) -> Response:
+        reasons = await _reasons(node)
+        return _answer({"status": "failing" if reasons else "ok", "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(request: Request) -> Response:
+        body = await node.run(node.metrics.text)
+        return Response(body, media_type=node.metrics.content_type, headers={"Cache-Control": "no-store"})
+
+    return [
+        Route("/api/health", health),
+        Route("/api/health/live", live),
+        Route("/api/health/ready", ready),
+        Route("/metrics", metrics),
+    ]
+
+
+async def _reasons(node: Node) -> list[str]:
+    """Why the server cannot do its work just now."""
+    if node.stopping:
+        return ["the server is stopping"]
+    try:
+        await node.run(_try_store, node)
+    except CrashvaultError as error:
+        return [error.message]
+    return ["the last events could not be stored"] if node.recorder and node.recorder.failing else []
+
+
+def _try_store(node: Node) -> None:
+    """Read, and begin to write. Raises StoreError."""
+    with node.reading() as store:
+        store.projects.list()
+    with node.writing_store() as store, store.writing():
+        pass
+
+
+def _answer(body: dict[str, object], status: int) -> Response:
+    headers = {"Cache-Control": "no-store"} | ({"Retry-After": "5"} if status == 503 else {})
+    return Response(json_bytes(body), status, headers, JSON)

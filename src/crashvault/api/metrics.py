@@ -1,0 +1,136 @@
+"""What a server tells Prometheus: requests, events taken in and refused, the queue, commits, the store, itself.
+
+With several workers each counts into files of its own below PROMETHEUS_MULTIPROC_DIR, which must be set before
+this module is imported; whoever is asked adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ..errors import CrashvaultError
+from ..recorder import Outcome
+from .node import Node
+
+_COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_REQUEST_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Metrics:
+    """The counters of one server process, and the page with those of all."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, node: Node) -> None:
+        self._registry = own = CollectorRegistry()
+        self._requests = Counter(
+            "crashvault_requests", "Answered requests.", ("method", "route", "status"), registry=own
+        )
+        self._seconds = Histogram(
+            "crashvault_request_seconds", "How long answers took.", ("route",), buckets=_REQUEST_SECONDS, registry=own
+        )
+        self._events = Counter(
+            "crashvault_ingest_events", "Events by what became of them.", ("source", "outcome"), registry=own
+        )
+        self._refused = Counter(
+            "crashvault_ingest_refused", "Requests with events that were refused.", ("source", "reason"), registry=own
+        )
+        self._commits = Histogram(
+            "crashvault_commit_seconds", "How long a batch took to be stored.", buckets=_COMMIT_SECONDS, registry=own
+        )
+        self._committed = Counter("crashvault_committed_events", "Events in these batches.", registry=own)
+        self._queue = Gauge(
+            "crashvault_queue_requests", "Requests that wait to be stored.", multiprocess_mode="livesum", registry=own
+        )
+        self._connections = Gauge(
+            "crashvault_connections", "Open connections.", multiprocess_mode="livesum", registry=own
+        )
+        self._vault = _Vault(node)
+        self._children: dict[tuple[Any, ...], Any] = {}
+
+    # Counting; children are looked up once, since that costs more than counting
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._child(self._requests, method, route, str(status)).inc()
+        self._child(self._seconds, route).observe(seconds)
+
+    def outcome(self, source: str, outcome: Outcome) -> None:
+        """Events of one request that were taken in."""
+        for receipt in outcome.receipts:
+            self._child(self._events, source, receipt.transition).inc()
+
+    def refused(self, source: str, reason: str) -> None:
+        self._child(self._refused, source, reason).inc()
+
+    def commit(self, events: int, seconds: float) -> None:
+        self._commits.observe(seconds)
+        self._committed.inc(events)
+
+    def state(self, queue: int, connections: int) -> None:
+        self._queue.set(queue)
+        self._connections.set(connections)
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        key = (metric, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
+
+    # The page
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        page = CollectorRegistry()
+        page.register(self._vault)
+        if FOLDER_VARIABLE in os.environ:
+            MultiProcessCollector(page)
+        else:
+            ProcessCollector(registry=page)
+            return generate_latest(page) + generate_latest(self._registry)
+        return generate_latest(page)
+
+
+class _Vault:
+    """What the vault itself knows, and all workers see alike."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("crashvault_store_up", "Whether the store can be read.")
+        try:
+            with self._node.reading() as store:
+                drops = store.ledger.list()
+                totals = store.statistics.totals()
+        except CrashvaultError:
+            up.add_metric((), 0)
+            yield up
+            return
+        up.add_metric((), 1)
+        yield up
+        dropped = CounterMetricFamily(
+            "crashvault_dropped", "What was refused, cut, limited or lost.", labels=("reason", "source", "category")
+        )
+        for drop in drops:
+            dropped.add_metric((drop.reason, drop.source, drop.category), drop.count)
+        yield dropped
+        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=totals.events)
+        yield GaugeMetricFamily("crashvault_stored_issues", "Issues in the store.", value=totals.issues)
+        size = sum(_size(os.path.join(self._node.home, name)) for name in ("vault.db", "vault.db-wal"))
+        yield GaugeMetricFamily("crashvault_store_bytes", "Size of the vault's database.", value=size)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0

@@ -1,0 +1,228 @@
+"""`crashvault server`: start, stop and watch the HTTP server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .context import Context, command, emit
+from .group import SubGroup
+
+if TYPE_CHECKING:
+    from ..server import Running
+
+READY = "CRASHVAULT_SERVER_READY_FD"  # of the environment: where a server in the background says that it serves
+_STARTED = b"started"
+_STOP_SECONDS = 60.0
+
+
+@click.group("server", cls=SubGroup)
+def server() -> None:
+    """The HTTP server: takes events from any Sentry SDK, OTLP exporter and HTTP client, and serves the API."""
+
+
+_START = """
+crashvault server start
+crashvault server start --port 8000 --background
+crashvault server start --host 0.0.0.0 --workers 2
+"""
+
+
+@command("start", _START)
+@click.option("--host", help="Address to listen on. [default: setting server.host, 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. [default: server.port, 5678]")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes that share the vault. [default: server.workers, 1]"
+)
+@click.option("--background", is_flag=True, help="Return as soon as it serves.")
+@click.option("--spotlight", is_flag=True, help="Also take what SDKs show to Spotlight, on port 8969.")
+@click.option("--auth", type=click.Choice(["required", "local", "off"], case_sensitive=False),
+              help="Who needs a key: all, all but this machine, or nobody. [default: server.auth, local]")  # fmt: skip
+@click.option("--unix-socket", metavar="PATH", help="Listen on a Unix socket instead of an address.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate chain in PEM, for HTTPS.")
+@click.option("--tls-key", metavar="FILE", help="Its private key in PEM.")
+@click.option("--access-log", is_flag=True, help="Show each request; they are in logs/access.log anyway.")
+def start(context: Context, background: bool, **options: Any) -> None:
+    """Serve this vault over HTTP until Ctrl-C or `crashvault server stop`."""
+    from ..server import Plan, serve
+
+    if background:
+        _start_in_background(context)
+        return
+    context.start_logging()
+    _make_vault(context)
+    serve(Plan(context.home, **options), lambda found: _tell_started(context, found))
+
+
+def _make_vault(context: Context) -> None:
+    """Make the vault where there is none, and close it: a server's processes open it for themselves."""
+    from .. import core
+
+    with core.open_vault(context.home):
+        pass
+
+
+def _tell_started(context: Context, found: Running) -> None:
+    descriptor = os.environ.pop(READY, None)
+    if descriptor is not None:
+        os.write(int(descriptor), _STARTED)
+        os.close(int(descriptor))
+        return
+    _show_started(context, found)
+
+
+def _show_started(context: Context, found: Running) -> None:
+    from .. import core
+    from ..console import console, escape
+
+    with core.open_vault(context.home) as store:
+        dsn, keys = _access(store, found)
+    if context.json:
+        emit({**_described(found), "dsn": dsn})
+        sys.stdout.flush()
+        return
+    console.print(f"[success]Crashvault serves[/success] [highlight]{escape(found.url)}[/highlight]")
+    console.print(f"  DSN     {escape(dsn)}")
+    console.print(f"  keys    {'needed' if found.needs_key else 'not needed on this machine'}")
+    if found.spotlight:
+        console.print(f"  sink    {escape(found.spotlight)} for SDKs with SENTRY_SPOTLIGHT=1")
+    if found.needs_key and not keys:
+        console.print("[warning]There is no API key yet.[/warning] SDKs send with the DSN; for reading make one:")
+        console.print("  crashvault api-key create laptop --scope read")
+    sys.stdout.flush()
+
+
+def _access(store: Any, found: Running) -> tuple[str, bool]:
+    """The DSN of the default project, and whether there are keys."""
+    from .. import core
+    from ..auth import dsn
+    from ..models import DEFAULT_PROJECT
+
+    url = core.get_setting(store, "server.public_url")[0] or found.url
+    project = store.projects.require(DEFAULT_PROJECT)
+    return dsn(url, project), bool(store.keys.list())
+
+
+def _described(found: Running) -> dict[str, Any]:
+    return {"running": True, **found._asdict()}
+
+
+# In the background
+
+
+def _start_in_background(context: Context) -> None:
+    """Start the same command again, apart from this terminal, and wait until it serves."""
+    from .. import server as serving
+
+    already = serving.running(context.home)
+    if already is not None:
+        raise serving.ServerError(
+            f"a server for this vault runs already (pid {already.pid}) at {already.url}",
+            "Stop it with: crashvault server stop",
+        )
+    _make_vault(context)
+    process, told, log_path = _spawn(context)
+    if not told.startswith(_STARTED):
+        process.wait()
+        raise serving.ServerError(*_reason(log_path))
+    found = serving.running(context.home)
+    if found is None:
+        raise serving.ServerError("the server ended at once", "See: crashvault server logs")
+    _show_started(context, found)
+
+
+def _spawn(context: Context) -> tuple[Any, bytes, str]:
+    """The process, what it said when it was ready, and where it writes."""
+    import subprocess
+
+    from .. import core
+    from ..server import LOG_FILE
+
+    folder = core.log_dir(context.home)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = os.path.join(folder, LOG_FILE)
+    reading, writing = os.pipe()
+    arguments = [word for word in sys.argv[1:] if word != "--background"]
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "crashvault", *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(writing,), start_new_session=True,
+            env={**os.environ, READY: str(writing), "CRASHVAULT_HOME": context.home, "NO_COLOR": "1"},
+        )  # fmt: skip
+    os.close(writing)
+    told = os.read(reading, len(_STARTED))  # nothing when it has ended; its workers hold the other end as well
+    os.close(reading)
+    return process, told, path
+
+
+def _reason(path: str) -> tuple[str, str]:
+    """Why a server in the background ended: the error that it has written."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = [line.strip() for line in file if line.strip()]
+    message, _, hint = (lines[-1].removeprefix("Error: ") if lines else "the server ended at once").partition(". ")
+    return message, hint or "See: crashvault server logs"
+
+
+# The others
+
+
+@command("stop", "crashvault server stop")
+@click.option("--timeout", type=float, default=_STOP_SECONDS, show_default=True, help="Seconds to wait for its end.")
+def stop(context: Context, timeout: float) -> None:
+    """Stop the server; it stores all that it has accepted before it ends."""
+    from .. import server as serving
+    from ..console import console
+
+    found = serving.stop(context.home, timeout)
+    if context.json:
+        emit({"stopped": found is not None, "pid": found.pid if found else None})
+    elif found is None:
+        console.print("No server runs for this vault.")
+    else:
+        console.print(f"[success]Stopped[/success] the server (pid {found.pid}).")
+
+
+@command("status", "crashvault server status --json")
+def status(context: Context) -> None:
+    """Show whether a server runs for this vault, where, and how it is; exit code 1 when none runs."""
+    from .. import server as serving
+    from ..console import console, escape
+
+    found = serving.running(context.home)
+    if context.json:
+        emit({**_described(found), "health": serving.health(found)} if found else {"running": False})
+    elif found is None:
+        console.print("No server runs for this vault. Start one with: crashvault server start")
+    else:
+        console.print(f"[success]Running[/success] at [highlight]{escape(found.url)}[/highlight]")
+        console.print(f"  pid      {found.pid}")
+        console.print(f"  workers  {found.workers}")
+        console.print(f"  since    {found.started_at}")
+        console.print(f"  health   {escape(serving.health(found)['status'])}")
+    if found is None:
+        raise click.exceptions.Exit(1)
+
+
+@command("logs", "crashvault server logs -f\ncrashvault server logs --access -n 100")
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
+@click.option("--lines", "-n", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with.")
+@click.option("--access", is_flag=True, help="The requests, instead of what the server says.")
+def logs(context: Context, follow: bool, lines: int, access: bool) -> None:
+    """Show what the server has written to its logs."""
+    from .. import core
+    from ..log_files import followed, last_lines
+
+    name = "access.log" if access else core.LOG_FILE
+    path = os.path.join(core.log_dir(context.home), name)
+    for line in last_lines(path, lines):
+        click.echo(line)
+    if follow:
+        for line in followed(path):
+            click.echo(line)
+
+
+for one in (start, stop, status, logs):
+    server.add_command(one)

@@ -1,0 +1,65 @@
+"""Reading logs as they grow: their last lines, and what is appended, also after a log was rotated."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+
+_INTERVAL = 0.2  # seconds between looks
+_ENOUGH = 400  # bytes that most lines stay below
+
+
+def last_lines(path: str, count: int) -> list[str]:
+    """The last lines of a file, without reading all of it; none where there is no file."""
+    if not count:
+        return []
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            wanted = count * _ENOUGH
+            while True:
+                start = max(0, size - wanted)
+                file.seek(start)
+                found = file.read(size - start).decode("utf-8", "replace").splitlines()
+                if start == 0 or len(found) > count:
+                    return list(deque(found, count))
+                wanted *= 4
+    except FileNotFoundError:
+        return []
+
+
+def followed(path: str) -> Iterator[str]:
+    """Lines as they are appended from now on, for ever."""
+    file = None
+    rest = b""
+    begun = os.path.exists(path)
+    while True:
+        if file is None:
+            try:
+                file = open(path, "rb")  # noqa: SIM115 - it is exchanged when the log is rotated
+            except FileNotFoundError:
+                time.sleep(_INTERVAL)
+                continue
+            if begun:
+                file.seek(0, os.SEEK_END)
+                begun = False
+        data = file.read(65_536)
+        if data:
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                yield line.decode("utf-8", "replace")
+        elif _was_replaced(path, file.fileno()):
+            file.close()
+            file = None
+        else:
+            time.sleep(_INTERVAL)
+
+
+def _was_replaced(path: str, descriptor: int) -> bool:
+    try:
+        now, then = os.stat(path), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino) or now.st_size < os.lseek(descriptor, 0, os.SEEK_CUR)

@@ -1,0 +1,745 @@
+"""The server's processes: sockets, workers, signals, and what is composed to one application.
+
+One process serves by itself; with several workers a parent holds the sockets, forks, starts again who died, and
+ends with them. Everything that is accepted is stored before a process ends by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FrameType
+from typing import Any, NamedTuple
+
+import uvicorn
+
+from . import clock, core
+from .errors import CrashvaultError
+from .logs import log, log_debug
+
+PID_FILE = "server.pid"
+LOG_FILE = "server.log"
+RUN_FOLDER = "run"
+SPOTLIGHT_PORT = 8969
+LEASE = "server"
+_LEASE_LASTS = 15 * clock.SECOND
+_LEASE_RENEWED = 5.0  # seconds
+_SETTINGS_READ = 2.0  # seconds
+_BACKLOG = 2_048
+_RESTART_PAUSE = 1.0  # seconds before a worker that died young is started again
+_LINGER = 5.0  # seconds beyond the time for requests that a worker has to end by itself
+
+
+class ServerError(CrashvaultError):
+    """The server cannot start."""
+
+    code = "server"
+
+
+class Plan(NamedTuple):
+    """What one server is to be; options of the command line that were not given are None."""
+
+    home: str
+    host: str | None = None
+    port: int | None = None
+    unix_socket: str | None = None
+    workers: int | None = None
+    auth: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    spotlight: bool = False
+    access_log: bool = False  # on standard error too
+
+
+class Running(NamedTuple):
+    """A server as its pid file tells of it."""
+
+    pid: int
+    url: str
+    workers: int
+    started_at: str
+    needs_key: bool
+    spotlight: str | None = None
+
+
+class Listener(NamedTuple):
+    name: str  # main or spotlight
+    socket: socket.socket
+    url: str
+
+
+# The pid file: locked as long as the server lives, so that one left behind by a crash is known as such
+
+
+class PidFile:
+    """Who serves a vault. `hold` keeps others away until the process ends."""
+
+    def __init__(self, home: str) -> None:
+        self.path = os.path.join(home, PID_FILE)
+        self._descriptor: int | None = None
+
+    def hold(self) -> None:
+        """Raises ServerError where another server has this vault."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            found = running(os.path.dirname(self.path))
+            where = f" (pid {found.pid}) at {found.url}" if found else ""
+            raise ServerError(
+                f"a server for this vault runs already{where}", "Stop it with: crashvault server stop"
+            ) from error
+        self._descriptor = descriptor
+
+    def write(self, found: Running) -> None:
+        assert self._descriptor is not None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(found._asdict(), indent=2).encode(), 0)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+            self.forget()
+
+    def forget(self) -> None:
+        """Close without giving the vault free: a worker has the lock of its parent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def running(home: str) -> Running | None:
+    """The server of this vault, if one lives."""
+    try:
+        descriptor = os.open(os.path.join(home, PID_FILE), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None  # nobody holds it: it was left behind
+        return Running(**json.loads(os.pread(descriptor, 65_536, 0)))
+    except (ValueError, TypeError):
+        return None  # just being written
+    finally:
+        os.close(descriptor)
+
+
+def stop(home: str, seconds: float) -> Running | None:
+    """End the server of this vault, and wait until it has; None where there is none.
+
+    Raises ServerError where it has not ended in time.
+    """
+    found = running(home)
+    if found is None:
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found.pid, signal.SIGTERM)
+    until = time.monotonic() + seconds
+    while (now := running(home)) is not None and now.pid == found.pid:
+        if time.monotonic() > until:
+            raise ServerError(
+                f"the server (pid {found.pid}) has not ended within {seconds:g} s",
+                f"It may still be storing; wait, or end it with: kill -9 {found.pid}",
+            )
+        time.sleep(0.02)
+    return found
+
+
+def health(found: Running) -> dict[str, Any]:
+    """What the server itself says of its health."""
+    try:
+        return dict(json.loads(_asked(found, "/api/health")))
+    except (OSError, ValueError) as error:
+        return {"status": "unreachable", "reasons": [str(error)]}
+
+
+def _asked(found: Running, path: str) -> bytes:
+    """The body of an answer, over whatever the server listens on."""
+    import http.client
+
+    scheme, _, rest = found.url.partition(":")
+    connection: http.client.HTTPConnection
+    if scheme == "unix":
+        connection = http.client.HTTPConnection("localhost", timeout=5)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(rest)
+    elif scheme == "https":  # its certificate is for the name that clients use, not for this address
+        connection = http.client.HTTPSConnection(
+            rest.removeprefix("//"), timeout=5, context=ssl._create_unverified_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(rest.removeprefix("//").replace("0.0.0.0", "127.0.0.1"), timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+
+# Sockets
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises ServerError that says why that address can't be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServerError(f"{host} is no address of this machine ({error.strerror})", "Try --host 127.0.0.1") from error
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise ServerError(f"cannot listen on {host}:{port} ({error.strerror})", _hint(error, port)) from error
+    made.set_inheritable(True)
+    return made
+
+
+def _hint(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Another program uses it; choose another with --port, such as --port {port + 1 if port < 65_535 else 0}"
+    if error.errno == errno.EACCES:
+        return "Ports below 1024 need root; choose another with --port, and put a proxy before it"
+    return "Choose another with --host and --port"
+
+
+def _listen_unix(path: str) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_dead(path)
+        made.bind(path)
+        os.chmod(path, 0o660)
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise ServerError(f"cannot listen on {path} ({error.strerror})", "Choose another path") from error
+    return made
+
+
+def _remove_dead(path: str) -> None:
+    """A socket that nobody listens on was left behind."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as asking:
+        try:
+            asking.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            return
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _listeners(plan: Plan, settings: Any) -> list[Listener]:
+    scheme = "https" if settings.tls_cert else "http"
+    if settings.unix_socket:
+        made = [Listener("main", _listen_unix(settings.unix_socket), f"unix:{settings.unix_socket}")]
+    else:
+        bound = _listen(settings.host, settings.port)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        made = [Listener("main", bound, f"{scheme}://{host}:{bound.getsockname()[1]}")]
+    if plan.spotlight:
+        made.append(
+            Listener("spotlight", _listen("127.0.0.1", SPOTLIGHT_PORT), f"http://127.0.0.1:{SPOTLIGHT_PORT}/stream")
+        )
+    return made
+
+
+def _check_tls(settings: Any) -> None:
+    """Raises ServerError for a certificate that cannot be used, before anything is started."""
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise ServerError("TLS needs a certificate and its key", "Give both --tls-cert and --tls-key")
+    if not settings.tls_cert:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ServerError(
+            f"the certificate {settings.tls_cert} cannot be used ({error})", "Give a PEM file and the key that fits it"
+        ) from error
+
+
+# The application of one worker
+
+
+def _rules(settings: Any, needs_key: bool) -> Any:
+    from .api.node import is_loopback
+    from .serving import cors
+    from .serving.front import Rules
+    from .serving.guard import known_hosts
+    from .serving.proxies import Proxies
+
+    loopback = is_loopback(settings.host)
+    public = settings.public_url.partition("://")[2].partition("/")[0]
+    return Rules(
+        known_hosts([settings.host, public, *settings.allowed_hosts], any_address=not loopback),
+        Proxies(settings.trusted_proxies),
+        cors.policy(
+            settings.cors_origins,
+            methods=settings.cors_methods,
+            headers=settings.cors_headers,
+            max_age=settings.cors_max_age,
+            credentials=settings.cors_credentials,
+        ),
+        cors.ingest_policy(settings.cors_ingest_origins),
+        needs_key,
+        bool(settings.unix_socket),
+    )
+
+
+def _rates(settings: Any) -> dict[str, Any]:
+    from .units import parse_rate
+
+    return {"ingest": parse_rate(settings.rate_limit_ingest), "read": parse_rate(settings.rate_limit_read)}
+
+
+def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
+    """The application behind the front, and the name under which a request is counted."""
+    from starlette.applications import Starlette
+
+    from .api import health
+    from .api.errors import EXCEPTION_HANDLERS
+    from .api.ingest import ingest, is_ingest, route_name
+    from .api.routes import routes
+
+    app = Starlette(routes=[*health.routes(node), *routes(node)], exception_handlers=EXCEPTION_HANDLERS)
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        if is_ingest(scope["path"], scope["method"]):
+            await ingest(scope, receive, send, node)
+        else:
+            await app(scope, receive, send)
+
+    def named(scope: Any) -> str:
+        if is_ingest(scope["path"], scope["method"]):
+            return route_name(scope["path"])
+        found = scope.get("route")
+        return getattr(found, "path", "") or "other"
+
+    return inner, named
+
+
+async def _spotlight(scope: Any, receive: Any, send: Any, node: Any) -> None:
+    """The sink that SDKs look for: what they would show to Spotlight is stored."""
+    from .api.errors import error_response
+    from .api.ingest import ingest
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"x-powered-by", b"spotlight-by-sentry")]}
+        await send(message)
+
+    if scope["path"].rstrip("/") == "/stream":
+        await ingest({**scope, "crashvault.spotlight": True}, receive, sending, node)
+    elif scope["path"] == "/health":
+        await sending({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await sending({"type": "http.response.body", "body": b"OK"})
+    else:
+        response = error_response(404, "not_found", "There is nothing at this address")
+        await response(scope, receive, sending)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server without its own signals: a worker has several of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Worker:
+    """One process that serves: a node, a recorder, and a server for each listener."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        listeners: list[Listener],
+        on_ready: Callable[[], None],
+        *,
+        number: int = 0,
+        parent: int | None = None,
+    ) -> None:
+        self.plan = plan
+        self.listeners = listeners
+        self.number = number
+        self.parent = parent  # who must live as long as this process does
+        self._on_ready = on_ready
+        self._servers: list[_Server] = []
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+
+    def run(self) -> None:
+        """Serve until a signal comes. Raises CrashvaultError when it cannot begin."""
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        from .api.node import make_node
+        from .auth import Keyring
+        from .recorder import Recorder
+        from .serving.access_log import AccessLog
+
+        plan = self.plan
+        self.node = node = make_node(plan.home, **_given(plan))
+        loop = asyncio.get_running_loop()
+        from .api.metrics import Metrics
+        from .ratelimit import RateLimiter
+
+        node.metrics = Metrics(node)
+        node.keyring = Keyring(node.open_store)
+        node.limiter = RateLimiter(node.open_store, _rates(node.settings))
+        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit)
+        node.recorder.start()
+        self._log = AccessLog(
+            core.log_dir(plan.home), echo=plan.access_log, later=lambda: loop.call_later(0.5, self._log.flush)
+        )
+        self._fronts = [self._front(listener) for listener in self.listeners]
+        self._servers = [
+            _Server(self._config(listener, front)) for listener, front in zip(self.listeners, self._fronts, strict=True)
+        ]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        ticker = asyncio.create_task(self._tick())
+        serving = [
+            asyncio.create_task(server.serve([listener.socket]))
+            for listener, server in zip(self.listeners, self._servers, strict=True)
+        ]
+        try:
+            while not all(server.started for server in self._servers) and not any(task.done() for task in serving):
+                await asyncio.sleep(0.005)
+            self._on_ready()
+            await asyncio.gather(*serving)
+        finally:
+            ticker.cancel()
+            await self._finish()
+
+    def _open_recording(self) -> Any:
+        store = self.node.open_store()
+        if self.node.settings.durability == "normal":
+            store.db.relax()
+        return store
+
+    def _front(self, listener: Listener) -> Any:
+        from .api.errors import error_response, response_of
+        from .api.ingest import is_ingest
+        from .serving.front import Front, Seen
+
+        node = self.node
+        if listener.name == "spotlight":
+            inner: Any = partial(_spotlight, node=node)
+            named: Callable[[Any], str] = lambda scope: "/stream"
+        else:
+            inner, named = _inner(node)
+
+        def seen(one: Seen) -> None:
+            node.metrics.request(one.scope["method"], named(one.scope), one.status or 499, one.seconds)
+
+        def refusal(refused: Any, request_id: str) -> bytes:
+            details = [{"hint": refused.hint}] if refused.hint else []
+            return bytes(error_response(refused.status, refused.code, refused.message, details).body)
+
+        def failure(error: Exception, request_id: str) -> bytes:
+            return bytes(response_of(error, request_id).body)
+
+        return Front(
+            inner,
+            _rules(node.settings, node.needs_key and listener.name == "main"),
+            is_ingest=is_ingest,
+            refusal=refusal,
+            failure=failure,
+            seen=seen,
+            log=self._log,
+        )
+
+    def _config(self, listener: Listener, front: Any) -> uvicorn.Config:
+        from .serving.protocol import Limits, Protocol
+
+        settings = self.node.settings
+        tls = listener.name == "main" and settings.tls_cert
+        protocol = partial(
+            Protocol,
+            listener=listener.name,
+            limits=Limits(body_seconds=settings.body_timeout),
+            observe=lambda status, code, client: self.node.metrics.request("-", "refused", status, 0.0),
+        )
+        return uvicorn.Config(
+            front,
+            http=protocol,  # type: ignore[arg-type]
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=settings.keep_alive,
+            timeout_graceful_shutdown=settings.shutdown_timeout,
+            backlog=_BACKLOG,
+            ssl_certfile=settings.tls_cert if tls else None,
+            ssl_keyfile=settings.tls_key if tls else None,
+        )
+
+    # What is looked at again and again
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        renewed = read = -1e9
+        while True:
+            now = loop.time()
+            connections = [one for server in self._servers for one in server.server_state.connections]
+            for connection in list(connections):
+                connection.look(now)  # type: ignore[union-attr]
+            self.node.metrics.state(self.node.recorder.depth, len(connections))
+            if self.parent is not None and os.getppid() != self.parent:  # it was killed
+                self._stop()
+            try:
+                if now - renewed >= _LEASE_RENEWED and self.number == 0:
+                    await self.node.run(self._renew)
+                    renewed = now
+                if now - read >= _SETTINGS_READ:
+                    await self.node.run(self._read_settings)
+                    read = now
+            except CrashvaultError as error:
+                log_debug("server's round failed", error=error)
+            await asyncio.sleep(1.0)
+
+    def _renew(self) -> None:
+        with self.node.writing_store() as store:
+            store.leases.take(LEASE, self._holder, clock.now(), _LEASE_LASTS)
+
+    def _read_settings(self) -> None:
+        """Take over settings that were changed for all servers."""
+        from .api.node import read_settings
+
+        with self.node.reading() as store:
+            found = read_settings(store, **_given(self.plan))
+        if found == self.node.settings:
+            return
+        fixed = {name: getattr(self.node.settings, name) for name in _FIXED}
+        self.node.settings = found._replace(**fixed)
+        self.node.limiter.change(_rates(self.node.settings))
+        for listener, front in zip(self.listeners, self._fronts, strict=True):
+            front.rules = _rules(self.node.settings, self.node.needs_key and listener.name == "main")
+
+    # The end
+
+    def _stop(self) -> None:
+        self.node.stop()
+        for server in self._servers:
+            server.should_exit = True
+
+    async def _finish(self) -> None:
+        node = self.node
+        node.stop()
+        await node.recorder.stop()
+        with contextlib.suppress(CrashvaultError):
+            if self.number == 0:
+                with node.writing_store() as store:
+                    store.leases.release(LEASE, self._holder)
+        self._log.flush()
+        node.keyring.close()
+        node.limiter.close()
+        node.close()
+        log("info", "server stopped", pid=os.getpid())
+
+
+# What a process cannot change while it runs.
+_FIXED = ("host", "port", "unix_socket", "auth", "tls_cert", "tls_key", "workers", "durability", "queue", "body_timeout",
+          "keep_alive", "shutdown_timeout")  # fmt: skip
+
+
+def _given(plan: Plan) -> dict[str, Any]:
+    names = ("host", "port", "unix_socket", "workers", "auth", "tls_cert", "tls_key")
+    return {name: getattr(plan, name) for name in names}
+
+
+# Starting
+
+
+def serve(plan: Plan, ready: Callable[[Running], None]) -> None:
+    """Serve a vault until SIGTERM or SIGINT; `ready` is called with where, once requests are taken.
+
+    Raises ServerError, StoreError and InvalidError when that cannot be.
+    """
+    from .api.node import needs_key, read_settings
+
+    with core.open_vault(plan.home) as store:
+        settings = read_settings(store, **_given(plan))
+    _check_tls(settings)
+    pid_file = PidFile(plan.home)
+    pid_file.hold()
+    try:
+        listeners = _listeners(plan, settings)
+        spotlight = next((one.url for one in listeners if one.name == "spotlight"), None)
+        found = Running(
+            os.getpid(), listeners[0].url, settings.workers, clock.to_iso(clock.now()), needs_key(settings), spotlight
+        )
+
+        def on_ready() -> None:
+            pid_file.write(found)
+            log("info", "server started", pid=found.pid, url=found.url, workers=found.workers)
+            ready(found)
+
+        try:
+            if settings.workers == 1:
+                Worker(plan, listeners, on_ready).run()
+            else:
+                _supervise(plan, listeners, settings, pid_file, on_ready)
+        finally:
+            _close(listeners, settings)
+    finally:
+        pid_file.release()
+
+
+def _close(listeners: list[Listener], settings: Any) -> None:
+    for listener in listeners:
+        listener.socket.close()
+    if settings.unix_socket:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(settings.unix_socket)
+
+
+class _Child(NamedTuple):
+    pid: int
+    number: int
+    started: float
+
+
+def _supervise(
+    plan: Plan, listeners: list[Listener], settings: Any, pid_file: PidFile, on_ready: Callable[[], None]
+) -> None:
+    """Fork the workers, and look after them until a signal comes."""
+    _prepare_metrics(plan.home)
+    stopping = False
+    children: dict[int, _Child] = {}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    for index in range(settings.workers):
+        _start_child(children, index, plan, listeners, pid_file)
+    on_ready()
+    while children and not stopping:
+        _reap(children, plan, listeners, pid_file)
+    deadline = time.monotonic() + settings.shutdown_timeout + _LINGER
+    for pid in children:
+        _signal(pid, signal.SIGTERM)
+    while children:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+        children.pop(pid, None)
+        if pid == 0:
+            if time.monotonic() > deadline:
+                for left in children:
+                    _signal(left, signal.SIGKILL)
+            time.sleep(0.01)
+
+
+def _prepare_metrics(home: str) -> None:
+    """An empty folder in which the workers count."""
+    folder = os.path.join(home, RUN_FOLDER, "metrics")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    for name in os.listdir(folder):
+        os.unlink(os.path.join(folder, name))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+
+def _start_child(
+    children: dict[int, _Child], number: int, plan: Plan, listeners: list[Listener], pid_file: PidFile
+) -> None:
+    """Fork one worker, and wait until it serves. Raises ServerError when it ended instead."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        _be_worker(number, parent, plan, listeners, pid_file, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        told = pipe.read()
+    if told != b"ready":
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+        for other in children:
+            _signal(other, signal.SIGTERM)
+        raise ServerError(
+            told.decode(errors="replace") or "a worker ended before it served", "See: crashvault server logs"
+        )
+    children[pid] = _Child(pid, number, time.monotonic())
+
+
+def _be_worker(
+    number: int, parent: int, plan: Plan, listeners: list[Listener], pid_file: PidFile, writing: int
+) -> None:
+    """All that the child of a fork does; never returns."""
+    code = 1
+
+    def on_ready() -> None:
+        os.write(writing, b"ready")
+        os.close(writing)
+
+    try:
+        pid_file.forget()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
+        Worker(plan, listeners, on_ready, number=number, parent=parent).run()
+        code = 0
+    except CrashvaultError as error:
+        log("error", "worker failed", error=error)
+        with contextlib.suppress(OSError):
+            os.write(writing, error.message.encode())
+    except Exception as error:
+        log("error", "worker failed", error=repr(error))
+        with contextlib.suppress(OSError):
+            os.write(writing, repr(error).encode())
+    finally:
+        os._exit(code)
+
+
+def _reap(children: dict[int, _Child], plan: Plan, listeners: list[Listener], pid_file: PidFile) -> None:
+    """Start again who has died; return after a moment, or at a signal."""
+    pid, status = os.waitpid(-1, os.WNOHANG)
+    if pid == 0:
+        time.sleep(0.1)
+        return
+    child = children.pop(pid, None)
+    if child is None:
+        return
+    log("error", "worker died", pid=pid, status=status)
+    _forget_metrics(pid)
+    if time.monotonic() - child.started < _RESTART_PAUSE:
+        time.sleep(_RESTART_PAUSE)
+    _start_child(children, child.number, plan, listeners, pid_file)
+
+
+def _forget_metrics(pid: int) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
