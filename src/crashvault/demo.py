@@ -22,11 +22,11 @@ _RELEASES = ("2026.41.0", "2026.43.1", "2026.45.0", "2026.46.2")
 
 
 class Sample(NamedTuple):
-    """One bug, and how it shows itself: `days` are the first and the last day before now, `count` its events."""
+    """One bug, and how it shows itself: `days` are the first and the last day before now, `events` how often."""
 
     trace: str  # a file of `samples/`, or the message of an event without a trace
     service: str
-    count: int
+    events: int
     days: tuple[float, float]
     level: str = "error"
     environment: str = "production"
@@ -84,7 +84,7 @@ def _triage(store: Store, issues: dict[str, int], now: int) -> None:
 def _events(sample: Sample, now: int, random: Random) -> Iterator[dict[str, Any]]:
     body = _body(sample.trace)
     first, last = sample.days
-    for number in range(sample.count):
+    for number in range(sample.events):
         share = 1 - random.random() ** 6 * 0.95 if sample.burst else random.random()
         days = max(0.001, first + (last - first) * share)
         moment = now - int(days * clock.DAY)

@@ -262,10 +262,10 @@ class Recorder:
 
     def _attach_late(self, store: Store, uploads: Sequence[tuple[Job, Upload]], now: int) -> None:
         """Files of events that came earlier."""
-        for _, upload in uploads:
+        for job, upload in uploads:
             for event_id, file in upload.late_attachments:
                 try:
-                    row = store.events.find(event_id)
+                    row = store.events.find(job.project, event_id)
                 except NotFoundError:
                     upload.drops.append(("unknown_event", "attachment", 1))
                     continue

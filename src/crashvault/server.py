@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import fcntl
-import json
 import os
 import signal
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,24 +23,19 @@ import uvicorn
 from . import clock, core
 from .errors import CrashvaultError
 from .logs import log, log_debug
+from .serving.errors import ServerError
+from .serving.pidfile import PidFile, Running
+from .serving.sockets import BACKLOG, Listener, check_tls
+from .serving.sockets import listeners as made_listeners
 
-PID_FILE = "server.pid"
 LOG_FILE = "server.log"
 RUN_FOLDER = "run"
-SPOTLIGHT_PORT = 8969
 LEASE = "server"
 _LEASE_LASTS = 15 * clock.SECOND
 _LEASE_RENEWED = 5.0  # seconds
 _SETTINGS_READ = 2.0  # seconds
-_BACKLOG = 2_048
 _RESTART_PAUSE = 1.0  # seconds before a worker that died young is started again
 _LINGER = 5.0  # seconds beyond the time for requests that a worker has to end by itself
-
-
-class ServerError(CrashvaultError):
-    """The server cannot start."""
-
-    code = "server"
 
 
 class Plan(NamedTuple):
@@ -60,218 +51,6 @@ class Plan(NamedTuple):
     tls_key: str | None = None
     spotlight: bool = False
     access_log: bool = False  # on standard error too
-
-
-class Running(NamedTuple):
-    """A server as its pid file tells of it."""
-
-    pid: int
-    url: str
-    workers: int
-    started_at: str
-    needs_key: bool
-    spotlight: str | None = None
-
-
-class Listener(NamedTuple):
-    name: str  # main or spotlight
-    socket: socket.socket
-    url: str
-
-
-# The pid file: locked as long as the server lives, so that one left behind by a crash is known as such
-
-
-class PidFile:
-    """Who serves a vault. `hold` keeps others away until the process ends."""
-
-    def __init__(self, home: str) -> None:
-        self.path = os.path.join(home, PID_FILE)
-        self._descriptor: int | None = None
-
-    def hold(self) -> None:
-        """Raises ServerError where another server has this vault."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            found = running(os.path.dirname(self.path))
-            where = f" (pid {found.pid}) at {found.url}" if found else ""
-            raise ServerError(
-                f"a server for this vault runs already{where}", "Stop it with: crashvault server stop"
-            ) from error
-        self._descriptor = descriptor
-
-    def write(self, found: Running) -> None:
-        assert self._descriptor is not None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(found._asdict(), indent=2).encode(), 0)
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
-            self.forget()
-
-    def forget(self) -> None:
-        """Close without giving the vault free: a worker has the lock of its parent."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def running(home: str) -> Running | None:
-    """The server of this vault, if one lives."""
-    try:
-        descriptor = os.open(os.path.join(home, PID_FILE), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return None  # nobody holds it: it was left behind
-        return Running(**json.loads(os.pread(descriptor, 65_536, 0)))
-    except (ValueError, TypeError):
-        return None  # just being written
-    finally:
-        os.close(descriptor)
-
-
-def stop(home: str, seconds: float) -> Running | None:
-    """End the server of this vault, and wait until it has; None where there is none.
-
-    Raises ServerError where it has not ended in time.
-    """
-    found = running(home)
-    if found is None:
-        return None
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(found.pid, signal.SIGTERM)
-    until = time.monotonic() + seconds
-    while (now := running(home)) is not None and now.pid == found.pid:
-        if time.monotonic() > until:
-            raise ServerError(
-                f"the server (pid {found.pid}) has not ended within {seconds:g} s",
-                f"It may still be storing; wait, or end it with: kill -9 {found.pid}",
-            )
-        time.sleep(0.02)
-    return found
-
-
-def health(found: Running) -> dict[str, Any]:
-    """What the server itself says of its health."""
-    try:
-        return dict(json.loads(_asked(found, "/api/health")))
-    except (OSError, ValueError) as error:
-        return {"status": "unreachable", "reasons": [str(error)]}
-
-
-def _asked(found: Running, path: str) -> bytes:
-    """The body of an answer, over whatever the server listens on."""
-    import http.client
-
-    scheme, _, rest = found.url.partition(":")
-    connection: http.client.HTTPConnection
-    if scheme == "unix":
-        connection = http.client.HTTPConnection("localhost", timeout=5)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(rest)
-    elif scheme == "https":  # its certificate is for the name that clients use, not for this address
-        connection = http.client.HTTPSConnection(
-            rest.removeprefix("//"), timeout=5, context=ssl._create_unverified_context()
-        )
-    else:
-        connection = http.client.HTTPConnection(rest.removeprefix("//").replace("0.0.0.0", "127.0.0.1"), timeout=5)
-    with contextlib.closing(connection):
-        connection.request("GET", path)
-        return connection.getresponse().read()
-
-
-# Sockets
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Raises ServerError that says why that address can't be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ServerError(f"{host} is no address of this machine ({error.strerror})", "Try --host 127.0.0.1") from error
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(address)
-        made.listen(_BACKLOG)
-    except OSError as error:
-        made.close()
-        raise ServerError(f"cannot listen on {host}:{port} ({error.strerror})", _hint(error, port)) from error
-    made.set_inheritable(True)
-    return made
-
-
-def _hint(error: OSError, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Another program uses it; choose another with --port, such as --port {port + 1 if port < 65_535 else 0}"
-    if error.errno == errno.EACCES:
-        return "Ports below 1024 need root; choose another with --port, and put a proxy before it"
-    return "Choose another with --host and --port"
-
-
-def _listen_unix(path: str) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_dead(path)
-        made.bind(path)
-        os.chmod(path, 0o660)
-        made.listen(_BACKLOG)
-    except OSError as error:
-        made.close()
-        raise ServerError(f"cannot listen on {path} ({error.strerror})", "Choose another path") from error
-    return made
-
-
-def _remove_dead(path: str) -> None:
-    """A socket that nobody listens on was left behind."""
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as asking:
-        try:
-            asking.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        except OSError:
-            return
-        else:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-
-
-def _listeners(plan: Plan, settings: Any) -> list[Listener]:
-    scheme = "https" if settings.tls_cert else "http"
-    if settings.unix_socket:
-        made = [Listener("main", _listen_unix(settings.unix_socket), f"unix:{settings.unix_socket}")]
-    else:
-        bound = _listen(settings.host, settings.port)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        made = [Listener("main", bound, f"{scheme}://{host}:{bound.getsockname()[1]}")]
-    if plan.spotlight:
-        made.append(
-            Listener("spotlight", _listen("127.0.0.1", SPOTLIGHT_PORT), f"http://127.0.0.1:{SPOTLIGHT_PORT}/stream")
-        )
-    return made
-
-
-def _check_tls(settings: Any) -> None:
-    """Raises ServerError for a certificate that cannot be used, before anything is started."""
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise ServerError("TLS needs a certificate and its key", "Give both --tls-cert and --tls-key")
-    if not settings.tls_cert:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ServerError(
-            f"the certificate {settings.tls_cert} cannot be used ({error})", "Give a PEM file and the key that fits it"
-        ) from error
 
 
 # The application of one worker
@@ -492,7 +271,7 @@ class Worker:
             server_header=False,
             timeout_keep_alive=settings.keep_alive,
             timeout_graceful_shutdown=settings.shutdown_timeout,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             ssl_certfile=settings.tls_cert if tls else None,
             ssl_keyfile=settings.tls_key if tls else None,
         )
@@ -583,11 +362,11 @@ def serve(plan: Plan, ready: Callable[[Running], None]) -> None:
 
     with core.open_vault(plan.home) as store:
         settings = read_settings(store, **_given(plan))
-    _check_tls(settings)
+    check_tls(settings)
     pid_file = PidFile(plan.home)
     pid_file.hold()
     try:
-        listeners = _listeners(plan, settings)
+        listeners = made_listeners(settings, spotlight=plan.spotlight)
         spotlight = next((one.url for one in listeners if one.name == "spotlight"), None)
         found = Running(
             os.getpid(), listeners[0].url, settings.workers, clock.to_iso(clock.now()), needs_key(settings), spotlight
@@ -737,7 +516,7 @@ def _reap(children: dict[int, _Child], plan: Plan, listeners: list[Listener], pi
 def _forget_metrics(pid: int) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(pid)
 
 
 def _signal(pid: int, number: int) -> None:

@@ -239,7 +239,7 @@ async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None
     except Exception as error:
         _count(request, door, error)
         response = _refusal(request, door, error)
-        await response(scope, receive, send)  # type: ignore[arg-type]
+        await response(scope, receive, send)
         return
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -12,7 +12,7 @@ from .context import Context, command, emit
 from .group import SubGroup
 
 if TYPE_CHECKING:
-    from ..server import Running
+    from ..serving.pidfile import Running
 
 READY = "CRASHVAULT_SERVER_READY_FD"  # of the environment: where a server in the background says that it serves
 _STARTED = b"started"
@@ -115,11 +115,12 @@ def _described(found: Running) -> dict[str, Any]:
 
 def _start_in_background(context: Context) -> None:
     """Start the same command again, apart from this terminal, and wait until it serves."""
-    from .. import server as serving
+    from ..serving import pidfile
+    from ..serving.errors import ServerError
 
-    already = serving.running(context.home)
+    already = pidfile.running(context.home)
     if already is not None:
-        raise serving.ServerError(
+        raise ServerError(
             f"a server for this vault runs already (pid {already.pid}) at {already.url}",
             "Stop it with: crashvault server stop",
         )
@@ -127,10 +128,10 @@ def _start_in_background(context: Context) -> None:
     process, told, log_path = _spawn(context)
     if not told.startswith(_STARTED):
         process.wait()
-        raise serving.ServerError(*_reason(log_path))
-    found = serving.running(context.home)
+        raise ServerError(*_reason(log_path))
+    found = pidfile.running(context.home)
     if found is None:
-        raise serving.ServerError("the server ended at once", "See: crashvault server logs")
+        raise ServerError("the server ended at once", "See: crashvault server logs")
     _show_started(context, found)
 
 
@@ -173,10 +174,10 @@ def _reason(path: str) -> tuple[str, str]:
 @click.option("--timeout", type=float, default=_STOP_SECONDS, show_default=True, help="Seconds to wait for its end.")
 def stop(context: Context, timeout: float) -> None:
     """Stop the server; it stores all that it has accepted before it ends."""
-    from .. import server as serving
     from ..console import console
+    from ..serving import pidfile
 
-    found = serving.stop(context.home, timeout)
+    found = pidfile.stop(context.home, timeout)
     if context.json:
         emit({"stopped": found is not None, "pid": found.pid if found else None})
     elif found is None:
@@ -188,12 +189,12 @@ def stop(context: Context, timeout: float) -> None:
 @command("status", "crashvault server status --json")
 def status(context: Context) -> None:
     """Show whether a server runs for this vault, where, and how it is; exit code 1 when none runs."""
-    from .. import server as serving
     from ..console import console, escape
+    from ..serving import pidfile
 
-    found = serving.running(context.home)
+    found = pidfile.running(context.home)
     if context.json:
-        emit({**_described(found), "health": serving.health(found)} if found else {"running": False})
+        emit({**_described(found), "health": pidfile.health(found)} if found else {"running": False})
     elif found is None:
         console.print("No server runs for this vault. Start one with: crashvault server start")
     else:
@@ -201,7 +202,7 @@ def status(context: Context) -> None:
         console.print(f"  pid      {found.pid}")
         console.print(f"  workers  {found.workers}")
         console.print(f"  since    {found.started_at}")
-        console.print(f"  health   {escape(serving.health(found)['status'])}")
+        console.print(f"  health   {escape(pidfile.health(found)['status'])}")
     if found is None:
         raise click.exceptions.Exit(1)
 

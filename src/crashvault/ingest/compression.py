@@ -103,7 +103,7 @@ def _inflate(data: bytes, limit: int) -> bytes:
 
 
 def _unbrotli(data: bytes, limit: int) -> bytes:
-    import brotli
+    import brotli  # type: ignore[import-untyped]
 
     stream = brotli.Decompressor()
 

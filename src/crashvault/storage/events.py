@@ -44,6 +44,17 @@ class Events:
             raise InvalidError(f"{prefix!r} fits several events", f"Type more of one of: {', '.join(names)}{more}")
         return int(rows[0][0])
 
+    def find(self, project: str, event_id: str) -> int:
+        """The row of a project's event by its whole id. Raises NotFoundError."""
+        row = self.db.value(
+            """SELECT k.event FROM projects p JOIN event_keys k ON k.project_id = p.id
+               WHERE p.name = ? AND k.event_id = ? AND k.event IS NOT NULL""",
+            (project, bytes.fromhex(event_id.replace("-", ""))),
+        )
+        if row is None:
+            raise NotFoundError(f"there is no event {event_id} in {project}", "See: crashvault events")
+        return int(row)
+
     def newest_row(self) -> int:
         """The row of the last event that arrived; 0 in an empty vault."""
         return int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..errors import InvalidError, NotFoundError
@@ -79,7 +79,7 @@ class Projects:
         )
         return Project(*row) if row else None
 
-    def public_keys(self, project: Project) -> list[str]:
+    def public_keys(self, project: Project) -> Sequence[str]:
         """All keys that are good for a project: the one that is shown, then the others, the latest first."""
         others = self.db.rows(
             "SELECT public_key FROM dsn_keys WHERE project_id = ? ORDER BY replaced_at DESC, public_key", (project.id,)

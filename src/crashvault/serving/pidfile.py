@@ -1,0 +1,137 @@
+"""Which server serves a vault: its pid file, and what another process can ask of it or tell it.
+
+The file is locked as long as the server lives, so that one left behind by a crash is known as such.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import ssl
+import time
+from typing import Any, NamedTuple
+
+from .errors import ServerError
+
+FILE = "server.pid"
+
+
+class Running(NamedTuple):
+    """A server as its pid file tells of it."""
+
+    pid: int
+    url: str
+    workers: int
+    started_at: str
+    needs_key: bool
+    spotlight: str | None = None
+
+
+class PidFile:
+    """Who serves a vault. `hold` keeps others away until the process ends."""
+
+    def __init__(self, home: str) -> None:
+        self.path = os.path.join(home, FILE)
+        self._descriptor: int | None = None
+
+    def hold(self) -> None:
+        """Raises ServerError where another server has this vault."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            found = running(os.path.dirname(self.path))
+            where = f" (pid {found.pid}) at {found.url}" if found else ""
+            raise ServerError(
+                f"a server for this vault runs already{where}", "Stop it with: crashvault server stop"
+            ) from error
+        self._descriptor = descriptor
+
+    def write(self, found: Running) -> None:
+        assert self._descriptor is not None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(found._asdict(), indent=2).encode(), 0)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+            self.forget()
+
+    def forget(self) -> None:
+        """Close without giving the vault free: a worker has the lock of its parent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def running(home: str) -> Running | None:
+    """The server of this vault, if one lives."""
+    try:
+        descriptor = os.open(os.path.join(home, FILE), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None  # nobody holds it: it was left behind
+        return Running(**json.loads(os.pread(descriptor, 65_536, 0)))
+    except (ValueError, TypeError):
+        return None  # just being written
+    finally:
+        os.close(descriptor)
+
+
+def stop(home: str, seconds: float) -> Running | None:
+    """End the server of this vault, and wait until it has; None where there is none.
+
+    Raises ServerError where it has not ended in time.
+    """
+    found = running(home)
+    if found is None:
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found.pid, signal.SIGTERM)
+    until = time.monotonic() + seconds
+    while (now := running(home)) is not None and now.pid == found.pid:
+        if time.monotonic() > until:
+            raise ServerError(
+                f"the server (pid {found.pid}) has not ended within {seconds:g} s",
+                f"It may still be storing; wait, or end it with: kill -9 {found.pid}",
+            )
+        time.sleep(0.02)
+    return found
+
+
+def health(found: Running) -> dict[str, Any]:
+    """What the server itself says of its health."""
+    try:
+        return dict(json.loads(_asked(found, "/api/health")))
+    except (OSError, ValueError) as error:
+        return {"status": "unreachable", "reasons": [str(error)]}
+
+
+def _asked(found: Running, path: str) -> bytes:
+    """The body of an answer, over whatever the server listens on."""
+    import http.client
+
+    scheme, _, rest = found.url.partition(":")
+    connection: http.client.HTTPConnection
+    if scheme == "unix":
+        connection = http.client.HTTPConnection("localhost", timeout=5)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(rest)
+    elif scheme == "https":  # its certificate is for the name that clients use, not for this address
+        connection = http.client.HTTPSConnection(
+            rest.removeprefix("//"), timeout=5, context=ssl._create_unverified_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(rest.removeprefix("//").replace("0.0.0.0", "127.0.0.1"), timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().read()
