@@ -178,9 +178,9 @@ class Compiler:
 
     def _any_token(self, tokens: Sequence[str]) -> Condition:
         if len(tokens) <= _AT_ONCE:
-            return Index(" OR ".join(map(_quoted, tokens)))
+            return Index(any_token(tokens))
         slices = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
-        return Group("OR", tuple(_index_clause(" OR ".join(map(_quoted, part))) for part in slices))
+        return Group("OR", tuple(_index_clause(any_token(part)) for part in slices))
 
     def _values(self, field: str, pattern: Pattern) -> list[str] | None:
         """The distinct values of a field that fit, None where those are too many; an exact one is taken as it is."""
@@ -313,7 +313,7 @@ class Compiler:
         tokens = self._vocabulary("stack_terms", pattern)
         if tokens is None:
             return _SOME_STACK
-        found = [self._in_stacks(" OR ".join(map(_quoted, part))) for part in chunks(tokens, _AT_ONCE)]
+        found = [self._in_stacks(any_token(part)) for part in chunks(tokens, _AT_ONCE)]
         parts = [part for part in found if part is not None]
         return self._joined("OR", parts) if parts else None
 
@@ -441,6 +441,11 @@ def _balanced(parts: Sequence[str], joiner: str) -> str:
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:
     """The conditions that must all hold."""
     return condition.parts if isinstance(condition, Group) and condition.joiner == "AND" else (condition,)
+
+
+def any_token(tokens: Iterable[str]) -> str:
+    """The index expression that asks for one of the tokens."""
+    return " OR ".join(map(_quoted, tokens))
 
 
 def within_hash(expression: str, column: str) -> tuple[str, str]:
