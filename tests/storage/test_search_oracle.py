@@ -77,7 +77,9 @@ def full(request: Any, tmp_path_factory: Any) -> Iterator[Oracle]:
 @pytest.mark.parametrize("way", SMALL)
 def test_every_way_gives_the_naive_answer(full: Oracle, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SMALL[way].items():
-        monkeypatch.setattr(next(module for module in (search, query_sql, finding) if name in vars(module)), name, value)
+        monkeypatch.setattr(
+            next(module for module in (search, query_sql, finding) if name in vars(module)), name, value
+        )
     random = Random(way)
     known = vaults.known_ids(full.store)
     asked = 0

@@ -63,9 +63,7 @@ class Finder:
             scattered = sum(high - low for low, high in row_ranges(rows)) > 8 * size
             size = _LONGEST_STRETCH if scattered else min(size * 4, _LONGEST_STRETCH)
 
-    def _past_empty(
-        self, index: Index, last: tuple[int, int], times: Sequence[Clause], size: int
-    ) -> tuple[int, int]:
+    def _past_empty(self, index: Index, last: tuple[int, int], times: Sequence[Clause], size: int) -> tuple[int, int]:
         """Where to go on behind stretches of which the index has nothing."""
         while True:
             sql, parameters = _older(last, times)

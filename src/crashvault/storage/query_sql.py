@@ -36,6 +36,9 @@ from .issues import NEW_FOR
 from .sqlite import SQLite, chunks, marks
 
 EXPANDED = 5_000  # distinct values that a wildcard may stand for
+SPELT_OUT = 200  # words of the text that a beginning of a word is spelt out as
+SCANNED = 20_000  # words of the text that are compared with a wildcard
+_CHEAP_PREFIX = 3  # letters from which the index finds a beginning quickly, however many words have it
 _SHORT = 8  # tokens of an expression
 _AT_ONCE = 400  # tokens in one index expression
 
@@ -89,11 +92,15 @@ _SOME_STACK = Clause("e.stack_id IS NOT NULL", (), exact=False)
 
 
 class Compiler:
-    """Compiles trees for one vault: wildcards are expanded over its tables of distinct values."""
+    """Compiles trees for one vault: wildcards are expanded over its tables of distinct values.
 
-    def __init__(self, db: SQLite, now: int) -> None:
+    `bulk`: for one pass over everything, where no effort is too much to have the index decide.
+    """
+
+    def __init__(self, db: SQLite, now: int, *, bulk: bool = False) -> None:
         self.db = db
         self.now = now
+        self.bulk = bulk
 
     def condition(self, node: Node) -> Condition:
         """The condition that a tree stands for."""
@@ -186,10 +193,9 @@ class Compiler:
         """The distinct values of a field that fit, None where those are too many; an exact one is taken as it is."""
         if pattern.exact:
             return [pattern.literal[:MAX_VALUE]]
-        prefix = pattern.literal
         sql, parameters = "SELECT value FROM words WHERE field = ?", [field]
-        if prefix:
-            sql, parameters = f"{sql} AND value >= ? AND value < ?", [field, prefix, prefix + "\U0010ffff"]
+        if pattern.literal:
+            sql, parameters = f"{sql} AND value >= ? AND value < ?", [field, *_span(pattern)]
         longest = max(pattern.pieces, key=len)
         if longest:
             sql, parameters = f"{sql} AND instr(value, ?)", [*parameters, longest]
@@ -297,14 +303,20 @@ class Compiler:
         return in_event if in_stack is None else self._joined("OR", [in_event, in_stack])
 
     def _event_word(self, pattern: Pattern) -> Condition:
-        return self._any_token_or_prefix("event_terms", pattern)
-
-    def _any_token_or_prefix(self, vocabulary: str, pattern: Pattern) -> Condition:
         prefix = _prefix_expression(pattern)
         if prefix is not None:
-            return Index(prefix)
-        tokens = self._vocabulary(vocabulary, pattern)
+            return Index(prefix) if pattern.exact or self.bulk else self._beginning(pattern, prefix)
+        tokens = self._vocabulary("event_terms", pattern)
         return _UNSURE if tokens is None else self._any_token(tokens)
+
+    def _beginning(self, pattern: Pattern, prefix: str) -> Condition:
+        """Words that begin so, spelt out: the index reads all it has of a beginning each time it is asked."""
+        terms = self.db.rows(
+            "SELECT term FROM event_terms WHERE term >= ? AND term < ? LIMIT ?", (*_span(pattern), SPELT_OUT + 1)
+        )
+        if len(terms) <= SPELT_OUT:
+            return Index(any_token(term for (term,) in terms))
+        return Index(prefix) if len(pattern.literal) >= _CHEAP_PREFIX else _UNSURE
 
     def _stack_word(self, pattern: Pattern) -> Condition | None:
         expression = _prefix_expression(pattern)
@@ -323,16 +335,26 @@ class Compiler:
         return Clause("e.stack_id IN (SELECT rowid FROM stack_index WHERE stack_index MATCH ?)", (expression,))
 
     def _vocabulary(self, table: str, pattern: Pattern) -> list[str] | None:
-        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside; None: too many."""
-        longest = max(pattern.pieces, key=len)
-        sql, parameters = f"SELECT term FROM {table} WHERE instr(term, ?)", [longest]
+        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside; None: too many.
+
+        Reading the words of an index takes as long as reading all of it, so only so many are compared.
+        """
+        sql, parameters = f"SELECT term FROM {table}", []
         if pattern.literal:
-            sql, parameters = (
-                f"{sql} AND term >= ? AND term < ?",
-                [longest, pattern.literal, f"{pattern.literal}\U0010ffff"],
-            )
-        found = (term for (term,) in self.db.stream(sql, parameters) if term[0] != SIGN and pattern.matches(term))
-        return _not_too_many(found)
+            sql, parameters = f"{sql} WHERE term >= ? AND term < ?", _span(pattern)
+        terms = self.db.stream(sql, parameters)
+        kept: list[str] = []
+        for read, (term,) in enumerate(terms):
+            if len(kept) > EXPANDED or (read >= SCANNED and not self.bulk):
+                return None
+            if term[0] != SIGN and pattern.matches(term):
+                kept.append(term)
+        return kept
+
+
+def _span(pattern: Pattern) -> list[str]:
+    """The least and the greatest text that begin as a pattern does."""
+    return [pattern.literal, f"{pattern.literal}\U0010ffff"]
 
 
 def _not_too_many(found: Iterable[str]) -> list[str] | None:

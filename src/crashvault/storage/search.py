@@ -103,7 +103,7 @@ class Search:
 
     def every_event(self, node: Node) -> Iterator[int]:
         """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
-        condition = self.compiler.condition(node)
+        condition = Compiler(self.db, self.now, bulk=True).condition(node)
         clause = where(condition)
         found = (row for (row,) in self.db.stream(
             f"SELECT e.id FROM {_EVENT_TABLES} WHERE {clause.sql} ORDER BY e.id", clause.parameters
@@ -184,9 +184,7 @@ class Search:
         )
         return Page([row for _, row in found[offset : offset + limit]], total, True)
 
-    def _walked_events(
-        self, condition: Condition, limit: int, offset: int, before: tuple[int, int] | None
-    ) -> Page:
+    def _walked_events(self, condition: Condition, limit: int, offset: int, before: tuple[int, int] | None) -> Page:
         """A page of what the index can tell alone."""
         wanted = offset + limit
         found: list[int] = []
