@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from .document import hash_token
 from .finding import Finder
-from .query_sql import TRUE, Clause, Condition, Group, Index, conjuncts, where, within_hash
+from .query_sql import TRUE, Clause, Condition, Group, Index, conjuncts, where
 from .sqlite import SQLite
 
+_TABLES = "events e CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id"
 _CANDIDATES = 2_000  # of an issue's latest events, of which some are read
 
 
@@ -20,7 +21,8 @@ class Asking:
         self.db = db
         self._finder = Finder(db)
         parts = conjuncts(condition)
-        self._of_issue = where(_all([part for part in parts if _is_of_issue(part)]))
+        seen = [_seen(part) for part in parts if isinstance(part, Clause) and part.sql.startswith("e.timestamp >")]
+        self._of_issue = where(_all([*seen, *(part for part in parts if _is_of_issue(part))]))
         self._of_events = _all([part for part in parts if not _is_of_issue(part)])
         self._alternatives = _alternatives(self._of_events)
         self._stacks: dict[Clause, dict[int, list[int]]] = {}  # which a clause means, by hash
@@ -58,8 +60,20 @@ class Asking:
             return bool(part.expression and self.db.row(sql, (_in_hash(part, hash_id),)))
         if isinstance(part, Clause) and part.sql.startswith("e.stack_id IN (SELECT"):
             return self._has_stack(part, hash_id)
-        clause = _some_event(part)
-        return bool(self.db.value(f"SELECT {clause.sql} FROM hashes h WHERE h.id = ?", (*clause.parameters, hash_id)))
+        return self._has_event(part, hash_id)
+
+    def _has_event(self, condition: Condition, hash_id: int) -> bool:
+        """The latest are tried first: mostly it is they that are asked for."""
+        parts = conjuncts(condition)
+        index = next((part for part in parts if isinstance(part, Index)), None)
+        rest = where(_all([part for part in parts if part is not index]), each=True)
+        if index is None:
+            sql = f"SELECT 1 FROM {_TABLES} WHERE e.hash_id = ? AND ({rest.sql}) ORDER BY e.timestamp DESC LIMIT 1"
+            return self.db.row(sql, (hash_id, *rest.parameters)) is not None
+        sql = f"""SELECT 1 FROM event_index CROSS JOIN {_TABLES}
+                  WHERE event_index MATCH ? AND e.id = event_index.rowid AND ({rest.sql})
+                  ORDER BY event_index.rowid DESC LIMIT 1"""
+        return bool(index.expression) and self.db.row(sql, (_in_hash(index, hash_id), *rest.parameters)) is not None
 
     def _has_stack(self, clause: Clause, hash_id: int) -> bool:
         sql = "SELECT 1 FROM events WHERE hash_id = ? AND stack_id = ? LIMIT 1"
@@ -83,6 +97,11 @@ def _is_of_issue(part: Condition) -> bool:
     return isinstance(part, Clause) and part.exact and not re.search(r"\b[eh]\.", part.sql)
 
 
+def _seen(part: Clause) -> Clause:
+    """What a lower bound on the time of an event asks of its issue."""
+    return Clause(part.sql.replace("e.timestamp", "i.last_seen"), part.parameters)
+
+
 def _alternatives(condition: Condition) -> tuple[Condition, ...]:
     """Conditions of which one event of an issue must meet one."""
     return condition.parts if isinstance(condition, Group) and condition.joiner == "OR" else (condition,)
@@ -90,19 +109,3 @@ def _alternatives(condition: Condition) -> tuple[Condition, ...]:
 
 def _in_hash(index: Index, hash_id: int) -> str:
     return f'({index.expression}) AND "{hash_token(hash_id)}"'
-
-
-def _some_event(condition: Condition) -> Clause:
-    """SQL over `hashes h`: it has an event that meets a condition."""
-    parts = conjuncts(condition)
-    index = next((part for part in parts if isinstance(part, Index)), None)
-    rest = where(_all([part for part in parts if part is not index]), each=True)
-    if index is None:
-        return Clause(f"EXISTS (SELECT 1 FROM events e JOIN issues i ON i.id = h.issue_id"
-                      f" WHERE e.hash_id = h.id AND ({rest.sql}))", rest.parameters)  # fmt: skip
-    match, parameter = within_hash(index.expression, "h.id")
-    return Clause(
-        f"EXISTS (SELECT 1 FROM event_index CROSS JOIN events e ON e.id = event_index.rowid"
-        f" CROSS JOIN issues i ON i.id = h.issue_id WHERE event_index MATCH {match} AND ({rest.sql}))",
-        (parameter, *rest.parameters),
-    )

@@ -21,7 +21,7 @@ _STRETCH, _LONGEST_STRETCH = 2_000, 50_000  # events
 _SKIPPED = 10_000  # events of a stretch from which it is worth asking first whether the index has any of them
 _GAP, _RANGES = 1_000, 32  # rows between two ranges, and how many ranges a stretch is cut into at most
 _EVENT_TABLES = "events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id"
-_NEWEST: tuple[int, int] = (1 << 62, 0)
+_NEWEST: tuple[int, int] = (1 << 62, 1 << 62)
 
 
 class Stretch(NamedTuple):
@@ -47,7 +47,8 @@ class Finder:
         others = tuple(part for part in conjuncts(condition) if not _is_time(part))
         rest = others[0] if len(others) == 1 else Group("AND", others or (TRUE,))
         index = next((part for part in others if isinstance(part, Index)), None)
-        size, last = _STRETCH, before or _NEWEST
+        size, last = _STRETCH, min([before or _NEWEST, *map(_upper_bound, times)])
+        times = [part for part in times if _upper_bound(part) == _NEWEST]
         while True:
             if index is not None and size >= _SKIPPED:
                 last = self._past_empty(index, last, times, size)
@@ -160,6 +161,11 @@ class Finder:
 
     def _fewest(self, parts: Sequence[Condition], limit: int) -> list[int] | None:
         best: list[int] | None = None
+        times = [part for part in parts if isinstance(part, Clause) and _is_time(part)]
+        if times:
+            sql = " AND ".join(part.sql for part in times)
+            within = tuple(value for part in times for value in part.parameters)
+            best = self._few_rows(f"SELECT e.id FROM events e WHERE {sql}", within, limit)
         for part in sorted(parts, key=lambda item: not isinstance(item, Index)):
             rows = self.few(part, limit if best is None else len(best))
             if rows is not None:
@@ -187,18 +193,19 @@ class Finder:
 
     # How many
 
-    def at_least(self, condition: Condition) -> tuple[int, bool]:
+    def at_least(self, condition: Condition, limit: int | None = None) -> tuple[int, bool]:
         """How many events meet a condition at least, as far as the index alone can tell, and whether that is all."""
+        limit = COUNTED if limit is None else limit
         if isinstance(condition, Index):
             if not condition.expression:
                 return 0, True
             found = self.db.value(
                 "SELECT count(*) FROM (SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT ?)",
-                (condition.expression, COUNTED + 1),
+                (condition.expression, limit + 1),
             )
-            return min(found, COUNTED), found <= COUNTED
+            return min(found, limit), found <= limit
         if isinstance(condition, Group) and condition.joiner == "OR":
-            return max(self.at_least(part)[0] for part in condition.parts), False
+            return max(self.at_least(part, limit)[0] for part in condition.parts), False
         return 0, False
 
 
@@ -219,6 +226,13 @@ def row_ranges(rows: Iterable[int]) -> list[tuple[int, int]]:
 
 def _is_time(part: Condition) -> bool:
     return isinstance(part, Clause) and part.sql.startswith("e.timestamp")
+
+
+def _upper_bound(part: Clause) -> tuple[int, int]:
+    """The (timestamp, row) before which a condition on time lets events be."""
+    if part.sql.startswith("e.timestamp <"):
+        return part.parameters[0], 1 << 62 if part.sql.startswith("e.timestamp <=") else 0
+    return _NEWEST
 
 
 def _older(last: tuple[int, int], times: Sequence[Clause]) -> tuple[str, tuple[Any, ...]]:

@@ -31,7 +31,7 @@ from ..query.tree import (
     leaves,
     path_patterns,
 )
-from .document import MAX_VALUE, SIGN, hash_token, trace_word, word_of, word_token
+from .document import MAX_VALUE, SIGN, trace_word, word_of, word_token
 from .issues import NEW_FOR
 from .sqlite import SQLite, chunks, marks
 
@@ -468,12 +468,6 @@ def conjuncts(condition: Condition) -> tuple[Condition, ...]:
 def any_token(tokens: Iterable[str]) -> str:
     """The index expression that asks for one of the tokens."""
     return " OR ".join(map(_quoted, tokens))
-
-
-def within_hash(expression: str, column: str) -> tuple[str, str]:
-    """SQL that asks the index for events of one hash, and its parameter."""
-    prefix = hash_token(0)[:-1]
-    return f"""(? || ' AND "{prefix}' || {column} || '"')""", f"({expression})"
 
 
 def _negated(condition: Condition) -> Condition:

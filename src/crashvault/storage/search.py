@@ -45,7 +45,8 @@ LOOKED_AT = 500  # events of one issue that are read to see whether one of them 
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
 CHECKED_ON = 100  # the same where the page is full already, for a better total
 WALKED = 10_000  # events that are walked along for a better total
-ASKED = 200  # issues that are asked one by one before all events that match are
+ASKED = 100  # issues that are asked one by one before all events that match are
+GATHERED = 100_000  # matching events up to which all of them are looked at rather than any issue is asked
 FURTHER = 40  # issues that are asked in any case, for a better total
 
 _SLICE = 5_000  # rows given to one statement
@@ -223,9 +224,8 @@ class Search:
         few = self._few(condition, before)
         candidates = iter(few) if few is not None else _rows_of(self.finder.walk(condition, before))
         wanted = offset + limit
-        found, read = [], 0
-        for item in self.loader.stream(candidates):
-            read += 1
+        found: list[int] = []
+        for read, item in enumerate(self.loader.stream(candidates), 1):
             if self._matches(node, item):
                 found.append(item.row)
             if read >= (CHECKED_ON if len(found) >= wanted else CHECKED) and (few is None or len(found) >= wanted):
@@ -268,7 +268,7 @@ class Search:
         if found is None:
             found = self._issues_of_words(node)
         if found is None and exact(condition):
-            page = self._issues_along(node, condition, order, limit, offset, ASKED)
+            page = None if self._few_enough(node) else self._issues_along(node, condition, order, limit, offset, ASKED)
             if page is not None:
                 return page
             found = self._issues_of_hashes(node)
@@ -315,9 +315,8 @@ class Search:
 
     def _issues_of_words(self, node: Node) -> set[int] | None:
         """The issues of a query with one event word, as `tag:db is:open` has: the table of words per hash knows."""
-        parts = node.children if isinstance(node, And) else (node,)
-        about_issues = [part for part in parts if issue_only(part)]
-        about_events = [part for part in parts if not issue_only(part)]
+        about_issues = [part for part in _all_parts(node) if issue_only(part)]
+        about_events = [part for part in _all_parts(node) if not issue_only(part)]
         if len(about_events) != 1 or not _counted_by_hash(about_events[0]):
             return None
         condition = self.compiler.condition(about_events[0])
@@ -338,16 +337,20 @@ class Search:
         )
         return {issue for (issue,) in rows}
 
+    def _few_enough(self, node: Node) -> bool:
+        """Whether looking at all matching events is little work."""
+        condition = self.compiler.condition(_about_events(node))
+        count, _ = self.finder.at_least(condition, GATHERED)
+        return 0 < count < GATHERED
+
     def _issues_of_hashes(self, node: Node) -> set[int] | None:
         """The issues of a query whose event terms ask nothing of the issue: each event is looked at once, without it."""
-        parts = node.children if isinstance(node, And) else (node,)
-        about_issues = [part for part in parts if issue_only(part)]
-        wanted = self.compiler.condition(all_of(part for part in parts if not issue_only(part)))
+        wanted = self.compiler.condition(_about_events(node))
         clause = where(wanted)
         if not clause.exact or "i." in clause.sql or "h." in clause.sql:
             return None
         hashes = sorted(self._hashes(wanted))
-        clause = where(self.compiler.condition(all_of(about_issues)))
+        clause = where(self.compiler.condition(all_of(part for part in _all_parts(node) if issue_only(part))))
         rows = self.db.rows(
             f"""SELECT DISTINCT i.id FROM json_each(?) c CROSS JOIN hashes h ON h.id = c.value
                 CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}""",
@@ -381,13 +384,11 @@ class Search:
         """
         wanted = offset + limit
         found: list[int] = []
-        asked = read = 0
-        complete = True
+        read, complete = 0, True
         asking = Asking(self.db, condition)
-        for issue in asking.issues(order):
-            if at_most is not None and asked == at_most:
+        for asked, issue in enumerate(asking.issues(order), 1):
+            if at_most is not None and asked > at_most:
                 return None
-            asked += 1
             fits = asking.has_match(issue)
             if fits and not exact(condition):
                 fits, looked_at = self._has_match(node, asking, issue)
@@ -409,6 +410,14 @@ class Search:
             if self._matches(node, item):
                 return True, read
         return False, read
+
+
+def _all_parts(node: Node) -> Sequence[Node]:
+    return node.children if isinstance(node, And) else (node,)
+
+
+def _about_events(node: Node) -> Node:
+    return all_of(part for part in _all_parts(node) if not issue_only(part))
 
 
 def _rows_of(walk: Iterator[Stretch]) -> Iterator[int]:
