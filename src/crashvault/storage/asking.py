@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator
 
 from .document import hash_token
-from .finding import Finder
 from .query_sql import TRUE, Clause, Condition, Group, Index, conjuncts, where
 from .sqlite import SQLite
 
 _TABLES = "events e CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id"
-_CANDIDATES = 2_000  # of an issue's latest events, of which some are read
 
 
 class Asking:
@@ -19,12 +17,10 @@ class Asking:
 
     def __init__(self, db: SQLite, condition: Condition) -> None:
         self.db = db
-        self._finder = Finder(db)
         parts = conjuncts(condition)
         seen = [_seen(part) for part in parts if isinstance(part, Clause) and part.sql.startswith("e.timestamp >")]
         self._of_issue = where(_all([*seen, *(part for part in parts if _is_of_issue(part))]))
-        self._of_events = _all([part for part in parts if not _is_of_issue(part)])
-        self._alternatives = _alternatives(self._of_events)
+        self._alternatives = _alternatives(_all([part for part in parts if not _is_of_issue(part)]))
         self._stacks: dict[Clause, dict[int, list[int]]] = {}  # which a clause means, by hash
 
     def issues(self, order: str) -> Iterator[int]:
@@ -36,20 +32,6 @@ class Asking:
         """Whether one of its events meets the condition, as far as SQL can tell."""
         hashes = self._hashes(issue)
         return any(self._fits(part, hash_id) for part in self._alternatives for hash_id in hashes)
-
-    def candidates(self, issue: int, limit: int) -> list[int]:
-        """At most so many of its latest events that can meet the condition, latest first."""
-        index = next((part for part in conjuncts(self._of_events) if isinstance(part, Index)), None)
-        rows: list[int] = []
-        for hash_id in self._hashes(issue):
-            if index is None:
-                sql = "SELECT id FROM events WHERE hash_id = ? ORDER BY timestamp DESC, id DESC LIMIT ?"
-                found = self.db.rows(sql, (hash_id, _CANDIDATES))
-            else:
-                sql = "SELECT rowid FROM event_index WHERE event_index MATCH ? ORDER BY rowid DESC LIMIT ?"
-                found = self.db.rows(sql, (_in_hash(index, hash_id), _CANDIDATES))
-            rows += [row for (row,) in found]
-        return self._finder.latest_first(self._finder.meeting(self._of_events, rows))[:limit]
 
     def _hashes(self, issue: int) -> list[int]:
         return [hash_id for (hash_id,) in self.db.rows("SELECT id FROM hashes WHERE issue_id = ?", (issue,))]

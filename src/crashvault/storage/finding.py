@@ -43,7 +43,7 @@ class Finder:
         `before`: only those older than that (timestamp, row). The stretches grow. After the last one there is
         no further match.
         """
-        times = [part for part in conjuncts(condition) if _is_time(part)]
+        times = _times(conjuncts(condition))
         others = tuple(part for part in conjuncts(condition) if not _is_time(part))
         rest = others[0] if len(others) == 1 else Group("AND", others or (TRUE,))
         index = next((part for part in others if isinstance(part, Index)), None)
@@ -161,7 +161,7 @@ class Finder:
 
     def _fewest(self, parts: Sequence[Condition], limit: int) -> list[int] | None:
         best: list[int] | None = None
-        times = [part for part in parts if isinstance(part, Clause) and _is_time(part)]
+        times = _times(parts)
         if times:
             sql = " AND ".join(part.sql for part in times)
             within = tuple(value for part in times for value in part.parameters)
@@ -222,6 +222,10 @@ def row_ranges(rows: Iterable[int]) -> list[tuple[int, int]]:
             first = row
         before = row
     return [*found, (first, before)]
+
+
+def _times(parts: Iterable[Condition]) -> list[Clause]:
+    return [part for part in parts if isinstance(part, Clause) and _is_time(part)]
 
 
 def _is_time(part: Condition) -> bool:

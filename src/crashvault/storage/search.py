@@ -13,7 +13,7 @@ The total is exact where the index can count it or all matches were seen, else i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -38,18 +38,20 @@ from .query_sql import (
     issue_only,
     where,
 )
-from .sqlite import SQLite
+from .sqlite import SQLite, chunks
 
 COUNTED = 1_000  # matches up to which a total is counted when walking
-LOOKED_AT = 500  # events of one issue that are read to see whether one of them matches
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
+READ_OF_HASH = 50  # events of one hash that are read to see whether one of them matches
 CHECKED_ON = 100  # the same where the page is full already, for a better total
+CHECKED_ISSUES = 300  # events that are read where more issues were found than are shown
 WALKED = 10_000  # events that are walked along for a better total
 ASKED = 100  # issues that are asked one by one before all events that match are
 GATHERED = 100_000  # matching events up to which all of them are looked at rather than any issue is asked
 FURTHER = 40  # issues that are asked in any case, for a better total
 
 _SLICE = 5_000  # rows given to one statement
+_READ_AT_ONCE = 50  # candidates
 _HASHES = 100  # of one issue, that the index is asked for
 _EVENT_TABLES = "events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id"
 _LATEST_FIRST = "ORDER BY e.timestamp DESC, e.id DESC"
@@ -264,18 +266,21 @@ class Search:
         if issue_only(node):
             return self._issues_where(self._issue_condition(node), order, limit, offset)
         condition = self.compiler.condition(node)
-        found = self._issues_of_few(node, condition)
-        if found is None:
-            found = self._issues_of_words(node)
-        if found is None and exact(condition):
-            page = None if self._few_enough(node) else self._issues_along(node, condition, order, limit, offset, ASKED)
-            if page is not None:
-                return page
-            found = self._issues_of_hashes(node)
-        if found is None:
-            return self._issues_along(node, condition, order, limit, offset)
-        return self._issues_where(Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(found)),)),
-                                  order, limit, offset)  # fmt: skip
+        if not exact(condition):
+            found, complete = self._checked_issues(node, condition, offset + limit)
+            return self._issues_where(_issues_in(found), order, limit, offset)._replace(total_exact=complete)
+        known = self._issues_of_few(condition)
+        if known is None:
+            known = self._issues_of_words(node)
+        if known is None:
+            if not self._few_enough(node):
+                page, answered = self._issues_along(condition, order, limit, offset, ASKED)
+                if answered:
+                    return page
+            known = self._issues_of_hashes(node)
+        if known is None:
+            return self._issues_along(condition, order, limit, offset)[0]
+        return self._issues_where(_issues_in(known), order, limit, offset)
 
     def _issue_condition(self, node: Node) -> Clause:
         """An issue-only tree over `issues i` alone. Issues that were merged away have no events, and are left out here."""
@@ -293,25 +298,45 @@ class Search:
         )
         return Page([row for (row,) in rows], total, True)
 
-    def _issues_of_few(self, node: Node, condition: Condition) -> set[int] | None:
+    def _issues_of_few(self, condition: Condition) -> set[int] | None:
         """The issues of a query that has few candidate events."""
         rows = self._few(condition)
-        if rows is None:
-            return None
-        if exact(condition):
-            return {
-                issue
-                for (issue,) in self.db.rows(
-                    """SELECT DISTINCT h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
-                       CROSS JOIN hashes h ON h.id = e.hash_id""",
-                    (json.dumps(rows),),
-                )
-            }
+        return None if rows is None else {issue for _, _, issue in self._placed(rows)}
+
+    def _placed(self, rows: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Rows of events with their hash and issue, in the order given."""
+        return self.db.rows(
+            """SELECT c.value, h.id, h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+               CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY c.key""",
+            (json.dumps(rows),),
+        )
+
+    def _checked_issues(self, node: Node, condition: Condition, wanted: int) -> tuple[set[int], bool]:
+        """The issues of a query that the index only narrows, and whether those are all.
+
+        Candidates are read from the newest on, none of an issue that is known to match, and only so many of a
+        hash of which none does.
+        """
+        few = self._few(condition)
+        stretches = [Stretch(few, len(few))] if few is not None else self.finder.walk(condition)
         found: set[int] = set()
-        for item in self.loader.stream(rows):
-            if item.issue_id not in found and self._matches(node, item):
-                found.add(item.issue_id)
-        return found
+        tried: dict[int, int] = {}
+        read, complete = 0, True
+        for stretch in stretches:
+            for part in chunks(stretch.rows, _READ_AT_ONCE):
+                open_ = [(row, hash_id) for row, hash_id, issue in self._placed(part) if issue not in found]
+                left = [(row, hash_id) for row, hash_id in open_ if tried.get(hash_id, 0) < READ_OF_HASH]
+                complete = complete and len(left) == len(open_)
+                for (_, hash_id), item in zip(left, self.loader.load([row for row, _ in left]), strict=True):
+                    if item.issue_id in found:
+                        continue
+                    read += 1
+                    tried[hash_id] = tried.get(hash_id, 0) + 1
+                    if self._matches(node, item):
+                        found.add(item.issue_id)
+                if read > (CHECKED_ISSUES if len(found) > wanted else CHECKED):
+                    return found, False
+        return found, complete
 
     def _issues_of_words(self, node: Node) -> set[int] | None:
         """The issues of a query with one event word, as `tag:db is:open` has: the table of words per hash knows."""
@@ -376,40 +401,27 @@ class Search:
         return {row for (row,) in rows}
 
     def _issues_along(
-        self, node: Node, condition: Condition, order: str, limit: int, offset: int, at_most: int | None = None
-    ) -> Page | None:
-        """Walk issues in order, and ask for each whether it has a matching event.
-
-        None where `at_most` issues were asked and the page is not full.
-        """
+        self, condition: Condition, order: str, limit: int, offset: int, at_most: int = 1 << 62
+    ) -> tuple[Page, bool]:
+        """Walk issues in order, and ask for each whether it has a matching event; False where `at_most` were too few."""
         wanted = offset + limit
         found: list[int] = []
-        read, complete = 0, True
         asking = Asking(self.db, condition)
+        complete = answered = True
         for asked, issue in enumerate(asking.issues(order), 1):
-            if at_most is not None and asked > at_most:
-                return None
-            fits = asking.has_match(issue)
-            if fits and not exact(condition):
-                fits, looked_at = self._has_match(node, asking, issue)
-                read += looked_at
-                complete = complete and (fits or looked_at < LOOKED_AT)
-            if fits:
+            if asked > at_most:
+                complete = answered = False
+                break
+            if asking.has_match(issue):
                 found.append(issue)
-            if len(found) > wanted and (asked >= FURTHER or len(found) > COUNTED or read > CHECKED_ON):
-                return Page(found[offset:wanted], len(found), False)
-            if read > CHECKED and not at_most:
-                return Page(found[offset:wanted], len(found), False)
-        return Page(found[offset:wanted], len(found), complete)
+            if len(found) > wanted and (asked >= FURTHER or len(found) > COUNTED):
+                complete = False
+                break
+        return Page(found[offset:wanted], len(found), complete), answered
 
-    def _has_match(self, node: Node, asking: Asking, issue: int) -> tuple[bool, int]:
-        """Whether one of an issue's latest candidates really matches, and how many were looked at for that."""
-        read = 0
-        for item in self.loader.stream(asking.candidates(issue, LOOKED_AT)):
-            read += 1
-            if self._matches(node, item):
-                return True, read
-        return False, read
+
+def _issues_in(issues: Iterable[int]) -> Clause:
+    return Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(issues)),))
 
 
 def _all_parts(node: Node) -> Sequence[Node]:
