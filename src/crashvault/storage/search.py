@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 from ..models import LEVEL_RANKS
 from ..query.match import matches
 from ..query.syntax import parse
-from ..query.tree import And, Everything, Node, Term, all_of
+from ..query.tree import And, Everything, Node, Term, all_of, leaves
 from .asking import Asking
 from .document import hash_token, is_counted
 from .finding import Finder, Stretch
 from .issues import Issues, check_page, order_by
 from .loading import Loader, StoredEvent
 from .query_sql import (
+    ISSUE_FIELDS,
     Clause,
     Compiler,
     Condition,
@@ -50,6 +51,7 @@ ASKED = 100  # issues that are asked one by one before all events that match are
 GATHERED = 100_000  # matching events up to which all of them are looked at rather than any issue is asked
 FURTHER = 40  # issues that are asked in any case, for a better total
 
+_OF_ISSUES = ISSUE_FIELDS | {"tag"}
 _SLICE = 5_000  # rows given to one statement
 _READ_AT_ONCE = 50  # candidates
 _HASHES = 100  # of one issue, that the index is asked for
@@ -138,18 +140,16 @@ class Search:
         return [row for (row,) in rows]
 
     def _by_hashes(self, condition: Condition) -> Condition:
-        """A condition on one issue and the index as one on the index alone, which has a token for each hash."""
+        """A condition on one issue and the index with the issue's hashes in it, for which the index has tokens."""
         parts = conjuncts(condition)
         issue = next((part for part in parts if _is_issue(part)), None)
-        index = next((part for part in parts if isinstance(part, Index)), None)
-        if not isinstance(issue, Clause) or index is None or not index.expression:
+        if not isinstance(issue, Clause) or len(parts) == 1:
             return condition
         hashes = self._hashes_of(issue)
         if len(hashes) > _HASHES:
             return condition
         tokens = any_token([hash_token(hash_id) for hash_id in hashes])
-        joined = Index(f"({index.expression}) AND ({tokens})" if tokens else "")
-        return Group("AND", (joined, *(part for part in parts if part is not issue and part is not index)))
+        return Group("AND", (*(_within(part, tokens) for part in parts if part is not issue), issue))
 
     def _hashes_of(self, clause: Clause) -> list[int]:
         rows = self.db.rows(
@@ -191,13 +191,18 @@ class Search:
         """A page of what the index can tell alone."""
         wanted = offset + limit
         found: list[int] = []
-        looked = 0
+        looked = total = 0
+        counted = before is not None
         for stretch in self.finder.walk(condition, before):
             found += stretch.rows
             looked += stretch.size
-            if len(found) >= wanted and (looked >= WALKED or len(found) > COUNTED):
-                total, complete = self.finder.at_least(condition) if before is None else (0, False)
-                return Page(found[offset:wanted], max(total, len(found)), complete)
+            if len(found) >= wanted and not counted:
+                counted = True
+                total, complete = self.finder.at_least(condition)
+                if complete:
+                    return Page(found[offset:wanted], total, True)
+            if len(found) >= wanted and (looked >= WALKED or max(total, len(found)) > COUNTED):
+                return Page(found[offset:wanted], max(total, len(found)), False)
             if looked == stretch.size and len(found) < wanted:
                 few = self._few(condition, before)
                 if few is not None:
@@ -235,10 +240,12 @@ class Search:
         return Page(found[offset:wanted], len(found), True)
 
     def _matches(self, node: Node, item: StoredEvent) -> bool:
-        key = (item.issue_id, item.fingerprint)
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = self._issue_view(*key)
+        view = None
+        if _asks_issues(node):
+            key = (item.issue_id, item.fingerprint)
+            view = self._views.get(key)
+            if view is None:
+                view = self._views[key] = self._issue_view(*key)
         return matches(node, item.event, view, self._level_ranks)
 
     def _begin(self) -> None:
@@ -424,6 +431,11 @@ def _issues_in(issues: Iterable[int]) -> Clause:
     return Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(issues)),))
 
 
+def _asks_issues(node: Node) -> bool:
+    """Whether a query asks anything of the issue: its tags count as tags of its events."""
+    return any(isinstance(leaf, Term) and leaf.field in _OF_ISSUES for leaf in leaves(node))
+
+
 def _all_parts(node: Node) -> Sequence[Node]:
     return node.children if isinstance(node, And) else (node,)
 
@@ -434,6 +446,15 @@ def _about_events(node: Node) -> Node:
 
 def _rows_of(walk: Iterator[Stretch]) -> Iterator[int]:
     return chain.from_iterable(stretch.rows for stretch in walk)
+
+
+def _within(condition: Condition, tokens: str) -> Condition:
+    """What the index is asked for in a condition, only among events with one of the tokens."""
+    if isinstance(condition, Index):
+        return Index(f"({condition.expression}) AND ({tokens})" if condition.expression and tokens else "")
+    if isinstance(condition, Group):
+        return Group(condition.joiner, tuple(_within(part, tokens) for part in condition.parts))
+    return condition
 
 
 def _is_issue(condition: Condition) -> bool:
