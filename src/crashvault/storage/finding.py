@@ -166,12 +166,11 @@ class Finder:
             sql = " AND ".join(part.sql for part in times)
             within = tuple(value for part in times for value in part.parameters)
             best = self._few_rows(f"SELECT e.id FROM events e WHERE {sql}", within, limit)
-        for part in sorted(parts, key=lambda item: not isinstance(item, Index)):
+        for part in sorted(parts, key=_cost):
+            if best is not None and (len(best) < 500 or not isinstance(part, Index)):
+                break
             rows = self.few(part, limit if best is None else len(best))
-            if rows is not None:
-                best = rows
-                if len(best) < 500:
-                    break
+            best = best if rows is None else rows
         return best
 
     def _few_of_clause(self, clause: Clause, limit: int) -> list[int] | None:
@@ -222,6 +221,11 @@ def row_ranges(rows: Iterable[int]) -> list[tuple[int, int]]:
             first = row
         before = row
     return [*found, (first, before)]
+
+
+def _cost(part: Condition) -> int:
+    """The order in which to ask for candidates."""
+    return 0 if isinstance(part, Index) else 1 if isinstance(part, Clause) else 2
 
 
 def _times(parts: Iterable[Condition]) -> list[Clause]:

@@ -45,7 +45,7 @@ COUNTED = 1_000  # matches up to which a total is counted when walking
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
 READ_OF_HASH = 50  # events of one hash that are read to see whether one of them matches
 CHECKED_ON = 100  # the same where the page is full already, for a better total
-CHECKED_ISSUES = 300  # events that are read where more issues were found than are shown
+CHECKED_ISSUES = 200  # events that are read where more issues were found than are shown
 WALKED = 10_000  # events that are walked along for a better total
 ASKED = 100  # issues that are asked one by one before all events that match are
 GATHERED = 100_000  # matching events up to which all of them are looked at rather than any issue is asked
@@ -307,7 +307,9 @@ class Search:
 
     def _issues_of_few(self, condition: Condition) -> set[int] | None:
         """The issues of a query that has few candidate events."""
-        rows = self._few(condition)
+        rows = self.finder.few(condition)
+        if rows is not None and not isinstance(condition, Index):
+            rows = sorted(self.finder.meeting(condition, rows))
         return None if rows is None else {issue for _, _, issue in self._placed(rows)}
 
     def _placed(self, rows: Sequence[int]) -> list[tuple[int, int, int]]:
