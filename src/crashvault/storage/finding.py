@@ -8,6 +8,7 @@ side or a clock was wrong.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -189,6 +190,16 @@ class Finder:
             return []
         rows = [row for (row,) in self.db.rows(f"{sql} LIMIT ?", (*parameters, limit + 1))]
         return None if len(rows) > limit else rows
+
+    def every(self, condition: Condition) -> Iterator[int]:
+        """Rows of all events that meet a condition, in the order of arrival."""
+        if isinstance(condition, Index) and condition.expression:
+            sql = "SELECT rowid FROM event_index WHERE event_index MATCH ? ORDER BY rowid"
+            return (row for (row,) in self.db.stream(sql, (condition.expression,)))
+        few = self.few(condition)
+        if few is not None:
+            return iter(sorted(self.meeting(condition, few)))
+        return iter(array("q", sorted(row for stretch in self.walk(condition) for row in stretch.rows)))
 
     # How many
 

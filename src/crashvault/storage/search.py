@@ -109,12 +109,10 @@ class Search:
     def every_event(self, node: Node) -> Iterator[int]:
         """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
         condition = Compiler(self.db, self.now, bulk=True).condition(node)
-        clause = where(condition)
-        found = (row for (row,) in self.db.stream(
-            f"SELECT e.id FROM {_EVENT_TABLES} WHERE {clause.sql} ORDER BY e.id", clause.parameters
-        ))  # fmt: skip
+        found = self.finder.every(condition)
         if exact(condition):
             return found
+        self._begin()
         return (item.row for item in self.loader.stream(found) if self._matches(node, item))
 
     def every_issue(self, node: Node) -> list[int]:
