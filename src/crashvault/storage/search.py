@@ -99,6 +99,7 @@ class Search:
 
     def filter(self, node: Node, rows: Sequence[int]) -> list[int]:
         """Which of the rows match, in the order given."""
+        self._begin()
         condition = self.compiler.condition(node)
         kept = self.finder.meeting(condition, rows)
         chosen = [row for row in rows if row in kept]
