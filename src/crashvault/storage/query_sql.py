@@ -420,11 +420,11 @@ def exact(condition: Condition) -> bool:
     return exact(condition.part) if isinstance(condition, Negation) else True
 
 
-def where(condition: Condition, *, each: bool = False, rows: tuple[int, int] | None = None) -> Clause:
+def where(condition: Condition, *, each: bool = False) -> Clause:
     """A condition as SQL over `events e`, `hashes h`, `issues i`.
 
     `each`: look an event up in the index when it comes by, instead of fetching all that the index has: for
-    asking about few events. `rows`: fetch only what the index has between these two rows of events.
+    asking about few events.
     """
     if isinstance(condition, Clause):
         return condition
@@ -435,16 +435,13 @@ def where(condition: Condition, *, each: bool = False, rows: tuple[int, int] | N
         if each and condition.expression.count('"') <= 2 * _SHORT:
             sql = "EXISTS (SELECT 1 FROM event_index WHERE event_index MATCH ? AND rowid = e.id)"
             return Clause(sql, (condition.expression,))
-        if rows is not None:
-            sql = "e.id IN (SELECT rowid FROM event_index WHERE event_index MATCH ? AND rowid BETWEEN ? AND ?)"
-            return Clause(sql, (condition.expression, *rows))
         return _index_clause(condition.expression)
     if isinstance(condition, Negation):
-        inner = where(condition.part, each=each, rows=rows)
+        inner = where(condition.part, each=each)
         # What SQL can only narrow cannot be excluded: all of it stays a candidate.
         # A comparison with NULL is neither true nor false; for us it does not hold, so its negation does.
         return Clause(f"({inner.sql}) IS NOT TRUE", inner.parameters) if exact(condition.part) else _UNSURE
-    parts = [where(part, each=each, rows=rows) for part in condition.parts]
+    parts = [where(part, each=each) for part in condition.parts]
     return Clause(
         _balanced([f"({part.sql})" for part in parts], f" {condition.joiner} "),
         tuple(value for part in parts for value in part.parameters),
