@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -63,12 +63,27 @@ def timed(command: Sequence[str], env: Mapping[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def interleaved(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
+def processor_time(command: Sequence[str], env: Mapping[str, str]) -> float:
+    """Seconds of processor time, user and system, that one run takes. Raises CalledProcessError."""
+    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return usage.ru_utime + usage.ru_stime
+
+
+def interleaved(
+    commands: Mapping[str, Sequence[str]],
+    env: Mapping[str, str],
+    rounds: int,
+    clock: Callable[[Sequence[str], Mapping[str, str]], float] = timed,
+) -> dict[str, list[float]]:
     """Seconds of each round of each command; one unmeasured round warms the caches."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
         for name, command in commands.items():
-            taken = timed(command, env)
+            taken = clock(command, env)
             if turn:
                 seconds[name].append(taken)
     return seconds

@@ -1,54 +1,86 @@
-"""How long reading takes through the real executable, and how it grows with the vault.
+"""What reading costs through the real executable, and how it grows with the vault.
 
-Each command's time is set against `crashvault --version` (start-up alone), and the largest vault
-against the one before it: a query that reads an index grows little, one that scans grows tenfold.
+Each command's processor time (user and system) is set against `crashvault --version` (start-up alone), and
+the largest vault against the one before it: a query that reads an index grows little, one that scans grows
+tenfold.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from benchmarks import measure, realistic
+from crashvault import core
 
 START = "--version"
+PAGE = ("--limit", "20")
 
 
-def words(events: int) -> dict[str, str]:
-    """A word that one event of the vault holds, one that very many hold, and one that none holds."""
-    last = ""
-    for event in realistic.events(min(events, 2000)):
+def rare_word() -> str:
+    """A uuid of the message of one of the first events."""
+    for event in realistic.events(2000):
         if found := re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-[-0-9a-f]{22}", event["message"]):
-            last = found[0]
-    return {"rare": last, "common": "found", "none": "zyzzyvaquux"}
+            return found[0]
+    raise RuntimeError("no event of the generator names a uuid")
 
 
-def commands(events: int) -> dict[str, list[str]]:
+def commands() -> dict[str, list[str]]:
     """Name of each measured command → its arguments."""
-    sought = words(events)
+    searches = {
+        "rare word": f'"{rare_word()}"',
+        "common word": "found",
+        "no hit": "zyzzyvaquux",
+        "beginning": "time*",
+        "phrase": '"not found"',
+        "message:": "message:found",
+        "file: rare": "file:json/decoder.py",
+        "file: common": "file:/app/node_modules/express/lib/router/layer.js",
+        "two fields, wildcard": "environment:staging host:web-00*",
+        "many values": "tag:tenant=tenant-5*",
+        "tag": "tag:region=eu-west-1",
+        "level, since": "level:>=warning since:2020-01-01",
+        "level, until": "level:critical until:2026-09-10",
+        "excluded": "found -level:error",
+        "issue, word": "issue:5 found",
+    }
+    lists = {
+        "word": "found",
+        "phrase": '"not found"',
+        "tag": "tag:region=eu-west-1",
+        "file:": "file:json/decoder.py",
+        "level, since": "level:>=error since:2026-09-28",
+        "two fields, wildcard": "environment:staging host:web-00*",
+    }
     return {
         START: ["--version"],
-        "list": ["list", "--limit", "20"],
-        "list level:critical": ["list", "level:critical", "--limit", "20"],
-        "list --sort users": ["list", "--sort", "users", "--limit", "20"],
-        "search rare": ["search", f'"{sought["rare"]}"', "--limit", "20"],
-        "search common": ["search", sought["common"], "--limit", "20"],
-        "search none": ["search", sought["none"], "--limit", "20"],
-        "events": ["events", "--limit", "50"],
-        "events release environment": ["events", "environment:staging host:web-00*", "--limit", "50"],
+        "list": ["list", *PAGE],
+        "list --sort users": ["list", "--sort", "users", *PAGE],
         "show": ["show", "1"],
         "stats": ["stats"],
+        "stats --dropped": ["stats", "--dropped"],
+        "events": ["events", "--limit", "50"],
+        "events --issue": ["events", "--issue", "5", *PAGE],
+        "tail": ["tail", "found", "--no-follow"],
+        **{f"search, {name}": ["search", query, *PAGE] for name, query in searches.items()},
+        "search, page 100": ["search", "found", *PAGE, "--offset", "2000"],
+        **{f"list, {name}": ["list", query, *PAGE] for name, query in lists.items()},
     }
 
 
-def run(sizes: list[int], rounds: int) -> dict[str, Any]:
-    """Median seconds by command and number of events, with the ratios of the module's description."""
+def run(sizes: list[int], rounds: int, homes: dict[int, Path] | None = None) -> dict[str, Any]:
+    """Median seconds by command and number of events, with the ratios of the module's description.
+
+    `homes`: vaults to read, by their size, instead of filling some.
+    """
+    homes = homes or {size: measure.filled_vault(size) for size in sizes}
     medians: dict[int, dict[str, float]] = {}
-    for size in sizes:
-        home = measure.filled_vault(size)
-        runnable = {name: [*measure.crashvault_command(), *rest] for name, rest in commands(size).items()}
-        medians[size] = measure.medians(measure.interleaved(runnable, measure.environment(home), rounds))
-    return {"sizes": sizes, "rounds": rounds, "rows": _rows(sizes, medians), "seconds": medians}
+    for size, home in homes.items():
+        runnable = {name: [*measure.crashvault_command(), *rest] for name, rest in commands().items()}
+        samples = measure.interleaved(runnable, measure.environment(home), rounds, measure.processor_time)
+        medians[size] = measure.medians(samples)
+    return {"sizes": list(homes), "rounds": rounds, "rows": _rows(list(homes), medians), "seconds": medians}
 
 
 def _rows(sizes: list[int], medians: dict[int, dict[str, float]]) -> list[dict[str, Any]]:
@@ -63,15 +95,26 @@ def _rows(sizes: list[int], medians: dict[int, dict[str, float]]) -> list[dict[s
     return rows
 
 
+def opened(homes: list[str]) -> dict[int, Path]:
+    """Vaults that are there already, by the number of their events."""
+    found = {}
+    for home in homes:
+        with core.open_vault(home, create=False, read_only=True) as vault:
+            found[vault.statistics.totals().events] = Path(home)
+    return dict(sorted(found.items()))
+
+
 def show(figures: dict[str, Any]) -> None:
-    measure.table(f"Queries through the executable, medians of {figures['rounds']}", figures["rows"])
+    measure.table(f"Processor time of reading, medians of {figures['rounds']}", figures["rows"])
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = measure.arguments("Query times by size of the vault.", rounds=7)
     parser.add_argument("--sizes", default="10000,100000", help="numbers of events, rising, default %(default)s")
+    parser.add_argument("--homes", default="", metavar="DIR,…", help="vaults to read instead of filling some")
     options = parser.parse_args(argv)
-    figures = run([int(size) for size in options.sizes.split(",")], options.rounds)
+    homes = opened(options.homes.split(",")) if options.homes else None
+    figures = run([int(size) for size in options.sizes.split(",")], options.rounds, homes)
     show(figures)
     measure.finish("query", figures, options.json)
 

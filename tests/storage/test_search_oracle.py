@@ -17,7 +17,7 @@ import vaults
 from crashvault.errors import QueryError
 from crashvault.query.match import matches
 from crashvault.query.tree import Everything, Node
-from crashvault.storage import query_sql, search
+from crashvault.storage import finding, query_sql, search
 from crashvault.storage.issues import SORTS
 from crashvault.storage.store import Store, open_sqlite
 
@@ -25,9 +25,15 @@ ROUNDS = int(os.environ.get("CRASHVAULT_FAULT_ROUNDS", "1"))
 QUERIES = 40
 SMALL: dict[str, dict[str, int]] = {
     "as shipped": {},
-    "few": {"FEW": 20_000, "COUNTED": 1},
-    "along": {"FEW": 3, "COUNTED": 5},
+    "few": {"FEW": 20_000, "COUNTED": 1, "_STRETCH": 3},
+    "along": {"FEW": 3, "COUNTED": 5, "WALKED": 1, "FURTHER": 1},
     "never few": {"FEW": 1, "COUNTED": 1_000},
+    "along time in steps": {"FEW": 1, "_STRETCH": 4, "_LONGEST_STRETCH": 9, "_SKIPPED": 5, "_GAP": 2, "WALKED": 1},
+    "from hashes": {"FEW": 1, "ASKED": 0},
+    "issues asked": {"FEW": 1, "GATHERED": 0, "ASKED": 1_000_000},
+    "beginnings not spelt out": {"SPELT_OUT": 1},
+    "words not read": {"SPELT_OUT": 1, "_CHEAP_PREFIX": 99, "SCANNED": 0},
+    "few read": {"FEW": 1, "CHECKED_ON": 1},
     "wildcards in slices": {"_AT_ONCE": 2},
     "wildcards of many": {"EXPANDED": 2},
 }
@@ -74,7 +80,9 @@ def full(request: Any, tmp_path_factory: Any) -> Iterator[Oracle]:
 @pytest.mark.parametrize("way", SMALL)
 def test_every_way_gives_the_naive_answer(full: Oracle, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SMALL[way].items():
-        monkeypatch.setattr(query_sql if hasattr(query_sql, name) else search, name, value)
+        monkeypatch.setattr(
+            next(module for module in (search, query_sql, finding) if name in vars(module)), name, value
+        )
     random = Random(way)
     known = vaults.known_ids(full.store)
     asked = 0
@@ -88,6 +96,7 @@ def test_every_way_gives_the_naive_answer(full: Oracle, way: str, monkeypatch: p
         asked += 1
         _same_events(full, finder, node, text, random)
         _same_issues(full, finder, node, text, random)
+        _same_in_bulk(full, finder, node, text, random)
 
 
 def _same_events(full: Oracle, finder: search.Search, node: Node, text: str, random: Random) -> None:
@@ -113,3 +122,12 @@ def _same_issues(full: Oracle, finder: search.Search, node: Node, text: str, ran
     assert page.total == len(expected) or (not page.total_exact and page.total < len(expected)), text
     part = finder.find_issues(node, sort, descending, 3, 2)
     assert part.ids == page.ids[2:5], (text, sort)
+
+
+def _same_in_bulk(full: Oracle, finder: search.Search, node: Node, text: str, random: Random) -> None:
+    expected = set(full.rows(node))
+    assert list(finder.every_event(node)) == sorted(expected), text
+    if not query_sql.issue_only(node):
+        assert finder.every_issue(node) == sorted(full.issues(node)), text
+    some = random.sample([row for _, row, *_ in full.events], 30)
+    assert finder.filter(node, some) == [row for row in some if row in expected], text

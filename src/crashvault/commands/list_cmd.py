@@ -15,6 +15,7 @@ crashvault list 'level:>=error tag:db since:24h'
 crashvault list --status all --sort events --limit 20
 crashvault list file:orders/*.py --json
 """
+_HIDDEN_COUNTED = 100  # issues left out that are told exactly
 _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users", "priority")
 
 
@@ -48,12 +49,12 @@ def list_issues(
         node, open_only = narrowed(context, search, joined_query(query), status=status, level=level, tags=tags)
         order = sort not in ("id", "title", "status") if descending is None else descending
         page = search.find_issues(node, sort, order, limit, offset)
-        hidden = _hidden(context, search, query, level, tags, page.total) if open_only else 0
+        hidden = _hidden(context, search, query, level, tags) if open_only and store.issues.closed() else (0, True)
         issues = shown_issues(store, page.ids, moment, with_tags=context.json)
     if context.json:
         from ..output.shapes import listing
 
-        emit(listing(issues, page.total, None, total_exact=page.total_exact, hidden=hidden))
+        emit(listing(issues, page.total, None, total_exact=page.total_exact, hidden=hidden[0]))
     else:
         _print(context, store, issues, page, offset, hidden, bool(query or level or tags))
 
@@ -62,33 +63,39 @@ list = list_issues
 
 
 def _hidden(
-    context: Context, search: Any, query: tuple[str, ...], level: str | None, tags: tuple[str, ...], total: int
-) -> int:
-    """How many issues the default status leaves out."""
+    context: Context, search: Any, query: tuple[str, ...], level: str | None, tags: tuple[str, ...]
+) -> tuple[int, bool]:
+    """How many issues the default status leaves out at least, and whether that is all."""
+    from ..query.tree import Not, Term, all_of
     from .reading import narrowed
 
     if not query and not level and not tags and not context.project:
-        return context.store.issues.closed()
+        return context.store.issues.closed(), True
     node, _ = narrowed(context, search, joined_query(query), status="all", level=level, tags=tags)
-    return max(0, int(search.find_issues(node, limit=0).total) - total)
+    closed = Not(Term("status", None, "any", ("open",)))
+    page = search.find_issues(all_of([node, closed]), limit=_HIDDEN_COUNTED)
+    return page.total, page.total_exact
 
 
-def _print(context: Context, store: Any, issues: Any, page: Any, offset: int, hidden: int, filtered: bool) -> None:
+def _print(
+    context: Context, store: Any, issues: Any, page: Any, offset: int, hidden: tuple[int, bool], filtered: bool
+) -> None:
     from ..console import console
     from ..output.issues import print_issues
 
     if issues:
         print_issues(issues, {level.name: level for level in store.levels.list()})
     else:
-        console.print("[muted]No issues fit.[/muted]" if filtered or hidden else _EMPTY)
+        console.print("[muted]No issues fit.[/muted]" if filtered or hidden[0] else _EMPTY)
     notes = []
     if len(issues) + offset < page.total:
         plus = "" if page.total_exact else " at least"
         notes.append(
             f"{offset + 1}–{offset + len(issues)} of{plus} {page.total}; more with --offset {offset + len(issues)}"
         )
-    if hidden:
-        notes.append(f"{hidden} resolved or ignored left out; all with --status all")
+    if hidden[0]:
+        plus = "" if hidden[1] else "at least "
+        notes.append(f"{plus}{hidden[0]} resolved or ignored left out; all with --status all")
     if notes:
         console.print(f"[muted]{'. '.join(notes)}[/muted]")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -63,7 +63,7 @@ class Candidate:
             case Word():
                 return any(node.pattern.matches(token) for token in self._candidate_tokens(node.pattern))
             case Phrase():
-                return any(_phrase_fits(node.tokens, tokens) for tokens in self.documents)
+                return _phrase_fits(node.tokens, self.own_tokens) or _phrase_fits(node.tokens, self.stack_tokens)
         return isinstance(node, Everything)
 
     @cached_property
@@ -75,13 +75,18 @@ class Candidate:
         return exceptions_of(self.event)
 
     @cached_property
-    def documents(self) -> tuple[list[str], list[str]]:
-        """The tokens that full-text search sees, in order."""
-        return document(event_texts(self.event)).split(), document(stack_texts(self.event)).split()
+    def own_tokens(self) -> list[str]:
+        """The tokens that full-text search sees of the event itself, in order."""
+        return document(event_texts(self.event)).split()
+
+    @cached_property
+    def stack_tokens(self) -> list[str]:
+        """The same of its stack."""
+        return document(stack_texts(self.event)).split()
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
-        return frozenset(self.documents[0] + self.documents[1])
+        return frozenset(self.own_tokens + self.stack_tokens)
 
     @cached_property
     def tags(self) -> list[str]:
@@ -96,12 +101,27 @@ class Candidate:
 
 def _phrase_fits(patterns: tuple[Pattern, ...], tokens: list[str]) -> bool:
     first, rest = patterns[0], patterns[1:]
-    for start in range(len(tokens) - len(rest)):
-        if first.matches(tokens[start]) and all(
-            pattern.matches(token) for pattern, token in zip(rest, tokens[start + 1 :], strict=False)
-        ):
-            return True
-    return False
+    return any(
+        all(
+            pattern.matches(token)
+            for pattern, token in zip(rest, tokens[start + 1 : start + len(patterns)], strict=True)
+        )
+        for start in _places(first, tokens, len(tokens) - len(rest))
+    )
+
+
+def _places(pattern: Pattern, tokens: list[str], end: int) -> Iterator[int]:
+    """Where tokens before `end` fit a pattern; a plain word is looked for by the list itself."""
+    if not pattern.exact:
+        yield from (at for at in range(end) if pattern.matches(tokens[at]))
+        return
+    at = -1
+    try:
+        while True:
+            at = tokens.index(pattern.literal, at + 1, max(end, 0))
+            yield at
+    except ValueError:
+        return
 
 
 def _term_fits(candidate: Candidate, term: Term) -> bool:

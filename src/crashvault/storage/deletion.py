@@ -36,7 +36,8 @@ MINUTES_KEPT = 2 * DAY
 _AT_ONCE = 200  # events a transaction, so that nobody who records waits for long
 _ROWS_AT_ONCE = 2_000  # small rows, or pages
 _PAGES_AT_ONCE = 500  # of the index
-_FEW = 20  # stacks that are looked up one by one
+_FEW = 500  # stacks that are looked up one by one
+_EVENTS_AT_ONCE = 20_000  # that are asked what they share
 _INDEXES = ("event_index", "stack_index")
 _EMPTIED = (
     "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
@@ -234,10 +235,17 @@ class Deletion:
         return removed
 
     def _used(self, column: str, candidates: Collection[int]) -> set[int]:
-        """Which of the candidates events have, and perhaps others."""
+        """Which of the candidates events have: looked for from the newest event on, until all of them are found."""
         if column == "stack_id" and len(candidates) <= _FEW:
             return {candidate for candidate in candidates if self._has_events(candidate)}
-        return {row[0] for row in self.db.rows(f"SELECT DISTINCT {column} FROM events")}
+        left = set(candidates)
+        oldest, high = self.db.rows("SELECT COALESCE(min(id), 0), COALESCE(max(id), 0) FROM events")[0]
+        while left and high >= oldest:
+            low = high - _EVENTS_AT_ONCE
+            rows = self.db.rows(f"SELECT DISTINCT {column} FROM events WHERE id > ? AND id <= ?", (low, high))
+            left.difference_update(row for (row,) in rows)
+            high = low
+        return set(candidates) - left
 
     def _has_events(self, stack: int) -> bool:
         return bool(

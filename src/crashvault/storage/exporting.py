@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import NotFoundError
 from ..query.tree import Everything, Node
-from .query_sql import exact, issue_only, where
+from .query_sql import issue_only
 from .search import Search
 from .sqlite import SQLite, chunks, marks
 
@@ -48,7 +48,7 @@ class Exporting:
         """The issues and events that a query means; an issue without events is meant by what is said of issues."""
         if isinstance(node, Everything):
             return Selection(None, None, {}, self._all_issues(), int(self.db.value("SELECT count(*) FROM events")))
-        rows = array("q", self._rows(search, node))
+        rows = array("q", search.every_event(node))
         counts = self._counts(rows)
         found = set(counts)
         if issue_only(node):
@@ -69,18 +69,6 @@ class Exporting:
     def _all_issues(self) -> int:
         sql = "SELECT count(*) FROM issues i WHERE EXISTS (SELECT 1 FROM hashes WHERE issue_id = i.id)"
         return int(self.db.value(sql))
-
-    def _rows(self, search: Search, node: Node) -> Iterator[int]:
-        condition = search.compiler.condition(node)
-        clause = where(condition)
-        found = (row for (row,) in self.db.stream(
-            f"""SELECT e.id FROM events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id
-                WHERE {clause.sql} ORDER BY e.id""",
-            clause.parameters,
-        ))  # fmt: skip
-        if exact(condition):
-            return found
-        return (item.row for item in search.loader.stream(found) if search._matches(node, item))
 
     def _counts(self, rows: Sequence[int]) -> dict[int, int]:
         counts: dict[int, int] = {}

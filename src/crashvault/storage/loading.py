@@ -14,6 +14,7 @@ from . import codec
 from .sqlite import SQLite, chunks, marks
 
 _SHARED_KEPT = 512
+_FROM_FAST = 32  # events at once from which the fast decoder is worth importing
 
 
 class StoredEvent(NamedTuple):
@@ -36,6 +37,8 @@ class Loader:
     def load(self, rows: Sequence[int]) -> list[StoredEvent]:
         """Events by row, in the order asked for; rows that are gone are left out."""
         found: dict[int, StoredEvent] = {}
+        if len(rows) > _FROM_FAST:
+            self._decode = codec.fast_decoder()
         for part in chunks(rows):
             found.update((item.row, item) for item in self._decoded(f"e.id IN ({marks(part)})", part))
         return [found[row] for row in rows if row in found]
@@ -44,8 +47,6 @@ class Loader:
         """Events by row: a few at first, because many who ask stop soon, then some hundred at a time."""
         size, left = 8, iter(rows)
         while pending := list(islice(left, size)):
-            if size > 32:
-                self._decode = codec.fast_decoder()
             yield from self.load(pending)
             size = min(2 * size, 400)
 

@@ -31,11 +31,14 @@ from ..query.tree import (
     leaves,
     path_patterns,
 )
-from .document import MAX_VALUE, SIGN, hash_token, trace_word, word_of, word_token
+from .document import MAX_VALUE, SIGN, trace_word, word_of, word_token
 from .issues import NEW_FOR
 from .sqlite import SQLite, chunks, marks
 
 EXPANDED = 5_000  # distinct values that a wildcard may stand for
+SPELT_OUT = 200  # words of the text that a beginning of a word is spelt out as
+SCANNED = 20_000  # words of the text that are compared with a wildcard
+_CHEAP_PREFIX = 3  # letters from which the index finds a beginning quickly, however many words have it
 _SHORT = 8  # tokens of an expression
 _AT_ONCE = 400  # tokens in one index expression
 
@@ -89,11 +92,15 @@ _SOME_STACK = Clause("e.stack_id IS NOT NULL", (), exact=False)
 
 
 class Compiler:
-    """Compiles trees for one vault: wildcards are expanded over its tables of distinct values."""
+    """Compiles trees for one vault: wildcards are expanded over its tables of distinct values.
 
-    def __init__(self, db: SQLite, now: int) -> None:
+    `bulk`: for one pass over everything, where no effort is too much to have the index decide.
+    """
+
+    def __init__(self, db: SQLite, now: int, *, bulk: bool = False) -> None:
         self.db = db
         self.now = now
+        self.bulk = bulk
 
     def condition(self, node: Node) -> Condition:
         """The condition that a tree stands for."""
@@ -178,18 +185,17 @@ class Compiler:
 
     def _any_token(self, tokens: Sequence[str]) -> Condition:
         if len(tokens) <= _AT_ONCE:
-            return Index(" OR ".join(map(_quoted, tokens)))
+            return Index(any_token(tokens))
         slices = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
-        return Group("OR", tuple(_index_clause(" OR ".join(map(_quoted, part))) for part in slices))
+        return Group("OR", tuple(_index_clause(any_token(part)) for part in slices))
 
     def _values(self, field: str, pattern: Pattern) -> list[str] | None:
         """The distinct values of a field that fit, None where those are too many; an exact one is taken as it is."""
         if pattern.exact:
             return [pattern.literal[:MAX_VALUE]]
-        prefix = pattern.literal
         sql, parameters = "SELECT value FROM words WHERE field = ?", [field]
-        if prefix:
-            sql, parameters = f"{sql} AND value >= ? AND value < ?", [field, prefix, prefix + "\U0010ffff"]
+        if pattern.literal:
+            sql, parameters = f"{sql} AND value >= ? AND value < ?", [field, *_span(pattern)]
         longest = max(pattern.pieces, key=len)
         if longest:
             sql, parameters = f"{sql} AND instr(value, ?)", [*parameters, longest]
@@ -297,14 +303,20 @@ class Compiler:
         return in_event if in_stack is None else self._joined("OR", [in_event, in_stack])
 
     def _event_word(self, pattern: Pattern) -> Condition:
-        return self._any_token_or_prefix("event_terms", pattern)
-
-    def _any_token_or_prefix(self, vocabulary: str, pattern: Pattern) -> Condition:
         prefix = _prefix_expression(pattern)
         if prefix is not None:
-            return Index(prefix)
-        tokens = self._vocabulary(vocabulary, pattern)
+            return Index(prefix) if pattern.exact or self.bulk else self._beginning(pattern, prefix)
+        tokens = self._vocabulary("event_terms", pattern)
         return _UNSURE if tokens is None else self._any_token(tokens)
+
+    def _beginning(self, pattern: Pattern, prefix: str) -> Condition:
+        """Words that begin so, spelt out: the index reads all it has of a beginning each time it is asked."""
+        terms = self.db.rows(
+            "SELECT term FROM event_terms WHERE term >= ? AND term < ? LIMIT ?", (*_span(pattern), SPELT_OUT + 1)
+        )
+        if len(terms) <= SPELT_OUT:
+            return Index(any_token(term for (term,) in terms))
+        return Index(prefix) if len(pattern.literal) >= _CHEAP_PREFIX else _UNSURE
 
     def _stack_word(self, pattern: Pattern) -> Condition | None:
         expression = _prefix_expression(pattern)
@@ -313,7 +325,7 @@ class Compiler:
         tokens = self._vocabulary("stack_terms", pattern)
         if tokens is None:
             return _SOME_STACK
-        found = [self._in_stacks(" OR ".join(map(_quoted, part))) for part in chunks(tokens, _AT_ONCE)]
+        found = [self._in_stacks(any_token(part)) for part in chunks(tokens, _AT_ONCE)]
         parts = [part for part in found if part is not None]
         return self._joined("OR", parts) if parts else None
 
@@ -323,16 +335,26 @@ class Compiler:
         return Clause("e.stack_id IN (SELECT rowid FROM stack_index WHERE stack_index MATCH ?)", (expression,))
 
     def _vocabulary(self, table: str, pattern: Pattern) -> list[str] | None:
-        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside; None: too many."""
-        longest = max(pattern.pieces, key=len)
-        sql, parameters = f"SELECT term FROM {table} WHERE instr(term, ?)", [longest]
+        """The tokens of an index that fit a pattern with a wildcard at its beginning or inside; None: too many.
+
+        Reading the words of an index takes as long as reading all of it, so only so many are compared.
+        """
+        sql, parameters = f"SELECT term FROM {table}", []
         if pattern.literal:
-            sql, parameters = (
-                f"{sql} AND term >= ? AND term < ?",
-                [longest, pattern.literal, f"{pattern.literal}\U0010ffff"],
-            )
-        found = (term for (term,) in self.db.stream(sql, parameters) if term[0] != SIGN and pattern.matches(term))
-        return _not_too_many(found)
+            sql, parameters = f"{sql} WHERE term >= ? AND term < ?", _span(pattern)
+        terms = self.db.stream(sql, parameters)
+        kept: list[str] = []
+        for read, (term,) in enumerate(terms):
+            if len(kept) > EXPANDED or (read >= SCANNED and not self.bulk):
+                return None
+            if term[0] != SIGN and pattern.matches(term):
+                kept.append(term)
+        return kept
+
+
+def _span(pattern: Pattern) -> list[str]:
+    """The least and the greatest text that begin as a pattern does."""
+    return [pattern.literal, f"{pattern.literal}\U0010ffff"]
 
 
 def _not_too_many(found: Iterable[str]) -> list[str] | None:
@@ -398,11 +420,11 @@ def exact(condition: Condition) -> bool:
     return exact(condition.part) if isinstance(condition, Negation) else True
 
 
-def where(condition: Condition, *, each: bool = False, rows: tuple[int, int] | None = None) -> Clause:
+def where(condition: Condition, *, each: bool = False) -> Clause:
     """A condition as SQL over `events e`, `hashes h`, `issues i`.
 
     `each`: look an event up in the index when it comes by, instead of fetching all that the index has: for
-    asking about few events. `rows`: fetch only what the index has between these two rows of events.
+    asking about few events.
     """
     if isinstance(condition, Clause):
         return condition
@@ -413,16 +435,13 @@ def where(condition: Condition, *, each: bool = False, rows: tuple[int, int] | N
         if each and condition.expression.count('"') <= 2 * _SHORT:
             sql = "EXISTS (SELECT 1 FROM event_index WHERE event_index MATCH ? AND rowid = e.id)"
             return Clause(sql, (condition.expression,))
-        if rows is not None:
-            sql = "e.id IN (SELECT rowid FROM event_index WHERE event_index MATCH ? AND rowid BETWEEN ? AND ?)"
-            return Clause(sql, (condition.expression, *rows))
         return _index_clause(condition.expression)
     if isinstance(condition, Negation):
-        inner = where(condition.part, each=each, rows=rows)
+        inner = where(condition.part, each=each)
         # What SQL can only narrow cannot be excluded: all of it stays a candidate.
         # A comparison with NULL is neither true nor false; for us it does not hold, so its negation does.
         return Clause(f"({inner.sql}) IS NOT TRUE", inner.parameters) if exact(condition.part) else _UNSURE
-    parts = [where(part, each=each, rows=rows) for part in condition.parts]
+    parts = [where(part, each=each) for part in condition.parts]
     return Clause(
         _balanced([f"({part.sql})" for part in parts], f" {condition.joiner} "),
         tuple(value for part in parts for value in part.parameters),
@@ -443,10 +462,9 @@ def conjuncts(condition: Condition) -> tuple[Condition, ...]:
     return condition.parts if isinstance(condition, Group) and condition.joiner == "AND" else (condition,)
 
 
-def within_hash(expression: str, column: str) -> tuple[str, str]:
-    """SQL that asks the index for events of one hash, and its parameter."""
-    prefix = hash_token(0)[:-1]
-    return f"""(? || ' AND "{prefix}' || {column} || '"')""", f"({expression})"
+def any_token(tokens: Iterable[str]) -> str:
+    """The index expression that asks for one of the tokens."""
+    return " OR ".join(map(_quoted, tokens))
 
 
 def _negated(condition: Condition) -> Condition:

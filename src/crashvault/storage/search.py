@@ -1,52 +1,60 @@
 """Finding events and issues: which way a query takes through the indexes.
 
-Three ways, chosen by looking at how much the index has for each part of the query, which costs little:
-
-- *From few candidates.* Some part that must hold has at most a few thousand events: fetch those, check the
-  rest of the query on them, sort. The total is exact.
-- *Along time.* Every part is common: walk events from the newest on, look each up in the index, and stop
-  when the page is full. The total is counted up to a limit and said to be "at least".
+- *Along time.* Events are looked at from the newest on, until the page is full (`Finder.walk`). That is how
+  most queries are answered, since people ask for what is common, or for what has just happened.
+- *From few candidates.* Where the newest events do not fill the page, and some part that must hold has at most
+  a few thousand events: fetch those and check the rest of the query on them. The total is exact.
 - *Along issues.* The same for listing issues: walk them in the order asked for, and ask the index whether an
   issue has a matching event.
+
+The total is exact where the index can count it or all matches were seen, else it is said to be "at least".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..models import LEVEL_RANKS
 from ..query.match import matches
 from ..query.syntax import parse
-from ..query.tree import And, Everything, Node, Term, all_of
-from .document import is_counted
+from ..query.tree import And, Everything, Node, Term, all_of, leaves
+from .asking import Asking
+from .document import hash_token, is_counted
+from .finding import Finder, Stretch
 from .issues import Issues, check_page, order_by
 from .loading import Loader, StoredEvent
 from .query_sql import (
-    FALSE,
-    TRUE,
+    ISSUE_FIELDS,
     Clause,
     Compiler,
     Condition,
     Group,
     Index,
-    Negation,
+    any_token,
     conjuncts,
     exact,
     issue_only,
     where,
-    within_hash,
 )
 from .sqlite import SQLite, chunks
 
-FEW = 20_000  # candidates that are worth fetching at once
 COUNTED = 1_000  # matches up to which a total is counted when walking
-LOOKED_AT = 500  # events of one issue that are read to see whether one of them matches
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
+READ_OF_HASH = 50  # events of one hash that are read to see whether one of them matches
+CHECKED_ON = 100  # the same where the page is full already, for a better total
+CHECKED_ISSUES = 200  # events that are read where more issues were found than are shown
+WALKED = 10_000  # events that are walked along for a better total
+ASKED = 100  # issues that are asked one by one before all events that match are
+GATHERED = 100_000  # matching events up to which all of them are looked at rather than any issue is asked
+FURTHER = 40  # issues that are asked in any case, for a better total
 
-_STRETCH, _LONGEST_STRETCH = 2_000, 50_000  # events
+_OF_ISSUES = ISSUE_FIELDS | {"tag"}
+_SLICE = 5_000  # rows given to one statement
+_READ_AT_ONCE = 50  # candidates
+_HASHES = 100  # of one issue, that the index is asked for
 _EVENT_TABLES = "events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id"
 _LATEST_FIRST = "ORDER BY e.timestamp DESC, e.id DESC"
 
@@ -64,6 +72,7 @@ class Search:
         self.db = db
         self.now = now
         self.compiler = Compiler(db, now)
+        self.finder = Finder(db)
         self.loader = Loader(db)
         self.issues = Issues(db)
         self._views: dict[tuple[int, str], dict[str, Any]] = {}
@@ -79,24 +88,20 @@ class Search:
         """Rows of matching events, latest first. `before`: only those older than that (timestamp, row)."""
         check_page(limit, offset)
         self._begin()
-        condition = self.compiler.condition(node)
-        if before is not None:
-            older = Clause("(e.timestamp < ? OR (e.timestamp = ? AND e.id < ?))", (before[0], before[0], before[1]))
-            condition = Group("AND", (*conjuncts(condition), older))
-        if not exact(condition):
-            return self._checked_events(node, condition, limit, offset)
         if isinstance(node, Everything) and before is None:
             return Page(self._latest(limit, offset), self._all_events(), True)
-        rows = self._few(condition)
-        if rows is None:
-            return self._counted_walk(condition, limit, offset)
-        found = self._fitting(rows, condition)
-        return Page([row for row, _ in found[offset : offset + limit]], len(found), True)
+        condition = self._by_hashes(self.compiler.condition(node))
+        if not exact(condition):
+            return self._checked_events(node, condition, limit, offset, before)
+        return self._events_of_issue(condition, limit, offset, before) or self._walked_events(
+            condition, limit, offset, before
+        )
 
     def filter(self, node: Node, rows: Sequence[int]) -> list[int]:
         """Which of the rows match, in the order given."""
+        self._begin()
         condition = self.compiler.condition(node)
-        kept = {row for row, _ in self._fitting(rows, condition)}
+        kept = self.finder.meeting(condition, rows)
         chosen = [row for row in rows if row in kept]
         if exact(condition):
             return chosen
@@ -104,13 +109,11 @@ class Search:
 
     def every_event(self, node: Node) -> Iterator[int]:
         """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
-        condition = self.compiler.condition(node)
-        clause = where(condition)
-        found = (row for (row,) in self.db.stream(
-            f"SELECT e.id FROM {_EVENT_TABLES} WHERE {clause.sql} ORDER BY e.id", clause.parameters
-        ))  # fmt: skip
+        condition = Compiler(self.db, self.now, bulk=True).condition(node)
+        found = self.finder.every(condition)
         if exact(condition):
             return found
+        self._begin()
         return (item.row for item in self.loader.stream(found) if self._matches(node, item))
 
     def every_issue(self, node: Node) -> list[int]:
@@ -120,7 +123,7 @@ class Search:
             rows = self.db.rows(f"SELECT i.id FROM issues i WHERE {clause.sql} ORDER BY i.id", clause.parameters)
             return [issue for (issue,) in rows]
         found: set[int] = set()
-        for part in _slices(self.every_event(node), FEW):
+        for part in _slices(self.every_event(node), _SLICE):
             found.update(issue for (issue,) in self.db.rows(
                 """SELECT DISTINCT h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
                    CROSS JOIN hashes h ON h.id = e.hash_id""",
@@ -135,132 +138,113 @@ class Search:
         rows = self.db.rows(f"SELECT e.id FROM events e {_LATEST_FIRST} LIMIT ? OFFSET ?", (limit, offset))
         return [row for (row,) in rows]
 
-    def _walk(self, condition: Condition, limit: int, offset: int) -> list[int]:
-        """Rows of matching events, latest first: a stretch of time after the other, until there are enough."""
-        found: list[int] = []
-        for stretch in self._stretches(condition):
-            found += [row for row, _ in self._fitting(stretch, condition, (min(stretch), max(stretch)))]
-            if len(found) >= offset + limit:
-                break
-        return found[offset : offset + limit]
+    def _by_hashes(self, condition: Condition) -> Condition:
+        """A condition on one issue and the index with the issue's hashes in it, for which the index has tokens."""
+        parts = conjuncts(condition)
+        issue = next((part for part in parts if _is_issue(part)), None)
+        if not isinstance(issue, Clause) or len(parts) == 1:
+            return condition
+        hashes = self._hashes_of(issue)
+        if len(hashes) > _HASHES:
+            return condition
+        tokens = any_token([hash_token(hash_id) for hash_id in hashes])
+        return Group("AND", (*(_within(part, tokens) for part in parts if part is not issue), issue))
 
-    def _stretches(self, condition: Condition) -> Iterator[list[int]]:
-        """Rows of all events from the latest on, within the times that a condition sets, ever more at once.
+    def _hashes_of(self, clause: Clause) -> list[int]:
+        rows = self.db.rows(
+            f"SELECT h.id FROM issues i JOIN hashes h ON h.issue_id = i.id WHERE {clause.sql} LIMIT ?",
+            (*clause.parameters, _HASHES + 1),
+        )
+        return [hash_id for (hash_id,) in rows]
 
-        Events mostly arrive in the order of time, so that a stretch of time is a short range of rows, and the
-        index is asked for that range alone. Where they did not, the index gives all it has each time; long
-        stretches keep that rare.
-        """
-        times = [
-            part for part in conjuncts(condition) if isinstance(part, Clause) and part.sql.startswith("e.timestamp")
-        ]
-        bounds = "".join(f" AND {part.sql}" for part in times)
-        parameters = [value for part in times for value in part.parameters]
-        size, last = _STRETCH, (1 << 62, 0)
-        while True:
-            rows = self.db.rows(
-                f"SELECT e.id, e.timestamp FROM events e WHERE (e.timestamp, e.id) < (?, ?){bounds} {_LATEST_FIRST} LIMIT ?",
-                (*last, *parameters, size),
-            )
-            if rows:
-                yield [row for row, _ in rows]
-            if len(rows) < size:
-                return
-            last = (rows[-1][1], rows[-1][0])
-            scattered = max(rows)[0] - min(rows)[0] > 8 * size
-            size = _LONGEST_STRETCH if scattered else min(size * 4, _LONGEST_STRETCH)
-
-    def _counted_walk(self, condition: Condition, limit: int, offset: int) -> Page:
-        wanted = max(offset + limit, COUNTED)
-        rows = self._walk(condition, wanted + 1, 0)
-        return Page(rows[offset : offset + limit], min(len(rows), wanted), len(rows) <= wanted)
-
-    def _fitting(
-        self, rows: Sequence[int], condition: Condition, between: tuple[int, int] | None = None
-    ) -> list[tuple[int, int]]:
-        """(row, timestamp) of the candidates that meet a condition, latest first; all `between` two rows, if given."""
-        found: list[tuple[int, int]] = []
-        clause = where(condition, rows=between)
-        for part in chunks(rows, FEW):
-            found += self.db.rows(
-                f"SELECT e.id, e.timestamp FROM json_each(?) c CROSS JOIN events e ON e.id = c.value"
-                f" CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}",
-                (json.dumps(part), *clause.parameters),
-            )
-        found.sort(key=lambda item: (item[1], item[0]), reverse=True)
-        return found
-
-    # Candidates
-
-    def _few(self, condition: Condition, limit: int = FEW) -> list[int] | None:
-        """Rows of all events that can meet a condition, or None where those are many or unknown."""
-        if isinstance(condition, Index):
-            return self._few_rows(
-                "SELECT rowid FROM event_index WHERE event_index MATCH ?", (condition.expression,), limit
-            )
-        if isinstance(condition, Clause):
-            return self._few_of_clause(condition, limit)
-        if isinstance(condition, Negation):
+    def _events_of_issue(
+        self, condition: Condition, limit: int, offset: int, before: tuple[int, int] | None
+    ) -> Page | None:
+        """A page of an issue's events, along each of its hashes; None where more is asked than that."""
+        if not _is_issue(condition):
             return None
-        if condition.joiner == "AND":
-            return self._fewest(condition.parts, limit)
-        found: set[int] = set()
-        for part in condition.parts:
-            rows = self._few(part, limit)
-            if rows is None:
-                return None
-            found.update(rows)
-        return list(found)
+        hashes = self._hashes_of(condition)  # type: ignore[arg-type]
+        if len(hashes) > _HASHES:
+            return None
+        older = "AND (e.timestamp, e.id) < (?, ?)" if before else ""
+        found = sorted(
+            (
+                item
+                for hash_id in hashes
+                for item in self.db.rows(
+                    f"SELECT e.timestamp, e.id FROM events e WHERE e.hash_id = ? {older} {_LATEST_FIRST} LIMIT ?",
+                    (hash_id, *(before or ()), offset + limit),
+                )
+            ),
+            reverse=True,
+        )
+        total = sum(
+            self.db.value(f"SELECT count(*) FROM events e WHERE e.hash_id = ? {older}", (hash_id, *before))
+            if before
+            else self.db.value("SELECT count FROM hashes WHERE id = ?", (hash_id,))
+            for hash_id in hashes
+        )
+        return Page([row for _, row in found[offset : offset + limit]], total, True)
 
-    def _fewest(self, parts: Sequence[Condition], limit: int) -> list[int] | None:
-        best: list[int] | None = None
-        for part in sorted(parts, key=lambda item: not isinstance(item, Index)):
-            rows = self._few(part, limit if best is None else len(best))
-            if rows is not None:
-                best = rows
-                if len(best) < 500:
-                    break
-        return best
+    def _walked_events(self, condition: Condition, limit: int, offset: int, before: tuple[int, int] | None) -> Page:
+        """A page of what the index can tell alone."""
+        wanted = offset + limit
+        found: list[int] = []
+        looked = total = 0
+        counted = before is not None
+        for stretch in self.finder.walk(condition, before):
+            found += stretch.rows
+            looked += stretch.size
+            if len(found) >= wanted and not counted:
+                counted = True
+                total, complete = self.finder.at_least(condition)
+                if complete:
+                    return Page(found[offset:wanted], total, True)
+            if len(found) >= wanted and (looked >= WALKED or max(total, len(found)) > COUNTED):
+                return Page(found[offset:wanted], max(total, len(found)), False)
+            if looked == stretch.size and len(found) < wanted:
+                few = self._few(condition, before)
+                if few is not None:
+                    return Page(few[offset:wanted], len(few), True)
+        return Page(found[offset:wanted], len(found), True)
 
-    def _few_of_clause(self, clause: Clause, limit: int) -> list[int] | None:
-        if clause.sql == FALSE.sql:
-            return []
-        for start, way in _WAYS:
-            if clause.sql.startswith(start):
-                sql = clause.sql.replace(*_ELSEWHERE.get(start, ("", "")))
-                return self._few_rows(way.format(sql=sql), clause.parameters, limit)
-        return None
-
-    def _few_rows(self, sql: str, parameters: Sequence[Any], limit: int) -> list[int] | None:
-        if "" in parameters:
-            return []
-        rows = [row for (row,) in self.db.rows(f"{sql} LIMIT ?", (*parameters, limit + 1))]
-        return None if len(rows) > limit else rows
+    def _few(self, condition: Condition, before: tuple[int, int] | None = None) -> list[int] | None:
+        """Rows of all events that meet a condition, latest first, or None where its candidates are not few."""
+        rows = self.finder.few(condition)
+        if rows is None:
+            return None
+        if before is not None:
+            older = Clause("(e.timestamp, e.id) < (?, ?)", before)
+            condition = Group("AND", (*conjuncts(condition), older))
+        if not isinstance(condition, Index):
+            rows = list(self.finder.meeting(condition, rows))
+        return self.finder.latest_first(rows)
 
     # Events that must be looked at
 
-    def _checked_events(self, node: Node, condition: Condition, limit: int, offset: int) -> Page:
+    def _checked_events(
+        self, node: Node, condition: Condition, limit: int, offset: int, before: tuple[int, int] | None
+    ) -> Page:
         """Events of a query that the index only narrows: read and check them, latest first."""
-        rows = self._few(condition)
-        if rows is not None:
-            candidates = iter([row for row, _ in self._fitting(rows, condition)])
-        else:
-            candidates = iter(self._walk(condition, CHECKED, 0))
+        candidates: Iterator[int]
+        few = self._few(condition, before)
+        candidates = iter(few) if few is not None else _rows_of(self.finder.walk(condition, before))
         wanted = offset + limit
-        found, read = [], 0
-        for item in self.loader.stream(candidates):
-            read += 1
+        found: list[int] = []
+        for read, item in enumerate(self.loader.stream(candidates), 1):
             if self._matches(node, item):
                 found.append(item.row)
-            if len(found) >= wanted and read >= CHECKED:
-                return Page(found[offset:wanted], len(found), False)
-        return Page(found[offset:wanted], len(found), rows is not None or read < CHECKED)
+            if read >= (CHECKED_ON if len(found) >= wanted else CHECKED) and (few is None or len(found) >= wanted):
+                return Page(found[offset:wanted], len(found), read == len(few or ()))
+        return Page(found[offset:wanted], len(found), True)
 
     def _matches(self, node: Node, item: StoredEvent) -> bool:
-        key = (item.issue_id, item.fingerprint)
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = self._issue_view(*key)
+        view = None
+        if _asks_issues(node):
+            key = (item.issue_id, item.fingerprint)
+            view = self._views.get(key)
+            if view is None:
+                view = self._views[key] = self._issue_view(*key)
         return matches(node, item.event, view, self._level_ranks)
 
     def _begin(self) -> None:
@@ -288,15 +272,21 @@ class Search:
         if issue_only(node):
             return self._issues_where(self._issue_condition(node), order, limit, offset)
         condition = self.compiler.condition(node)
-        found = self._issues_of_few(node, condition)
-        if found is None:
-            found = self._issues_of_words(node)
-        if found is None:
-            found = self._issues_of_hashes(node)
-        if found is None:
-            return self._issues_along(node, condition, order, limit, offset)
-        return self._issues_where(Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(found)),)),
-                                  order, limit, offset)  # fmt: skip
+        if not exact(condition):
+            found, complete = self._checked_issues(node, condition, offset + limit)
+            return self._issues_where(_issues_in(found), order, limit, offset)._replace(total_exact=complete)
+        known = self._issues_of_few(condition)
+        if known is None:
+            known = self._issues_of_words(node)
+        if known is None:
+            if not self._few_enough(node):
+                page, answered = self._issues_along(condition, order, limit, offset, ASKED)
+                if answered:
+                    return page
+            known = self._issues_of_hashes(node)
+        if known is None:
+            return self._issues_along(condition, order, limit, offset)[0]
+        return self._issues_where(_issues_in(known), order, limit, offset)
 
     def _issue_condition(self, node: Node) -> Clause:
         """An issue-only tree over `issues i` alone. Issues that were merged away have no events, and are left out here."""
@@ -314,33 +304,52 @@ class Search:
         )
         return Page([row for (row,) in rows], total, True)
 
-    def _issues_of_few(self, node: Node, condition: Condition) -> set[int] | None:
+    def _issues_of_few(self, condition: Condition) -> set[int] | None:
         """The issues of a query that has few candidate events."""
-        rows = self._few(condition)
-        if rows is None:
-            return None
-        clause = where(condition)
-        if clause.exact:
-            return {
-                issue
-                for part in chunks(rows, FEW)
-                for (issue,) in self.db.rows(
-                    f"SELECT DISTINCT i.id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value"
-                    f" CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}",
-                    (json.dumps(part), *clause.parameters),
-                )
-            }
+        rows = self.finder.few(condition)
+        if rows is not None and not isinstance(condition, Index):
+            rows = sorted(self.finder.meeting(condition, rows))
+        return None if rows is None else {issue for _, _, issue in self._placed(rows)}
+
+    def _placed(self, rows: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Rows of events with their hash and issue, in the order given."""
+        return self.db.rows(
+            """SELECT c.value, h.id, h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+               CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY c.key""",
+            (json.dumps(rows),),
+        )
+
+    def _checked_issues(self, node: Node, condition: Condition, wanted: int) -> tuple[set[int], bool]:
+        """The issues of a query that the index only narrows, and whether those are all.
+
+        Candidates are read from the newest on, none of an issue that is known to match, and only so many of a
+        hash of which none does.
+        """
+        few = self._few(condition)
+        stretches = [Stretch(few, len(few))] if few is not None else self.finder.walk(condition)
         found: set[int] = set()
-        for item in self.loader.stream(row for row, _ in self._fitting(rows, condition)):
-            if item.issue_id not in found and self._matches(node, item):
-                found.add(item.issue_id)
-        return found
+        tried: dict[int, int] = {}
+        read, complete = 0, True
+        for stretch in stretches:
+            for part in chunks(stretch.rows, _READ_AT_ONCE):
+                open_ = [(row, hash_id) for row, hash_id, issue in self._placed(part) if issue not in found]
+                left = [(row, hash_id) for row, hash_id in open_ if tried.get(hash_id, 0) < READ_OF_HASH]
+                complete = complete and len(left) == len(open_)
+                for (_, hash_id), item in zip(left, self.loader.load([row for row, _ in left]), strict=True):
+                    if item.issue_id in found:
+                        continue
+                    read += 1
+                    tried[hash_id] = tried.get(hash_id, 0) + 1
+                    if self._matches(node, item):
+                        found.add(item.issue_id)
+                if read > (CHECKED_ISSUES if len(found) > wanted else CHECKED):
+                    return found, False
+        return found, complete
 
     def _issues_of_words(self, node: Node) -> set[int] | None:
         """The issues of a query with one event word, as `tag:db is:open` has: the table of words per hash knows."""
-        parts = node.children if isinstance(node, And) else (node,)
-        about_issues = [part for part in parts if issue_only(part)]
-        about_events = [part for part in parts if not issue_only(part)]
+        about_issues = [part for part in _all_parts(node) if issue_only(part)]
+        about_events = [part for part in _all_parts(node) if not issue_only(part)]
         if len(about_events) != 1 or not _counted_by_hash(about_events[0]):
             return None
         condition = self.compiler.condition(about_events[0])
@@ -361,16 +370,20 @@ class Search:
         )
         return {issue for (issue,) in rows}
 
+    def _few_enough(self, node: Node) -> bool:
+        """Whether looking at all matching events is little work."""
+        condition = self.compiler.condition(_about_events(node))
+        count, _ = self.finder.at_least(condition, GATHERED)
+        return 0 < count < GATHERED
+
     def _issues_of_hashes(self, node: Node) -> set[int] | None:
         """The issues of a query whose event terms ask nothing of the issue: each event is looked at once, without it."""
-        parts = node.children if isinstance(node, And) else (node,)
-        about_issues = [part for part in parts if issue_only(part)]
-        wanted = self.compiler.condition(all_of(part for part in parts if not issue_only(part)))
+        wanted = self.compiler.condition(_about_events(node))
         clause = where(wanted)
         if not clause.exact or "i." in clause.sql or "h." in clause.sql:
             return None
         hashes = sorted(self._hashes(wanted))
-        clause = where(self.compiler.condition(all_of(about_issues)))
+        clause = where(self.compiler.condition(all_of(part for part in _all_parts(node) if issue_only(part))))
         rows = self.db.rows(
             f"""SELECT DISTINCT i.id FROM json_each(?) c CROSS JOIN hashes h ON h.id = c.value
                 CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}""",
@@ -395,58 +408,58 @@ class Search:
             rows = self.db.rows(f"SELECT DISTINCT e.hash_id FROM events e WHERE {clause.sql}", clause.parameters)
         return {row for (row,) in rows}
 
-    def _issues_along(self, node: Node, condition: Condition, order: str, limit: int, offset: int) -> Page:
-        """Walk issues in order, and ask for each whether it has a matching event."""
-        wanted = max(offset + limit, COUNTED)
+    def _issues_along(
+        self, condition: Condition, order: str, limit: int, offset: int, at_most: int = 1 << 62
+    ) -> tuple[Page, bool]:
+        """Walk issues in order, and ask for each whether it has a matching event; False where `at_most` were too few."""
+        wanted = offset + limit
         found: list[int] = []
-        clause = where(condition, each=True)
-        read, complete = 0, True
-        for issue in self._candidate_issues(condition, order):
-            fits = exact(condition)
-            if not fits:
-                fits, looked_at = self._has_match(node, clause, issue)
-                read += looked_at
-                complete = complete and (fits or looked_at < LOOKED_AT)
-            if fits:
+        asking = Asking(self.db, condition)
+        complete = answered = True
+        for asked, issue in enumerate(asking.issues(order), 1):
+            if asked > at_most:
+                complete = answered = False
+                break
+            if asking.has_match(issue):
                 found.append(issue)
-            if len(found) > wanted or (read > CHECKED and len(found) >= offset + limit):
-                return Page(found[offset : offset + limit], min(len(found), wanted), False)
-        return Page(found[offset : offset + limit], len(found), complete)
+            if len(found) > wanted and (asked >= FURTHER or len(found) > COUNTED):
+                complete = False
+                break
+        return Page(found[offset:wanted], len(found), complete), answered
 
-    def _candidate_issues(self, condition: Condition, order: str) -> Iterator[int]:
-        clause = self._some_event(condition)
-        for (issue,) in self.db.stream(
-            f"SELECT i.id FROM issues i WHERE {clause.sql} ORDER BY {order}", clause.parameters
-        ):
-            yield issue
 
-    def _some_event(self, condition: Condition) -> Clause:
-        """SQL over `issues i`: it has an event that meets a condition."""
-        parts = conjuncts(condition)
-        index = next((part for part in parts if isinstance(part, Index)), None)
-        rest = where(Group("AND", tuple(part for part in parts if part is not index) or (TRUE,)), each=True)
-        if index is None:
-            source, parameters = "SELECT 1 FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = i.id", ()
-        else:
-            match, parameter = within_hash(index.expression, "h.id")
-            source = f"""SELECT 1 FROM hashes h CROSS JOIN event_index x CROSS JOIN events e ON e.id = x.rowid
-                         WHERE h.issue_id = i.id AND event_index MATCH {match}"""
-            source = source.replace("event_index x", "event_index").replace("x.rowid", "event_index.rowid")
-            parameters = (parameter,)  # type: ignore[assignment]
-        return Clause(f"EXISTS ({source} AND ({rest.sql}))", (*parameters, *rest.parameters))
+def _issues_in(issues: Iterable[int]) -> Clause:
+    return Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(issues)),))
 
-    def _has_match(self, node: Node, clause: Clause, issue: int) -> tuple[bool, int]:
-        """Whether one of an issue's latest events really matches, and how many were looked at for that."""
-        rows = self.db.rows(
-            f"SELECT e.id FROM {_EVENT_TABLES} WHERE h.issue_id = ? AND ({clause.sql}) {_LATEST_FIRST} LIMIT ?",
-            (issue, *clause.parameters, LOOKED_AT),
-        )
-        read = 0
-        for item in self.loader.stream(row for (row,) in rows):
-            read += 1
-            if self._matches(node, item):
-                return True, read
-        return False, read
+
+def _asks_issues(node: Node) -> bool:
+    """Whether a query asks anything of the issue: its tags count as tags of its events."""
+    return any(isinstance(leaf, Term) and leaf.field in _OF_ISSUES for leaf in leaves(node))
+
+
+def _all_parts(node: Node) -> Sequence[Node]:
+    return node.children if isinstance(node, And) else (node,)
+
+
+def _about_events(node: Node) -> Node:
+    return all_of(part for part in _all_parts(node) if not issue_only(part))
+
+
+def _rows_of(walk: Iterator[Stretch]) -> Iterator[int]:
+    return chain.from_iterable(stretch.rows for stretch in walk)
+
+
+def _within(condition: Condition, tokens: str) -> Condition:
+    """What the index is asked for in a condition, only among events with one of the tokens."""
+    if isinstance(condition, Index):
+        return Index(f"({condition.expression}) AND ({tokens})" if condition.expression and tokens else "")
+    if isinstance(condition, Group):
+        return Group(condition.joiner, tuple(_within(part, tokens) for part in condition.parts))
+    return condition
+
+
+def _is_issue(condition: Condition) -> bool:
+    return isinstance(condition, Clause) and condition.sql.startswith("i.id IN (?")
 
 
 def _slices(rows: Iterator[int], size: int) -> Iterator[list[int]]:
@@ -457,21 +470,3 @@ def _slices(rows: Iterator[int], size: int) -> Iterator[list[int]]:
 def _counted_by_hash(node: Node) -> bool:
     """Whether the table of words per hash knows all about a term."""
     return isinstance(node, Term) and node.op != "has" and node.field != "trace"
-
-
-# How a clause leads to few events: how it begins, and the query that finds them through an index.
-_WAYS: tuple[tuple[str, str], ...] = (
-    ("i.id IN (?)", f"SELECT e.id FROM {_EVENT_TABLES} WHERE {{sql}}"),
-    ("h.hash BETWEEN", f"SELECT e.id FROM {_EVENT_TABLES} WHERE {{sql}}"),
-    (
-        "e.stack_id IN (SELECT",
-        "SELECT e.id FROM stack_hashes s CROSS JOIN events e ON e.hash_id = s.hash_id AND e.stack_id = s.stack_id"
-        " WHERE {sql}",
-    ),
-    (
-        "e.event_id BETWEEN",
-        "SELECT k.event FROM projects p CROSS JOIN event_keys k ON k.project_id = p.id"
-        " WHERE k.event IS NOT NULL AND {sql}",
-    ),
-)
-_ELSEWHERE = {"e.stack_id IN (SELECT": ("e.stack_id", "s.stack_id"), "e.event_id BETWEEN": ("e.event_id", "k.event_id")}
