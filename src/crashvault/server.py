@@ -28,7 +28,6 @@ from .serving.pidfile import PidFile, Running
 from .serving.sockets import BACKLOG, Listener, check_tls
 from .serving.sockets import listeners as made_listeners
 
-LOG_FILE = "server.log"
 RUN_FOLDER = "run"
 LEASE = "server"
 _LEASE_LASTS = 15 * clock.SECOND

@@ -27,6 +27,8 @@ ENVIRONMENT = (
     "completion.py",
     "desktop.py",
     "git.py",
+    "server.py",
+    "serving/background.py",
 )  # the operating system, as the person at the keyboard has it
 HEAVY = ("rich", "msgspec", "urllib", "urllib3", "pluggy", "logging", "httpx", "httpx2", "asyncio", "dataclasses", "inspect",
          "importlib.metadata", "sentry_sdk", "psycopg", "jinja2", "ssl", "http", "email", "unittest", "pydoc")  # fmt: skip

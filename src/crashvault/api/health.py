@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from time import time
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import __version__
+from .. import __version__, clock
 from ..errors import CrashvaultError
 from .errors import JSON, json_bytes
 from .node import Node
 
-_STARTED = time()
+_STARTED = clock.now()
 
 
 def routes(node: Node) -> list[Route]:
@@ -24,7 +22,7 @@ def routes(node: Node) -> list[Route]:
         body = {
             "status": "failing" if reasons else "ok",
             "version": __version__,
-            "uptime_seconds": round(time() - _STARTED, 1),
+            "uptime_seconds": round((clock.now() - _STARTED) / clock.SECOND, 1),
             "queue": node.recorder.depth if node.recorder else 0,
             "reasons": reasons,
         }

@@ -21,7 +21,6 @@ from .node import Node
 
 _COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _REQUEST_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
@@ -30,6 +29,7 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, node: Node) -> None:
+        self._shared = node.settings.workers > 1
         self._registry = own = CollectorRegistry()
         self._requests = Counter(
             "crashvault_requests", "Answered requests.", ("method", "route", "status"), registry=own
@@ -91,7 +91,7 @@ class Metrics:
         """All metrics in Prometheus' text format."""
         page = CollectorRegistry()
         page.register(self._vault)
-        if FOLDER_VARIABLE in os.environ:
+        if self._shared:
             MultiProcessCollector(page)
         else:
             ProcessCollector(registry=page)

@@ -14,8 +14,6 @@ from .group import SubGroup
 if TYPE_CHECKING:
     from ..serving.pidfile import Running
 
-READY = "CRASHVAULT_SERVER_READY_FD"  # of the environment: where a server in the background says that it serves
-_STARTED = b"started"
 _STOP_SECONDS = 60.0
 
 
@@ -66,12 +64,10 @@ def _make_vault(context: Context) -> None:
 
 
 def _tell_started(context: Context, found: Running) -> None:
-    descriptor = os.environ.pop(READY, None)
-    if descriptor is not None:
-        os.write(int(descriptor), _STARTED)
-        os.close(int(descriptor))
-        return
-    _show_started(context, found)
+    from ..serving.background import tell_started
+
+    if not tell_started():
+        _show_started(context, found)
 
 
 def _show_started(context: Context, found: Running) -> None:
@@ -110,12 +106,9 @@ def _described(found: Running) -> dict[str, Any]:
     return {"running": True, **found._asdict()}
 
 
-# In the background
-
-
 def _start_in_background(context: Context) -> None:
-    """Start the same command again, apart from this terminal, and wait until it serves."""
-    from ..serving import pidfile
+    from .. import core
+    from ..serving import background, pidfile
     from ..serving.errors import ServerError
 
     already = pidfile.running(context.home)
@@ -125,46 +118,12 @@ def _start_in_background(context: Context) -> None:
             "Stop it with: crashvault server stop",
         )
     _make_vault(context)
-    process, told, log_path = _spawn(context)
-    if not told.startswith(_STARTED):
-        process.wait()
-        raise ServerError(*_reason(log_path))
+    arguments = [word for word in sys.argv[1:] if word != "--background"]
+    background.start(arguments, context.home, core.log_dir(context.home))
     found = pidfile.running(context.home)
     if found is None:
         raise ServerError("the server ended at once", "See: crashvault server logs")
     _show_started(context, found)
-
-
-def _spawn(context: Context) -> tuple[Any, bytes, str]:
-    """The process, what it said when it was ready, and where it writes."""
-    import subprocess
-
-    from .. import core
-    from ..server import LOG_FILE
-
-    folder = core.log_dir(context.home)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, LOG_FILE)
-    reading, writing = os.pipe()
-    arguments = [word for word in sys.argv[1:] if word != "--background"]
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "crashvault", *arguments],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(writing,), start_new_session=True,
-            env={**os.environ, READY: str(writing), "CRASHVAULT_HOME": context.home, "NO_COLOR": "1"},
-        )  # fmt: skip
-    os.close(writing)
-    told = os.read(reading, len(_STARTED))  # nothing when it has ended; its workers hold the other end as well
-    os.close(reading)
-    return process, told, path
-
-
-def _reason(path: str) -> tuple[str, str]:
-    """Why a server in the background ended: the error that it has written."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        lines = [line.strip() for line in file if line.strip()]
-    message, _, hint = (lines[-1].removeprefix("Error: ") if lines else "the server ended at once").partition(". ")
-    return message, hint or "See: crashvault server logs"
 
 
 # The others
