@@ -40,7 +40,8 @@ def list_issues(
 
     Without a status only open issues are shown. QUERY is written in the query language: `crashvault help query`."""
     from ..clock import now
-    from .reading import narrowed, shown_issues
+    from ..views import shown_issues
+    from .reading import narrowed
 
     moment = now()
     store = context.store

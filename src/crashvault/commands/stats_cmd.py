@@ -34,7 +34,8 @@ def stats(context: Context, dropped: bool) -> None:
 
 
 def _figures(context: Context, store: Any, now: int) -> dict[str, Any]:
-    from .reading import narrowed, shown_issues
+    from ..views import shown_issues
+    from .reading import narrowed
 
     project = store.projects.require(context.project).id if context.project else None
     totals = store.statistics.totals(project)

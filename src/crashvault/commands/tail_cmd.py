@@ -79,7 +79,7 @@ def _arrivals(store: Any, newest: int, interval: float) -> Iterator[list[int]]:
 def _print(context: Context, store: Any, rows: list[int], levels: dict[str, Any]) -> None:
     from ..console import console
     from ..output.events import event_line
-    from .reading import shown_events
+    from ..views import shown_events
 
     for event in shown_events(store, rows):
         if context.json:
