@@ -13,7 +13,7 @@ import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import clock
 from .errors import CrashvaultError, InvalidError
@@ -100,6 +100,21 @@ def key_status(key: ApiKey, now: int) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
+
+
+def key_shape(key: ApiKey, now: int) -> dict[str, Any]:
+    """A key as it is shown: never its secret part."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": list(key.scopes),
+        "project": key.project,
+        "status": key_status(key, now),
+        "created_at": clock.to_iso(key.created_at),
+        "expires_at": clock.to_iso(key.expires_at) if key.expires_at else None,
+        "last_used_at": clock.to_iso(key.last_used_at) if key.last_used_at else None,
+    }
 
 
 def dsn(url: str, project: Project, public_key: str | None = None) -> str:
@@ -257,4 +272,15 @@ def _sender(project: Project | None) -> Access | None:
     return Access(None, f"dsn:{project.name}", SCOPES["ingest"], project.name, project.id)
 
 
-__all__ = ["EVERYBODY", "SCOPES", "Access", "Keyring", "allows", "create_key", "dsn", "is_key", "key_status"]
+__all__ = [
+    "EVERYBODY",
+    "SCOPES",
+    "Access",
+    "Keyring",
+    "allows",
+    "create_key",
+    "dsn",
+    "is_key",
+    "key_shape",
+    "key_status",
+]

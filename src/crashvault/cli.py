@@ -22,6 +22,6 @@ for line in """
     completion setup notify docs test
     wrap group level
     autolog
-    server
+    server api-key project demo
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
+from . import administration, openapi, reading, tail, triage
+from .endpoints import Endpoint, route_of
 from .node import Node
+
+# Fixed addresses stand before those with a place for an id.
+ENDPOINTS: tuple[Endpoint, ...] = (*reading.ENDPOINTS, *triage.ENDPOINTS, *administration.ENDPOINTS)
 
 
 def routes(node: Node) -> list[BaseRoute]:
-    return []
+    return [tail.route_of(node), *openapi.routes(ENDPOINTS), *(route_of(endpoint, node) for endpoint in ENDPOINTS)]

@@ -67,10 +67,10 @@ def _tell_started(context: Context, found: Running) -> None:
     from ..serving.background import tell_started
 
     if not tell_started():
-        _show_started(context, found)
+        show_started(context, found)
 
 
-def _show_started(context: Context, found: Running) -> None:
+def show_started(context: Context, found: Running) -> None:
     from .. import core
     from ..console import console, escape
 
@@ -123,7 +123,7 @@ def _start_in_background(context: Context) -> None:
     found = pidfile.running(context.home)
     if found is None:
         raise ServerError("the server ended at once", "See: crashvault server logs")
-    _show_started(context, found)
+    show_started(context, found)
 
 
 # The others

@@ -1,0 +1,60 @@
+"""Who asks, and what they may: keys, scopes, projects, and how often."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from ..auth import EVERYBODY, Access
+from ..errors import CrashvaultError
+from .node import Node
+
+
+class DeniedError(CrashvaultError):
+    """A request that its sender may not make."""
+
+    def __init__(
+        self, status: int, code: str, message: str, hint: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.headers = headers or {}
+        super().__init__(message, hint)
+
+
+def admit(request: Request, node: Node, scope: str) -> tuple[Access, dict[str, str]]:
+    """Who a request is from, and headers for its answer. Raises DeniedError."""
+    access = _access(request, node)
+    headers = _counted(request, node, access)
+    if scope not in access.scopes:
+        raise DeniedError(403, "forbidden", f"This key does not have the scope {scope!r}")
+    request.scope["state"]["key"] = access.name
+    return access, headers
+
+
+def _access(request: Request, node: Node) -> Access:
+    token = _token(request)
+    found = node.keyring.find(token) if token else None
+    if found is not None:
+        return found
+    if not node.needs_key:
+        return EVERYBODY
+    message = "This key is not known, or was revoked" if token else "The request has no key"
+    raise DeniedError(
+        401, "bad_key" if token else "no_key", message, "Send Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"}
+    )
+
+
+def _token(request: Request) -> str:
+    scheme, _, rest = request.headers.get("authorization", "").partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "").strip()
+
+
+def _counted(request: Request, node: Node, access: Access) -> dict[str, str]:
+    """Count the request against the limit of its key or address; the headers that tell of it."""
+    if not node.settings.rate_limit_read:
+        return {}
+    client = request.client.host if request.client else ""
+    verdict = node.limiter.check("read", f"key:{access.key_id}" if access.key_id else f"address:{client}")
+    if not verdict.allowed:
+        raise DeniedError(429, "rate_limited", "Too many requests in this time", headers=verdict.headers())
+    return verdict.headers()

@@ -1,0 +1,181 @@
+"""An endpoint as data: its address, who may use it, its parameters and its body. Routes and OpenAPI come from that."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .. import clock
+from ..auth import Access
+from ..errors import InvalidError, NotFoundError
+from ..storage.store import Store
+from .access import admit
+from .errors import JSON, UnprocessableError, json_bytes
+from .node import Node
+
+MOST_BODY = 1 << 20  # bytes of a request that is not an event's
+_LARGEST_ID = 2**63 - 1
+
+
+class Parameter(NamedTuple):
+    """A parameter of the query string."""
+
+    name: str
+    about: str
+    kind: str = "string"  # string, integer or boolean
+    default: Any = None
+    least: int = 0
+    most: int = 1_000
+    choices: tuple[str, ...] = ()
+
+
+class Call(NamedTuple):
+    """One request, its parts checked."""
+
+    store: Store
+    access: Access
+    path: Mapping[str, Any]
+    query: Mapping[str, Any]
+    body: Any
+    now: int  # microseconds
+    node: Node
+
+    @property
+    def project(self) -> str | None:
+        """The project that the answer is about: the key's, or the one asked for. Raises NotFoundError."""
+        asked = self.query.get("project")
+        if self.access.project is not None:
+            if asked and asked != self.access.project:
+                raise NotFoundError(f"there is no project {asked!r}")
+            return self.access.project
+        if asked:
+            self.store.projects.require(asked)
+        return asked
+
+
+class Answer(NamedTuple):
+    """What is answered, where it is not JSON with the endpoint's usual status."""
+
+    content: Any
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    content_type: str = JSON
+
+
+class Endpoint(NamedTuple):
+    """One method of one address. `run` gets a Call, in a thread with a store of its own."""
+
+    method: str
+    path: str
+    scope: str  # read, write or admin
+    run: Callable[[Call], Any]
+    about: str
+    answer: str  # the name of a schema in `schemas`
+    parameters: tuple[Parameter, ...] = ()
+    body: type[msgspec.Struct] | None = None
+    status: int = 200
+    writes: bool = False
+    tag: str = "issues"
+
+
+def route_of(endpoint: Endpoint, node: Node) -> Route:
+    async def serve(request: Request) -> Response:
+        access, headers = admit(request, node, endpoint.scope)
+        query = _query(endpoint, request)
+        body = await _body(endpoint, request)
+        found = await node.run(_run, endpoint, node, access, dict(request.path_params), query, body)
+        answer = found if isinstance(found, Answer) else Answer(found, endpoint.status)
+        content = json_bytes(answer.content) if answer.content_type == JSON else answer.content
+        all_headers = {"Cache-Control": "no-store", **headers, **answer.headers}
+        return Response(b"" if answer.status == 204 else content, answer.status, all_headers, answer.content_type)
+
+    return Route(endpoint.path, serve, methods=[endpoint.method])
+
+
+def _run(endpoint: Endpoint, node: Node, access: Access, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
+    for name, value in path.items():
+        if isinstance(value, int) and value > _LARGEST_ID:
+            raise NotFoundError(f"there is no {name} {value}")
+    opened = node.writing_store() if endpoint.writes else node.reading()
+    with opened as store:
+        call = Call(store, access, path, query, body, clock.now(), node)
+        if endpoint.writes:
+            return endpoint.run(call)
+        with store.reading():
+            return endpoint.run(call)
+
+
+# What was sent
+
+
+def _query(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    """The parameters, each with its type. Raises UnprocessableError that names what is wrong."""
+    known = {parameter.name: parameter for parameter in endpoint.parameters}
+    found: dict[str, Any] = {name: parameter.default for name, parameter in known.items()}
+    wrong = []
+    for name, text in request.query_params.multi_items():
+        if name not in known:
+            wrong.append({"field": name[:100], "message": f"unknown; there are: {', '.join(known) or 'none'}"})
+            continue
+        try:
+            found[name] = _typed(known[name], text)
+        except ValueError as error:
+            wrong.append({"field": name, "message": str(error)})
+    if wrong:
+        raise UnprocessableError("Some parameters are wrong", wrong)
+    return found
+
+
+def _typed(parameter: Parameter, text: str) -> Any:
+    if parameter.choices and text not in parameter.choices:
+        raise ValueError(f"use one of: {', '.join(parameter.choices)}")
+    if parameter.kind == "boolean":
+        if text not in ("true", "false"):
+            raise ValueError("use true or false")
+        return text == "true"
+    if parameter.kind == "integer":
+        shown = text.removeprefix("-")
+        if not (shown.isascii() and shown.isdecimal()) or not parameter.least <= int(text[:20]) <= parameter.most:
+            raise ValueError(f"use a whole number from {parameter.least} to {parameter.most}")
+        return int(text)
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("it has characters that no text has")
+    return text
+
+
+async def _body(endpoint: Endpoint, request: Request) -> Any:
+    if endpoint.body is None:
+        return None
+    size = 0
+    pieces = []
+    async for piece in request.stream():
+        size += len(piece)
+        if size > MOST_BODY:
+            raise TooLargeError(f"the body is larger than {MOST_BODY} bytes", "Change fewer things at once")
+        pieces.append(piece)
+    try:
+        return msgspec.json.decode(b"".join(pieces), type=endpoint.body)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        field = place.rstrip("`").lstrip(".") or "body"
+        raise UnprocessableError("The body is wrong", [{"field": field, "message": message}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"the body is not JSON ({error})", "Send a JSON object") from None
+
+
+class TooLargeError(InvalidError):
+    code = "too_large"
+
+
+class MalformedError(InvalidError):
+    code = "invalid_json"
+
+
+def summary(endpoint: Endpoint) -> str:
+    return inspect.cleandoc(endpoint.about).splitlines()[0]
