@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -181,7 +182,72 @@ def _setting_row(key: str, setting: Setting) -> str:
 
 _KINDS = {"bool": "`true`, `false`", "int": "whole number", "text": "text", "list": "`a,b` or JSON", "size": "size such as `20MiB`",
           "rate": "rate such as `600/minute`, `none`"}  # fmt: skip
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": configuration_page}
+
+
+_API_INTRO = """# The HTTP interface
+
+JSON in and out, times in UTC. Every error is `{"error": {"code", "message", "details"}}`, and every answer has an
+`X-Request-ID`. Lists are `{"items", "total", "next_cursor"}`; give `next_cursor` back as `cursor` for the next page. Keys and
+limits are described in [The server](server.md). A server shows this page at `/api/docs`, and OpenAPI 3.1 at `/api/openapi.json`.
+"""
+
+
+def http_page() -> str:
+    """docs/http-api.md"""
+    from crashvault.api.openapi import document
+    from crashvault.api.routes import ENDPOINTS
+
+    lines = [NOTE, "", _API_INTRO]
+    described = document(ENDPOINTS)
+    for tag in described["tags"]:
+        lines += [f"## {tag['name'].capitalize()}", "", "| endpoint | scope | what |", "| --- | --- | --- |"]
+        details: list[str] = []
+        for path, operations in described["paths"].items():
+            for method, operation in operations.items():
+                if operation["tags"][0] == tag["name"]:
+                    name = f"`{method.upper()} {path}`"
+                    lines.append(f"| {name} | {operation.get('x-scope', '')} | {operation['summary']} |")
+                    details += _operation_details(name, operation, described["components"]["schemas"])
+        lines += ["", *details]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _operation_details(name: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
+    """Parameters of the query string, and fields of the body."""
+    rows = [
+        f"| `{one['name']}` | {_schema_kind(one['schema'])} | {one.get('description', '')} |"
+        for one in operation.get("parameters", ())
+        if one["in"] == "query"
+    ]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schema = schemas.get(content.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
+        needed = schema.get("required", ())
+        rows += [
+            f"| `{field}` (body) | {_schema_kind(kind)} | {'required' if field in needed else ''} |"
+            for field, kind in schema.get("properties", {}).items()
+        ]
+    if rows:
+        yield from (f"{name}:", "", "| parameter | type | meaning |", "| --- | --- | --- |", *rows, "")
+
+
+def _schema_kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_schema_kind(one) for one in schema["anyOf"])
+    kind = str(schema.get("type", "any"))
+    if kind == "array":
+        return f"list of {_schema_kind(schema.get('items', {}))}"
+    span = f" from {schema['minimum']} to {schema['maximum']}" if "maximum" in schema and "minimum" in schema else ""
+    default = schema.get("default")
+    return f"{kind}{span}" if default is None else f"{kind}{span}, default `{default}`"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "configuration.md": configuration_page,
+    "http-api.md": http_page,
+}
 
 
 def outdated() -> list[str]:
