@@ -15,8 +15,10 @@ from crashvault.api.ingest import ingest, is_ingest
 from crashvault.api.metrics import Metrics
 from crashvault.api.node import Node, default_settings
 from crashvault.auth import Keyring
-from crashvault.ratelimit import Limiter
+from crashvault.ratelimit import RateLimiter
 from crashvault.recorder import Recorder
+from crashvault.storage.attachments import Attachment
+from crashvault.storage.store import Store
 from crashvault.units import parse_rate
 
 
@@ -27,6 +29,11 @@ def envelope(*items: tuple[dict[str, Any], Any], header: dict[str, Any] | None =
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         pieces += [json.dumps({"length": len(data), **head}).encode(), data]
     return b"\n".join(pieces) + b"\n"
+
+
+def _content(store: Store, file: Attachment) -> tuple[str, str, bytes]:
+    with store.attachments.open(file) as content:
+        return file.name, file.kind, content.read()
 
 
 class Door:
@@ -51,8 +58,7 @@ class Door:
         """Name, kind and content of the files of each event."""
         with core.open_vault(self.node.home) as store:
             return [
-                [(one.name, one.kind, store.attachments.open(one).read()) for one in store.attachments.of_event(row)]
-                for row in store.events.all_rows()
+                [_content(store, one) for one in store.attachments.of_event(row)] for row in store.events.all_rows()
             ]
 
     async def drops(self) -> dict[tuple[str, str], int]:
@@ -78,7 +84,7 @@ async def door(home: Path, rate: str = "", capacity: int = 2_000, **settings: An
     node.metrics = Metrics(node)
     node.recorder = Recorder(node.open_store, capacity)
     if rate:
-        node.limiter = Limiter(node.open_store, {"ingest": parse_rate(rate)})
+        node.limiter = RateLimiter(node.open_store, {"ingest": parse_rate(rate)})
     node.recorder.start()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -92,4 +98,6 @@ async def door(home: Path, rate: str = "", capacity: int = 2_000, **settings: An
     finally:
         await node.recorder.stop()
         node.keyring.close()
+        if node.limiter is not None:
+            node.limiter.close()
         node.close()

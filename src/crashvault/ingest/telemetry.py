@@ -77,6 +77,8 @@ def upload_of_envelope(body: bytes, received_at: int) -> Upload:
     """What is in an envelope. Raises BodyError."""
     header, items = read_envelope(body)
     upload = Upload(size=len(body), event_id=hex_id(header.get("event_id"), 32))
+    if upload.event_id is None:
+        header.pop("event_id", None)  # a wrong one would count more than the payload's own
     reading = _Reading(upload, header, [], received_at)
     for item in items:
         _READERS.get(item.type, _read_other)(reading, item)
