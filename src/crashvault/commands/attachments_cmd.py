@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import Any
 
 import click
@@ -57,7 +58,7 @@ def _write(store: Any, found: list[Any], name: str) -> None:
     for file in found:
         if file.name == name:
             with store.attachments.open(file) as content:
-                shutil.copyfileobj(content, click.get_binary_stream("stdout"))
+                shutil.copyfileobj(content, sys.stdout.buffer)
             return
     names = ", ".join(file.name for file in found)
     raise NotFoundError(f"there is no file {name!r}", f"There are: {names}" if names else "There are none")
