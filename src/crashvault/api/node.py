@@ -159,7 +159,7 @@ class Node:
         self.settings = settings
         self.keyring = self.limiter = self.recorder = self.metrics = None
         self.stopping = False
-        self._readers = _Pool(lambda: core.open_vault(home, create=False, read_only=True))
+        self._readers = _Pool(lambda: _unmapped(core.open_vault(home, create=False, read_only=True)))
         self._writers = _Pool(self.open_store)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="crashvault-api")
         self._waiting = 0
@@ -168,7 +168,7 @@ class Node:
 
     def open_store(self) -> Store:
         """A store of the caller's own; the caller closes it."""
-        return core.open_vault(self.home)
+        return _unmapped(core.open_vault(self.home))
 
     def reading(self) -> AbstractContextManager[Store]:
         """A store to read from, as a context manager; nobody else has it meanwhile."""
@@ -203,6 +203,11 @@ class Node:
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._readers.close()
         self._writers.close()
+
+
+def _unmapped(store: Store) -> Store:
+    store.db.unmap()
+    return store
 
 
 def is_loopback(host: str) -> bool:
