@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from .. import __version__
@@ -208,7 +208,15 @@ def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
     async def style(request: Request) -> Response:
         return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
-    return [Route("/api/openapi.json", openapi), Route("/api/docs", docs), Route("/api/docs.css", style)]
+    async def start(request: Request) -> Response:
+        return RedirectResponse("/api/docs")
+
+    return [
+        Route("/", start),
+        Route("/api/openapi.json", openapi),
+        Route("/api/docs", docs),
+        Route("/api/docs.css", style),
+    ]
 
 
 def _page(described: Document) -> Iterator[str]:
