@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -221,6 +222,34 @@ def test_a_worker_comes_back_when_the_store_does(serve: Callable[..., Any], tmp_
 def _children(pid: int) -> set[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return {int(word) for word in text.split()}
+
+
+def test_logs_as_json(server: Any) -> None:
+    assert server.get("/api/health?key=cv_secret", headers={"X-Request-ID": "mine"}).status_code == 200
+    assert _until(lambda: bool(_logs(server, "--access")))
+    (request,) = [line for line in _logs(server, "--access") if line["path"] == "/api/health"]
+    assert (request["status"], request["method"], request["level"]) == ("200", "GET", "info")
+    assert "cv_secret" not in str(request)
+    assert "server started" in [line["message"] for line in _logs(server)]
+
+
+def _logs(server: Any, *options: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "crashvault", "--home", str(server.home), "--json", "server", "logs", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_body_that_does_not_go_on(serve: Callable[..., Any]) -> None:
+    server = serve(CRASHVAULT_SERVER_BODY_TIMEOUT="1")
+    host, _, port = server.url.partition("://")[2].partition(":")
+    with socket.create_connection((host, int(port)), timeout=15) as one:
+        one.sendall(b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
+        received = b""
+        while piece := one.recv(65_536):
+            received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ") and json.loads(body)["error"]["code"]
+    assert server.get("/api/health/live").status_code == 200
 
 
 def test_what_the_http_layer_refuses_is_in_the_access_log(server: Any) -> None:
