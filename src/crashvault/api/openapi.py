@@ -44,7 +44,7 @@ def document(endpoints: Sequence[Endpoint]) -> Document:
     """The whole description."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        path = re.sub(r"\{(\w+):int\}", r"{\1}", endpoint.path)
+        path = re.sub(r"\{(\w+):id\}", r"{\1}", endpoint.path)
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint)
     for path, operations in _OTHERS.items():
         paths.setdefault(path, {}).update(operations)
@@ -102,7 +102,7 @@ def _errors(statuses: Sequence[str]) -> Document:
 
 
 def _path_parameters(path: str) -> Iterator[Document]:
-    for name, kind in re.findall(r"\{(\w+)(:int)?\}", path):
+    for name, kind in re.findall(r"\{(\w+)(:id)?\}", path):
         schema = {"type": "integer", "minimum": 0} if kind else {"type": "string", "minLength": 1}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
