@@ -209,7 +209,7 @@ class Recorder:
             try:
                 upload = job.read(clock.now())
             except Exception as error:
-                found = _expected(error, "body not read")
+                found = _unreadable(error)
                 self._refused[found.code, job.source, "request"] += 1
                 yield [(job, found)]
                 continue
@@ -311,6 +311,14 @@ def _expected(error: Exception, what: str) -> CrashvaultError:
     return error if isinstance(error, CrashvaultError) else StoreError(f"{what}: {type(error).__name__}")
 
 
+def _unreadable(error: Exception) -> CrashvaultError:
+    """Whatever a client sends, it is not the vault that has failed, and sending it again would not help."""
+    if isinstance(error, CrashvaultError):
+        return error
+    log("error", "body not read", error=repr(error))
+    return BodyError("unreadable", "The body cannot be read")
+
+
 def _raw(event: UploadedEvent) -> Raw:
     if isinstance(event.raw, bytes | memoryview):
         return partial(_decoded, event)
@@ -339,25 +347,55 @@ def _refused(error: BodyError) -> dict[str, Any]:
 
 
 def _store_telemetry(store: Store, uploads: Sequence[tuple[Job, Upload]], now: int) -> None:
-    """Spans, sessions, check-ins and feedback, and what was left out."""
+    """Spans, sessions, check-ins and feedback, and what was left out.
+
+    One upload that cannot be stored takes no others with it; it is counted.
+    """
     drops: Counter[tuple[str, str, str]] = Counter()
-    found: dict[str, list[Upload]] = {}
+    found: list[tuple[Job, Upload]] = []
     for job, upload in uploads:
         for reason, category, count in upload.drops:
             drops[reason, job.source, category] += count
         if upload.spans or upload.sessions or upload.check_ins or upload.feedback:
-            found.setdefault(job.project, []).append(upload)
+            found.append((job, upload))
     if not drops and not found:
         return
-    with store.writing():
-        ids = store.projects.ids(found, now)
-        for project, parts in found.items():
-            store.telemetry.add(
-                ids[project],
-                spans=[span for part in parts for span in part.spans],
-                sessions=[session for part in parts for session in part.sessions],
-                check_ins=[one for part in parts for one in part.check_ins],
-                feedback=[one for part in parts for one in part.feedback],
-                now=now,
-            )
-        store.ledger.add(drops, now)
+    try:
+        with store.writing():
+            _add_telemetry(store, found, now)
+            store.ledger.add(drops, now)
+    except StoreError:
+        raise
+    except Exception as error:
+        log("error", "telemetry not stored at once", error=repr(error))
+        _store_one_by_one(store, found, drops, now)
+
+
+def _store_one_by_one(
+    store: Store, found: Sequence[tuple[Job, Upload]], drops: Counter[tuple[str, str, str]], now: int
+) -> None:
+    for job, upload in found:
+        try:
+            with store.writing():
+                _add_telemetry(store, [(job, upload)], now)
+        except StoreError:
+            raise
+        except Exception:
+            drops["internal_error", job.source, "telemetry"] += 1
+    store.ledger.add(drops, now)
+
+
+def _add_telemetry(store: Store, found: Sequence[tuple[Job, Upload]], now: int) -> None:
+    by_project: dict[str, list[Upload]] = {}
+    for job, upload in found:
+        by_project.setdefault(job.project, []).append(upload)
+    ids = store.projects.ids(by_project, now)
+    for project, parts in by_project.items():
+        store.telemetry.add(
+            ids[project],
+            spans=[span for part in parts for span in part.spans],
+            sessions=[session for part in parts for session in part.sessions],
+            check_ins=[one for part in parts for one in part.check_ins],
+            feedback=[one for part in parts for one in part.feedback],
+            now=now,
+        )

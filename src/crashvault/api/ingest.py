@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -17,7 +17,7 @@ import msgspec
 
 from ..auth import Access, allows
 from ..errors import CrashvaultError, NotFoundError
-from ..ingest import telemetry
+from ..ingest import telemetry, uploads
 from ..ingest.compression import decompress
 from ..ingest.native import BodyError, parse_batch, parse_event
 from ..ingest.telemetry import Upload, UploadedEvent
@@ -32,8 +32,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PROJECT_PATH = re.compile(
-    r"/api/([^/]{1,100})/(envelope|store|security|csp-report|(?:integration/)?otlp/v1/(?:logs|traces))/?"
+    r"/api/(?P<project>[^/]{1,100})/(?:(?P<door>envelope|store|security|csp-report|minidump"
+    r"|(?:integration/)?otlp/v1/(?:logs|traces))"
+    r"|(?P<cron>cron)/(?P<monitor>[^/]{1,100})(?:/(?P<key>[0-9a-f]{32}))?"
+    r"|events/(?P<event>[0-9a-fA-F-]{32,36})/(?P<attachments>attachments))/?"
 )
+_READ_PATH = "/api/v1/events/"  # not of a project that is called v1
 _SENTRY_KEY = re.compile(r"(?:^|[\s,&?])sentry_key=([^\s,&]{1,200})")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 _SAYS_SOMETHING = ("message", "exception", "exceptions", "stacktrace", "stack", "frames")
@@ -58,7 +62,7 @@ class RefusedError(CrashvaultError):
 class _Request:
     """What of a request decides where its body goes."""
 
-    __slots__ = ("access", "body", "headers", "node", "path", "project", "query", "scope")
+    __slots__ = ("access", "body", "handed", "headers", "named", "node", "path", "project", "query", "scope")
 
     def __init__(self, scope: Scope, node: Node) -> None:
         self.scope = scope
@@ -69,6 +73,8 @@ class _Request:
         self.project = DEFAULT_PROJECT
         self.access: Access | None = None
         self.body = b""
+        self.named = _named(self.path)  # what the address says
+        self.handed = False  # to the recorder, which counts what it refuses
 
     @property
     def needs_key(self) -> bool:
@@ -96,6 +102,7 @@ class _Door(NamedTuple):
     style: str  # of errors: native, sentry or otlp
     read: Callable[[_Request, int], Upload]  # in the recorder's thread
     answer: Callable[[_Request, Outcome], tuple[int, str, bytes]]  # status, content type, body
+    methods: tuple[str, ...] = ("POST",)
 
 
 # Reading, in the recorder's thread
@@ -142,6 +149,23 @@ def _read_traces(request: _Request, now: int) -> Upload:
     return telemetry.upload_of_traces(request.unpacked(), request.header(b"content-type"), now)
 
 
+def _read_minidump(request: _Request, now: int) -> Upload:
+    return uploads.upload_of_minidump(request.unpacked(), request.header(b"content-type"))
+
+
+def _read_attachments(request: _Request, now: int) -> Upload:
+    return uploads.upload_of_attachments(request.unpacked(), request.header(b"content-type"), request.named["event"])
+
+
+def _read_check_in(request: _Request, now: int) -> Upload:
+    given = {name: request.parameter(name) for name in _CHECK_IN_QUERY}
+    told = {name: value for name, value in given.items() if value}
+    return uploads.upload_of_check_in(request.unpacked(), request.named["monitor"], told, now)
+
+
+_CHECK_IN_QUERY = ("status", "check_in_id", "duration", "environment", "release")
+
+
 # Answers
 
 
@@ -168,13 +192,26 @@ def _sentry_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes
     return 200, JSON, _encode({"id": event_id} if event_id else {})
 
 
+def _accepted_answer(status: int, request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
+    return status, *_sentry_answer(request, outcome)[1:]
+
+
+def _minidump_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
+    """Crashpad keeps the text as the report's id."""
+    return 200, "text/plain; charset=utf-8", _sound(outcome.receipts[0]).event_id.encode()
+
+
 def _otlp_answer(signal: str, request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
     from ..ingest.otlp import export_response
 
-    content_type = request.header(b"content-type").partition(";")[0].strip().lower() or "application/x-protobuf"
+    content_type = _otlp_type(request)
     failed = [receipt.error for receipt in outcome.receipts if receipt.code]
     rejected = outcome.rejected + len(failed)
     return 200, content_type, export_response(signal, content_type, rejected, outcome.message or "; ".join(failed[:3]))
+
+
+def _otlp_type(request: _Request) -> str:
+    return request.header(b"content-type").partition(";")[0].strip().lower() or "application/x-protobuf"
 
 
 def _sound(receipt: Receipt) -> Receipt:
@@ -200,6 +237,9 @@ _TRACES = _Door("otlp", "otlp", _read_traces, partial(_otlp_answer, "traces"))
 _BY_NAME = {
     **_SENTRY,
     "csp-report": _SENTRY["security"],
+    "minidump": _Door("sentry", "sentry", _read_minidump, _minidump_answer),
+    "attachments": _Door("sentry", "sentry", _read_attachments, partial(_accepted_answer, 201)),
+    "cron": _Door("sentry", "sentry", _read_check_in, partial(_accepted_answer, 202), ("GET", "POST")),
     **{f"{prefix}otlp/v1/logs": _LOGS for prefix in ("", "integration/")},
     **{f"{prefix}otlp/v1/traces": _TRACES for prefix in ("", "integration/")},
 }
@@ -216,24 +256,40 @@ _ALSO_READ = ("/api/v1/events",)
 
 def is_ingest(path: str, method: str = "POST") -> bool:
     """Whether a request is for this module; of an address that is read as well, only what is sent to it."""
-    if path in _BY_PATH:
-        return method == "POST" or path not in _ALSO_READ
-    return path.startswith("/api/") and _PROJECT_PATH.fullmatch(path) is not None
+    plain = path.removesuffix("/")
+    if plain in _BY_PATH:
+        return method == "POST" or plain not in _ALSO_READ
+    return bool(_named(path))
 
 
 def route_name(path: str) -> str:
     """An address that `is_ingest` is true of, without what differs between projects."""
-    named = None if path in _BY_PATH else _PROJECT_PATH.fullmatch(path)
-    return f"/api/{{project}}/{named[2]}/" if named else path
+    named = _named(path)
+    if not named:
+        return path.removesuffix("/")
+    return f"/api/{{project}}/{_door_name(named)}/"
+
+
+@lru_cache(maxsize=1_024)
+def _named(path: str) -> Mapping[str, str]:
+    """What the address of a project says; nothing for another address."""
+    if not path.startswith("/api/") or path.startswith(_READ_PATH) or path.removesuffix("/") in _BY_PATH:
+        return {}
+    found = _PROJECT_PATH.fullmatch(path)
+    return {key: value for key, value in found.groupdict().items() if value} if found else {}
+
+
+def _door_name(named: Mapping[str, str]) -> str:
+    return named.get("door") or named.get("cron") or named["attachments"]
 
 
 async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None:
     """Answer one request that `is_ingest` is true of."""
     request = _Request(scope, node)
-    named = None if request.path in _BY_PATH else _PROJECT_PATH.fullmatch(request.path)
-    door = _BY_NAME[named[2]] if named else _BY_PATH[request.path.rstrip("/")]
+    named = request.named
+    door = _BY_NAME[_door_name(named)] if named else _BY_PATH[request.path.removesuffix("/")]
     try:
-        status, content_type, body = await _answered(request, door, named[1] if named else None, receive)
+        status, content_type, body = await _answered(request, door, named.get("project"), receive)
     except _GoneError:
         return
     except Exception as error:
@@ -247,16 +303,20 @@ async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None
 
 
 async def _answered(request: _Request, door: _Door, named: str | None, receive: Receive) -> tuple[int, str, bytes]:
-    if request.scope["method"] != "POST":
-        raise RefusedError(405, "method_not_allowed", "This address takes POST", headers={"Allow": "POST, OPTIONS"})
+    if request.scope["method"] not in door.methods:
+        allowed = ", ".join((*door.methods, "OPTIONS"))
+        raise RefusedError(
+            405, "method_not_allowed", f"This address takes {' and '.join(door.methods)}", headers={"Allow": allowed}
+        )
     _admit(request, door, named)
     if request.access is not None:
         request.scope["state"]["key"] = request.access.name
     _check_rate(request)
     request.body = await _body(request, receive)
     if request.access is None and request.needs_key:  # perhaps the envelope itself names its key
-        _admit_by_envelope(request, named)
+        await _admit_by_envelope(request, named)
     job = Job(partial(door.read, request), len(request.body), request.project, door.source)
+    request.handed = True
     outcome = await request.node.recorder.submit(job)
     request.node.metrics.outcome(door.source, outcome)
     return door.answer(request, outcome)
@@ -308,12 +368,16 @@ def _token(request: _Request) -> str:
     if given := headers.get(b"x-api-key"):
         return given.decode("latin-1").strip()
     found = _SENTRY_KEY.search(request.query) if "sentry_key=" in request.query else None
-    return found[1] if found else ""
+    return found[1] if found else request.named.get("key", "")
 
 
-def _admit_by_envelope(request: _Request, named: str | None) -> None:
+async def _admit_by_envelope(request: _Request, named: str | None) -> None:
     """The key of the DSN in an envelope's header, as tunnels send it."""
-    request.body, request.headers = request.unpacked(), {**request.headers, b"content-encoding": b""}
+    # Whoever has not said who it is must not keep the event loop busy with unpacking.
+    request.body, request.headers = (
+        await request.node.run(request.unpacked),
+        {**request.headers, b"content-encoding": b""},
+    )
     first = request.body[:_MOST_FIRST_LINE].partition(b"\n")[0]
     try:
         header = msgspec.json.decode(first)
@@ -422,8 +486,10 @@ def _too_large(most: int) -> RefusedError:
 
 def _refusal(request: _Request, door: _Door, error: Exception) -> Any:
     """The answer to a request that failed, in the words of its protocol."""
-    if door.style != "sentry" or not isinstance(error, CrashvaultError):
+    if door.style == "native" or not isinstance(error, CrashvaultError):
         return response_of(error, str(request.scope.get("state", {}).get("request_id", "")))
+    if door.style == "otlp":
+        return _otlp_refusal(request, error)
     status = 429 if error.code == "overloaded" else status_of(error)
     headers = {"X-Sentry-Error": _header_text(str(error)), **getattr(error, "headers", {})}
     if status in (429, 503):
@@ -436,12 +502,33 @@ def _refusal(request: _Request, door: _Door, error: Exception) -> Any:
     return response
 
 
+_STATUS_NUMBERS = {401: 16, 403: 7, 404: 5, 413: 8, 429: 8, 503: 14}  # google.rpc.Code; what is not here is 3
+_INVALID_ARGUMENT = 3
+
+
+def _otlp_refusal(request: _Request, error: CrashvaultError) -> Any:
+    """A google.rpc.Status as OTLP asks for it; in JSON it has our own shape beside."""
+    from ..ingest.otlp import JSON_TYPE, PROTOBUF_TYPE, status_response
+
+    response = response_of(error)
+    number = _STATUS_NUMBERS.get(response.status_code, _INVALID_ARGUMENT)
+    content_type = JSON_TYPE if _otlp_type(request) == JSON_TYPE else PROTOBUF_TYPE
+    body = status_response(content_type, number, error.message)
+    if content_type == JSON_TYPE:
+        body = json_bytes(msgspec.json.decode(body) | msgspec.json.decode(response.body))
+    response.body = body
+    response.headers["content-type"] = content_type
+    response.headers["content-length"] = str(len(body))
+    return response
+
+
 def _header_text(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in text)[:500]
 
 
 def _count(request: _Request, door: _Door, error: Exception) -> None:
     """Whatever is refused before the recorder has it is counted there too."""
-    request.node.metrics.refused(door.source, getattr(error, "code", "internal_error"))
-    if isinstance(error, RefusedError):
-        request.node.recorder.count(error.code, door.source, "request")
+    code = getattr(error, "code", "internal_error")
+    request.node.metrics.refused(door.source, code)
+    if not request.handed or code == "overloaded":
+        request.node.recorder.count(code, door.source, "request")

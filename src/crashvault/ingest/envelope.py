@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from crashvault.ingest.native import BodyError, parse_json
 
 MOST_ITEMS = 1_000
-LONGEST_HEADER = 65_536  # bytes of a line of headers
+LONGEST_HEADER = 8_192  # bytes of a line of headers
 
 
 class Item(NamedTuple):
@@ -68,11 +68,11 @@ def _end(body: bytes, position: int, length: Any) -> int:
 
 def _header(body: bytes, position: int) -> tuple[dict[str, Any], int]:
     """The object on the line that begins at `position`, and where the next line begins."""
-    end = body.find(b"\n", position, position + LONGEST_HEADER)
+    end = body.find(b"\n", position, position + LONGEST_HEADER + 1)
     if end < 0:
         end = len(body)
         if end - position > LONGEST_HEADER:
-            raise _malformed("a line of headers is too long")
+            raise BodyError("too_large", f"A line of headers is longer than {LONGEST_HEADER} bytes", "Send less in it")
     found = parse_json(body[position:end])
     if type(found) is not dict:
         raise _malformed("a line of headers is no JSON object")

@@ -91,6 +91,23 @@ def export_response(signal: str, content_type: str, rejected: int, message: str)
     return bytes(response.SerializeToString())
 
 
+def status_response(content_type: str, code: int, message: str) -> bytes:
+    """What is wrong with a request, as a google.rpc.Status in the encoding of the request."""
+    if content_type.startswith(JSON_TYPE):
+        return json.dumps({"code": code, "message": message}).encode()
+    text = message.encode("utf-8", "replace")
+    # Two fields, a number and a text, are not worth an import of tens of milliseconds.
+    return b"\x08" + _varint(code) + b"\x12" + _varint(len(text)) + text
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*found, number))
+
+
 # Requests
 
 

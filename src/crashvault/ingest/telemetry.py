@@ -190,10 +190,17 @@ def _read_attachment(reading: _Reading, item: Item) -> None:
         reading.upload.drops.append(("too_large", "attachment", 1))
         return
     header = item.header
-    kind = _text(header.get("attachment_type"), 100) or "event.attachment"
-    name = _text(header.get("filename"), 250) or "attachment"
-    content_type = _text(header.get("content_type"), 200) or "application/octet-stream"
-    reading.files.append(Attachment(name, content_type, kind, item.payload))
+    reading.files.append(
+        attachment(header.get("filename"), header.get("content_type"), header.get("attachment_type"), item.payload)
+    )
+
+
+def attachment(name: Any, content_type: Any, kind: Any, data: bytes) -> Attachment:
+    """A file with what the client says about it, as far as that is fit to be kept."""
+    return Attachment(
+        _text(name, 250) or "attachment", _text(content_type, 200) or "application/octet-stream",
+        _text(kind, 100) or "event.attachment", data,
+    )  # fmt: skip
 
 
 def _read_transaction(reading: _Reading, item: Item) -> None:
@@ -309,19 +316,29 @@ def _add_session(reading: _Reading, payload: Fields, times: Fields, began: int, 
 
 
 def _read_check_in(reading: _Reading, item: Item) -> None:
-    payload = _object(reading, item)
+    if not add_check_in(reading.upload, _object(reading, item), reading.now):
+        reading.upload.drops.append(("invalid", "check_in", 1))
+
+
+def add_check_in(upload: Upload, payload: Fields, now: int) -> bool:
+    """Note a run of a scheduled job; False where it lacks its job, its id or its status."""
     monitor, status = _text(payload.get("monitor_slug"), 100), payload.get("status")
     check_in = hex_id(payload.get("check_in_id"), 32)
-    if not monitor or status not in ("ok", "error", "in_progress", "missed", "timeout") or not check_in:
-        reading.upload.drops.append(("invalid", "check_in", 1))
-        return
+    if not monitor or status not in _RUN_STATUSES or not check_in:
+        return False
     duration, config = payload.get("duration"), payload.get("monitor_config")
-    reading.upload.check_ins.append({
-        "check_in_id": check_in, "monitor": monitor, "status": status, "at": reading.now,
-        "duration": float(duration) if isinstance(duration, int | float) else None,
+    known = type(duration) in (int, float) and 0 <= duration <= _LONGEST_RUN  # type: ignore[operator]
+    upload.check_ins.append({
+        "check_in_id": check_in, "monitor": monitor, "status": status, "at": now,
+        "duration": float(duration) if known else None,  # type: ignore[arg-type]
         "release": _text(payload.get("release"), 250), "environment": _text(payload.get("environment"), 250),
         "config": config if isinstance(config, dict) else None,
     })  # fmt: skip
+    return True
+
+
+_RUN_STATUSES = ("ok", "error", "in_progress", "missed", "timeout")
+_LONGEST_RUN = 10**9  # seconds
 
 
 def _read_feedback(reading: _Reading, item: Item) -> None:
