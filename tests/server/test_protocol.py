@@ -284,3 +284,40 @@ def test_mutated_envelopes_never_cost_more_than_their_answer(running: Any, data:
     answer = send(running, bytes(body))
     assert answer.status_code < 500, (bytes(body), answer.text)
     assert running.get("/api/health/ready").status_code == 200
+
+
+def test_minidumps_are_files_of_an_event(running: Any) -> None:
+    dump = b"MDMP" + bytes(1000)
+    answer = httpx.post(
+        f"{running.url}/api/1/minidump/", timeout=30,
+        files={"upload_file_minidump": ("crash.dmp", dump)}, data={"sentry[release]": "game@3", "guid": "g1"},
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    event = stored(running, answer.text)
+    assert (event["release"], event["level"], event["context"]["guid"]) == ("game@3", "critical", "g1")
+    assert running.get(event["attachments"][0]["href"]).content == dump
+    for content in (b"no dump", b""):
+        assert send(running, content, "/api/1/minidump/").status_code == 400
+
+
+def test_files_of_an_event_by_its_address(running: Any) -> None:
+    event_id, body = fresh()
+    send(running, body)
+    answer = httpx.post(
+        f"{running.url}/api/1/events/{event_id}/attachments/", files={"log": ("a.log", b"lines")}, timeout=30
+    )
+    assert answer.status_code == 201, answer.text
+    assert [file["name"] for file in stored(running, event_id)["attachments"]] == ["a.log"]
+
+
+def test_check_ins_by_address(running: Any) -> None:
+    begun = running.get("/api/1/cron/backup/", params={"status": "in_progress"})
+    assert begun.status_code == 202
+    same = {"check_in_id": begun.json()["id"], "status": "ok", "duration": "2.5"}
+    assert running.post("/api/1/cron/backup", params=same).status_code == 202
+    assert running.get("/api/1/cron/backup/").status_code == 400
+    from crashvault import core
+
+    with core.open_vault(str(running.home)) as store:
+        (run,) = store.telemetry.check_ins("backup")
+        assert (run["status"], run["duration"]) == ("ok", 2.5)
