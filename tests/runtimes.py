@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-INSTALLED = frozenset({"python3", "node", "java", "javac", "gcc"})
+INSTALLED = frozenset({"python3", "node", "npm", "java", "javac", "gcc"})
 
 
 def _is_there(tool: str) -> bool:

@@ -18,7 +18,7 @@ for line in """
     kill purge=rm gc
     export import backup restore
     assign comment merge unmerge batch prune
-    note report attach diagnose
+    note report attach attachments diagnose
     completion setup notify docs test
     wrap group level
     autolog

@@ -189,6 +189,24 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def free_path(folder: str, name: str) -> str:
+    """A path in a directory, made where it is not there, for a file of a name that came from outside. Raises StoreError.
+
+    Where the name is taken a number is put before it.
+    """
+    safe = (
+        "".join(char if char.isprintable() and char not in "/\\" else "_" for char in name)[-200:].lstrip(".") or "file"
+    )
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made ({error.strerror})", "Choose another directory") from error
+    number = 0
+    while os.path.lexists(path := os.path.join(folder, f"{number}-{safe}" if number else safe)):
+        number += 1
+    return path
+
+
 # Dictionaries of the earlier JSON format
 
 

@@ -11,13 +11,21 @@ _INTERVAL = 0.2  # seconds between looks
 _ENOUGH = 400  # bytes that most lines stay below
 
 
-def last_lines(path: str, count: int) -> list[str]:
-    """The last lines of a file, without reading all of it; none where there is no file."""
+def size_of(path: str) -> int | None:
+    """Bytes of a file; None where there is none."""
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return None
+
+
+def last_lines(path: str, count: int, end: int | None = None) -> list[str]:
+    """The last lines of a file, or of its first `end` bytes, without reading all of it; none where there is no file."""
     if not count:
         return []
     try:
         with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
+            size = file.seek(0, os.SEEK_END) if end is None else end
             wanted = count * _ENOUGH
             while True:
                 start = max(0, size - wanted)
@@ -30,11 +38,10 @@ def last_lines(path: str, count: int) -> list[str]:
         return []
 
 
-def followed(path: str) -> Iterator[str]:
-    """Lines as they are appended from now on, for ever."""
+def followed(path: str, start: int | None) -> Iterator[str]:
+    """Lines as they are appended behind the first `start` bytes, for ever; None: there was no file yet."""
     file = None
     rest = b""
-    begun = os.path.exists(path)
     while True:
         if file is None:
             try:
@@ -42,9 +49,8 @@ def followed(path: str) -> Iterator[str]:
             except FileNotFoundError:
                 time.sleep(_INTERVAL)
                 continue
-            if begun:
-                file.seek(0, os.SEEK_END)
-                begun = False
+            file.seek(start or 0)
+            start = None
         data = file.read(65_536)
         if data:
             *lines, rest = (rest + data).split(b"\n")
@@ -63,3 +69,19 @@ def _was_replaced(path: str, descriptor: int) -> bool:
     except FileNotFoundError:
         return False
     return (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino) or now.st_size < os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
+def parsed(line: str) -> dict[str, str | int]:
+    """A line of a log in its parts: time, level, pid, message, and the fields behind that, as text."""
+    head, *fields = line.split(" | ")
+    time_, level, pid, message = [*head.split(" ", 3), "", "", "", ""][:4]
+    found: dict[str, str | int] = {
+        "time": time_,
+        "level": level,
+        "pid": int(pid) if pid.isdecimal() else 0,
+        "message": message,
+    }
+    for field in fields:
+        name, _, value = field.partition("=")
+        found.setdefault(name, value)
+    return found

@@ -7,6 +7,7 @@ before the transaction is committed, and one event that cannot be stored never t
 from __future__ import annotations
 
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -140,7 +141,7 @@ class _Desk:
         self._store = store
         self._policy = policy
         self._now = now
-        self._encode = codec.fast_encoder() if size >= MANY else codec.encode_light
+        self._encode = codec.fast_encoder() if size >= MANY or "msgspec" in sys.modules else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.dropped: dict[int, Receipt] = {}
 

@@ -67,6 +67,7 @@ class RateLimiter:
         self._purses: dict[tuple[str, str], _Purse] = {}
         self._store: Store | None = None
         self._lock = threading.Lock()
+        self._swept_at = 0
 
     def change(self, rates: Mapping[str, Rate | None]) -> None:
         """Other limits from now on."""
@@ -97,9 +98,7 @@ class RateLimiter:
         """Take some requests for somebody, and spend one; False where there are none."""
         wanted = max(1, rate.limit // _SHARE)
         try:
-            if self._store is None:
-                self._store = self._open()
-            grant = self._store.rates.take(
+            grant = self._opened(now).rates.take(
                 kind, who, wanted=wanted, limit=rate.limit, window=rate.seconds * clock.SECOND, now=now
             )
         except CrashvaultError as error:
@@ -111,6 +110,15 @@ class RateLimiter:
         purse.left = max(0, grant.granted - 1)
         purse.blocked_until = 0 if grant.granted else now + grant.wait
         return bool(grant.granted)
+
+    def _opened(self, now: int) -> Store:
+        if self._store is None:
+            self._store = self._open()
+            self._store.db.relax()  # this is asked while others wait, and a loss of power may take counts
+        if now - self._swept_at > clock.HOUR:
+            self._swept_at = now
+            self._store.rates.forget_old(now, 2 * clock.DAY)
+        return self._store
 
     def _forget_store(self) -> None:
         store, self._store = self._store, None

@@ -31,6 +31,8 @@ from .storage.store import Store
 MOST_JOBS = 256  # requests in one commit
 MOST_BYTES = 16 << 20  # of bodies, unpacked, in one commit
 MOST_WAITING_BYTES = 128 << 20  # of bodies as they came
+_PAUSE = 0.001  # seconds without another request after which those that wait are stored
+_LONGEST_PAUSES = 0.004  # seconds, all of them together
 _OVERHEAD = 2_000  # bytes that a request takes beside its body
 _REFUSED_KEPT = 1.0  # seconds that counts of refused requests wait, to be written together
 _RATE_BEFORE_ANY = 500.0  # requests per second that are believed before one was measured
@@ -99,6 +101,7 @@ class Recorder:
         self._stopping = False
         self._refused: Counter[tuple[str, str, str]] = Counter()
         self._written_at = 0.0
+        self._last_size = 0  # requests in the last commit
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="crashvault-recorder", daemon=True)
 
@@ -171,11 +174,25 @@ class Recorder:
             while not self._queue and not self._stopping:
                 if not self._changed.wait(_REFUSED_KEPT if self._refused else None) and self._refused:
                     break
+            if self._last_size > 1:
+                self._gather()
             jobs = list(islice(self._queue, MOST_JOBS))
+            self._last_size = len(jobs)
             for job in jobs:
                 self._queue.popleft()
                 self._waiting_bytes -= job.size
             return jobs
+
+    def _gather(self) -> None:
+        """Wait a moment for those who have just been answered and come again: a commit costs much, an event in it little.
+
+        Whoever sends one event after another has nobody to wait for, and does not wait.
+        """
+        until = perf_counter() + _LONGEST_PAUSES
+        before = 0
+        while before < len(self._queue) < MOST_JOBS and perf_counter() < until and not self._stopping:
+            before = len(self._queue)
+            self._changed.wait(_PAUSE)
 
     def _hand_back(self, results: list[Result]) -> None:
         assert self._loop is not None

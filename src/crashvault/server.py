@@ -25,7 +25,7 @@ from .errors import CrashvaultError
 from .logs import log, log_debug
 from .serving.errors import ServerError
 from .serving.pidfile import PidFile, Running
-from .serving.sockets import BACKLOG, Listener, check_tls
+from .serving.sockets import BACKLOG, MAIN, Listener, check_tls
 from .serving.sockets import listeners as made_listeners
 
 RUN_FOLDER = "run"
@@ -55,8 +55,8 @@ class Plan(NamedTuple):
 # The application of one worker
 
 
-def _rules(settings: Any, needs_key: bool) -> Any:
-    from .api.node import is_loopback
+def _rules(settings: Any, listener: str) -> Any:
+    from .api.node import is_loopback, needs_key
     from .serving import cors
     from .serving.front import Rules
     from .serving.guard import known_hosts
@@ -75,8 +75,9 @@ def _rules(settings: Any, needs_key: bool) -> Any:
             credentials=settings.cors_credentials,
         ),
         cors.ingest_policy(settings.cors_ingest_origins),
-        needs_key,
-        bool(settings.unix_socket),
+        needs_key(settings) and listener == MAIN,
+        bool(settings.unix_socket) and listener == MAIN,
+        settings.auth == "local" or listener != MAIN,
     )
 
 
@@ -158,10 +159,10 @@ class Worker:
         self.parent = parent  # who must live as long as this process does
         self._on_ready = on_ready
         self._servers: list[_Server] = []
-        self._holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
         """Serve until a signal comes. Raises CrashvaultError when it cannot begin."""
+        _raise_open_files()
         with contextlib.suppress(ImportError):
             import uvloop
 
@@ -175,7 +176,7 @@ class Worker:
         from .serving.access_log import AccessLog
 
         plan = self.plan
-        self.node = node = make_node(plan.home, **_given(plan))
+        self.node = node = make_node(plan.home, create=False, **_given(plan))
         loop = asyncio.get_running_loop()
         from .api.metrics import Metrics
         from .ratelimit import RateLimiter
@@ -220,7 +221,7 @@ class Worker:
         from .serving.front import Front, Seen
 
         node = self.node
-        if listener.name == "spotlight":
+        if listener.name != MAIN:
             inner: Any = partial(_spotlight, node=node)
             named: Callable[[Any], str] = lambda scope: "/stream"
         else:
@@ -238,7 +239,7 @@ class Worker:
 
         return Front(
             inner,
-            _rules(node.settings, node.needs_key and listener.name == "main"),
+            _rules(node.settings, listener.name),
             is_ingest=is_ingest,
             refusal=refusal,
             failure=failure,
@@ -250,12 +251,12 @@ class Worker:
         from .serving.protocol import Limits, Protocol
 
         settings = self.node.settings
-        tls = listener.name == "main" and settings.tls_cert
+        tls = listener.name == MAIN and settings.tls_cert
         protocol = partial(
             Protocol,
             listener=listener.name,
             limits=Limits(body_seconds=settings.body_timeout),
-            observe=lambda status, code, client: self.node.metrics.request("-", "refused", status, 0.0),
+            observe=self._refused,
         )
         return uvicorn.Config(
             front,
@@ -274,6 +275,11 @@ class Worker:
             ssl_certfile=settings.tls_cert if tls else None,
             ssl_keyfile=settings.tls_key if tls else None,
         )
+
+    def _refused(self, status: int, code: str, client: str) -> None:
+        """What never became a request."""
+        self.node.metrics.request("-", "refused", status, 0.0)
+        self._log.add({"client": client or "unix", "refused": code, "status": str(status)})
 
     # What is looked at again and again
 
@@ -301,7 +307,8 @@ class Worker:
 
     def _renew(self) -> None:
         with self.node.writing_store() as store:
-            store.leases.take(LEASE, self._holder, clock.now(), _LEASE_LASTS)
+            # The locked pid file has shown that no other server has the vault, whatever an old lease says.
+            store.leases.seize(LEASE, _holder(self.parent or os.getpid()), clock.now(), _LEASE_LASTS)
 
     def _read_settings(self) -> None:
         """Take over settings that were changed for all servers."""
@@ -315,7 +322,7 @@ class Worker:
         self.node.settings = found._replace(**fixed)
         self.node.limiter.change(_rates(self.node.settings))
         for listener, front in zip(self.listeners, self._fronts, strict=True):
-            front.rules = _rules(self.node.settings, self.node.needs_key and listener.name == "main")
+            front.rules = _rules(self.node.settings, listener.name)
 
     # The end
 
@@ -328,10 +335,6 @@ class Worker:
         node = self.node
         node.stop()
         await node.recorder.stop()
-        with contextlib.suppress(CrashvaultError):
-            if self.number == 0:
-                with node.writing_store() as store:
-                    store.leases.release(LEASE, self._holder)
         self._log.flush()
         node.keyring.close()
         node.limiter.close()
@@ -383,8 +386,29 @@ def serve(plan: Plan, ready: Callable[[Running], None]) -> None:
                 _supervise(plan, listeners, settings, pid_file, on_ready)
         finally:
             _close(listeners, settings)
+            _release_lease(plan.home)
     finally:
         pid_file.release()
+
+
+def _holder(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def _release_lease(home: str) -> None:
+    """All processes of the server have ended."""
+    with contextlib.suppress(CrashvaultError), core.open_vault(home, create=False) as store:
+        store.leases.release(LEASE, _holder(os.getpid()))
+
+
+def _raise_open_files() -> None:
+    """As many open files as this user may have, since each connection is one, and logins begin with 1,024."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _close(listeners: list[Listener], settings: Any) -> None:
@@ -413,14 +437,24 @@ def _supervise(
         nonlocal stopping
         stopping = True
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    for index in range(settings.workers):
-        _start_child(children, index, plan, listeners, pid_file)
-    on_ready()
-    while children and not stopping:
-        _reap(children, plan, listeners, pid_file)
-    deadline = time.monotonic() + settings.shutdown_timeout + _LINGER
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, on_signal)
+    missing: dict[int, float] = {}  # number of a worker that has died → when it is started again
+    try:
+        for index in range(settings.workers):
+            _start_child(children, index, plan, listeners, pid_file)
+        on_ready()
+        while not stopping:
+            _reap(children, missing)
+            for index in [index for index, due in missing.items() if due <= time.monotonic()]:
+                _start_again(index, children, missing, plan, listeners, pid_file)
+            time.sleep(0.1)
+    finally:
+        _end_children(children, time.monotonic() + settings.shutdown_timeout + _LINGER)
+
+
+def _end_children(children: dict[int, _Child], deadline: float) -> None:
+    """Let the workers end by themselves; those that are late are killed."""
     for pid in children:
         _signal(pid, signal.SIGTERM)
     while children:
@@ -460,8 +494,6 @@ def _start_child(
     if told != b"ready":
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-        for other in children:
-            _signal(other, signal.SIGTERM)
         raise ServerError(
             told.decode(errors="replace") or "a worker ended before it served", "See: crashvault server logs"
         )
@@ -496,20 +528,31 @@ def _be_worker(
         os._exit(code)
 
 
-def _reap(children: dict[int, _Child], plan: Plan, listeners: list[Listener], pid_file: PidFile) -> None:
-    """Start again who has died; return after a moment, or at a signal."""
-    pid, status = os.waitpid(-1, os.WNOHANG)
-    if pid == 0:
-        time.sleep(0.1)
-        return
-    child = children.pop(pid, None)
-    if child is None:
-        return
-    log("error", "worker died", pid=pid, status=status)
-    _forget_metrics(pid)
-    if time.monotonic() - child.started < _RESTART_PAUSE:
-        time.sleep(_RESTART_PAUSE)
-    _start_child(children, child.number, plan, listeners, pid_file)
+def _reap(children: dict[int, _Child], missing: dict[int, float]) -> None:
+    """Note who has died."""
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        child = children.pop(pid, None)
+        if child is not None:
+            log("error", "worker died", pid=pid, status=status)
+            _forget_metrics(pid)
+            now = time.monotonic()
+            missing[child.number] = max(now, child.started + _RESTART_PAUSE)
+
+
+def _start_again(
+    number: int, children: dict[int, _Child], missing: dict[int, float], plan: Plan, listeners: list[Listener],
+    pid_file: PidFile,
+) -> None:  # fmt: skip
+    """A vault that does not answer just now keeps a worker from serving, not the server from trying again."""
+    try:
+        _start_child(children, number, plan, listeners, pid_file)
+        del missing[number]
+    except ServerError as error:
+        log("error", "worker could not be started again", number=number, error=error)
+        missing[number] = time.monotonic() + _RESTART_PAUSE
 
 
 def _forget_metrics(pid: int) -> None:

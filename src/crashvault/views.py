@@ -8,7 +8,7 @@ from typing import Any
 from .clock import DAY, to_iso
 from .errors import QueryError
 from .output.shapes import event_shape, issue_shape
-from .query.tree import Everything, Node, Pattern, Term, all_of, fields_used
+from .query.tree import Everything, Node, Term, all_of, fields_used
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 _TAGS_COUNTED = 100  # events whose tags are counted
@@ -32,7 +32,7 @@ def narrowed(
     if level:
         parts.append(_option(search, "level", level))
     if project:
-        parts.append(Term("project", None, "any", (Pattern((project.casefold(),)),)))
+        parts.append(Term("project", None, "is", (project,)))
     parts += [search.parse(text) for text in extra]
     open_only = open_by_default and status is None and not fields_used(parts[0]) & {"status", "is", "issue"}
     if open_only:

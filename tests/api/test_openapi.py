@@ -47,7 +47,8 @@ def test_answers_are_as_described(api: Any) -> None:
 
 
 def test_the_page_loads_nothing_from_elsewhere(api: Any) -> None:
-    page = api.client.get("/api/docs")
+    page = api.client.get("/")  # leads there
+    assert page.url.path == "/api/docs"
     assert page.status_code == 200 and "default-src 'none'" in page.headers["content-security-policy"]
     assert "<script" not in page.text and " style=" not in page.text
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page.text)

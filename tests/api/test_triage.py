@@ -98,7 +98,7 @@ def test_projects_and_keys(guarded: Any) -> None:
 
 
 def _asked(api: Any, endpoint: Any, headers: dict[str, str], values: dict[str, Any]) -> Any:
-    path = endpoint.path.replace(":int", "").format(**values)
+    path = endpoint.path.replace(":id", "").format(**values)
     body = EXAMPLES[endpoint.body.__name__] if endpoint.body else None
     return api.client.request(endpoint.method, path, json=body, headers=headers)
 
@@ -133,3 +133,26 @@ def test_a_key_of_one_project_sees_nothing_of_another(guarded: Any, endpoint: An
         assert answer.status_code == 404
     with guarded.store as store:
         assert store.issues.get(2).status == "open" and store.statistics.totals().events == 3
+
+
+def test_projects_that_are_called_alike_are_two(guarded: Any) -> None:
+    event_id = "ab" * 16
+    guarded.record({"message": "of the shop", "event_id": event_id}, project="shop")
+    guarded.record({"message": "a secret", "event_id": event_id, "tags": ["x"]}, {"message": "more"}, project="Shop")
+    headers = guarded.key("admin", project="shop")
+    for path in ("/api/v1/issues", "/api/v1/events"):
+        answer = guarded.client.get(path, headers=headers)
+        assert answer.json()["total"] == 1 and "secret" not in answer.text
+    assert guarded.client.get(f"/api/v1/events/{event_id}", headers=headers).json()["message"] == "of the shop"
+    assert guarded.client.get("/api/v1/events?query=%22a%20secret%22", headers=headers).json()["items"] == []
+    assert "Shop" not in guarded.client.get("/api/v1/events/0", headers=headers).text
+    assert "Shop" not in guarded.client.get("/api/v1/projects/nope", headers=headers).text
+    body = {"query": "count:>0", "status": "resolved"}
+    assert len(guarded.client.post("/api/v1/issues/batch", json=body, headers=headers).json()["changed"]) == 1
+    with guarded.store as store:
+        assert store.statistics.totals().by_status == {"open": 2, "resolved": 1}
+
+
+def test_a_wrong_key_is_refused_even_where_none_is_needed(api: Any) -> None:
+    assert api.client.get("/api/v1/issues").status_code == 200
+    assert api.client.get("/api/v1/issues", headers={"X-API-Key": "cv_nonsense"}).status_code == 401

@@ -36,7 +36,7 @@ def _access(request: Request, node: Node) -> Access:
     found = node.keyring.find(token) if token else None
     if found is not None:
         return found
-    if not node.needs_key:
+    if not node.needs_key and not token:  # a key that was revoked does not give more than it gave
         return EVERYBODY
     message = "This key is not known, or was revoked" if token else "The request has no key"
     raise DeniedError(

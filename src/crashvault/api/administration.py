@@ -62,10 +62,10 @@ def _whole_vault(call: Call) -> None:
 
 
 def _known_project(call: Call) -> Project:
-    found = call.store.projects.require(call.path["project"])
-    if call.access.project not in (None, found.name):
-        raise NotFoundError(f"there is no project {found.name!r}")
-    return found
+    name = call.path["project"]
+    if call.access.project not in (None, name):
+        raise NotFoundError(f"there is no project {name!r}")
+    return call.store.projects.require(name)
 
 
 def _project(call: Call, found: Project) -> dict[str, Any]:
@@ -82,5 +82,5 @@ ENDPOINTS = (
     Endpoint("POST", "/api/v1/projects/{project}/keys", "admin", rotate, "Give a project's DSN a new public key; the old ones stay good.", "Project", status=201, writes=True, tag="projects"),
     Endpoint("GET", "/api/v1/keys", "admin", keys, "Keys of the API.", "Items", tag="keys"),
     Endpoint("POST", "/api/v1/keys", "admin", add_key, "Make a key; it is told in this answer and never again.", "MadeKey", body=NewKey, status=201, writes=True, tag="keys"),
-    Endpoint("DELETE", "/api/v1/keys/{key:int}", "admin", revoke_key, "Revoke a key, from the next request on.", "", status=204, writes=True, tag="keys"),
+    Endpoint("DELETE", "/api/v1/keys/{key:id}", "admin", revoke_key, "Revoke a key, from the next request on.", "", status=204, writes=True, tag="keys"),
 )  # fmt: skip

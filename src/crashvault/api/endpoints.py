@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +22,21 @@ from .errors import JSON, UnprocessableError, json_bytes
 from .node import Node
 
 MOST_BODY = 1 << 20  # bytes of a request that is not an event's
-_LARGEST_ID = 2**63 - 1
+
+
+class _IdConvertor(Convertor[int]):
+    """Numbers in addresses, as large as ids can be: Python refuses to read those of thousands of digits."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _IdConvertor())
 
 
 class Parameter(NamedTuple):
@@ -99,9 +115,6 @@ def route_of(endpoint: Endpoint, node: Node) -> Route:
 
 
 def _run(endpoint: Endpoint, node: Node, access: Access, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-    for name, value in path.items():
-        if isinstance(value, int) and value > _LARGEST_ID:
-            raise NotFoundError(f"there is no {name} {value}")
     opened = node.writing_store() if endpoint.writes else node.reading()
     with opened as store:
         call = Call(store, access, path, query, body, clock.now(), node)
@@ -140,8 +153,7 @@ def _typed(parameter: Parameter, text: str) -> Any:
             raise ValueError("use true or false")
         return text == "true"
     if parameter.kind == "integer":
-        shown = text.removeprefix("-")
-        if not (shown.isascii() and shown.isdecimal()) or not parameter.least <= int(text[:20]) <= parameter.most:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not parameter.least <= int(text) <= parameter.most:
             raise ValueError(f"use a whole number from {parameter.least} to {parameter.most}")
         return int(text)
     if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):

@@ -53,8 +53,16 @@ class Metrics:
         self._connections = Gauge(
             "crashvault_connections", "Open connections.", multiprocess_mode="livesum", registry=own
         )
+        self._memory = self._own("resident_memory_bytes", "Memory in use.")
+        self._files = self._own("open_fds", "Open files and connections.")
+        self._processor = Counter("crashvault_process_cpu_seconds", "Processor time.", registry=own)
+        self._processor_seen = 0.0
         self._vault = _Vault(node)
         self._children: dict[tuple[Any, ...], Any] = {}
+
+    def _own(self, name: str, about: str) -> Gauge:
+        """A number of each process, by its pid where there are several."""
+        return Gauge(f"crashvault_process_{name}", about, multiprocess_mode="liveall", registry=self._registry)
 
     # Counting; children are looked up once, since that costs more than counting
 
@@ -77,6 +85,11 @@ class Metrics:
     def state(self, queue: int, connections: int) -> None:
         self._queue.set(queue)
         self._connections.set(connections)
+        self._memory.set(_resident_bytes())
+        self._files.set(_open_files())
+        times = os.times()
+        self._processor.inc(times.user + times.system - self._processor_seen)
+        self._processor_seen = times.user + times.system
 
     def _child(self, metric: Any, *labels: str) -> Any:
         key = (metric, *labels)
@@ -97,6 +110,23 @@ class Metrics:
             ProcessCollector(registry=page)
             return generate_latest(page) + generate_latest(self._registry)
         return generate_latest(page)
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):  # no Linux: the most that it ever was
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _open_files() -> int:
+    try:
+        return len(os.listdir("/dev/fd"))
+    except OSError:
+        return 0
 
 
 class _Vault:

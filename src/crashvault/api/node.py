@@ -154,21 +154,20 @@ class Node:
     recorder: Any
     metrics: Any
 
-    def __init__(self, home: str, settings: NodeSettings) -> None:
+    def __init__(self, home: str, settings: NodeSettings, *, create: bool = True) -> None:
         self.home = home
         self.settings = settings
         self.keyring = self.limiter = self.recorder = self.metrics = None
         self.stopping = False
-        self._readers = _Pool(lambda: core.open_vault(home, create=False, read_only=True))
+        self._readers = _Pool(lambda: _unmapped(core.open_vault(home, create=False, read_only=True)))
         self._writers = _Pool(self.open_store)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="crashvault-api")
         self._waiting = 0
-        with self.writing_store():  # made, and brought up to date, before the first request
-            pass
+        core.open_vault(home, create=create).close()  # made, and brought up to date, before the first request
 
     def open_store(self) -> Store:
-        """A store of the caller's own; the caller closes it."""
-        return core.open_vault(self.home)
+        """A store of the caller's own; the caller closes it. A vault that is gone is not made anew."""
+        return _unmapped(core.open_vault(self.home, create=False))
 
     def reading(self) -> AbstractContextManager[Store]:
         """A store to read from, as a context manager; nobody else has it meanwhile."""
@@ -205,6 +204,11 @@ class Node:
         self._writers.close()
 
 
+def _unmapped(store: Store) -> Store:
+    store.db.unmap()
+    return store
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens there."""
     import ipaddress
@@ -217,9 +221,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def make_node(home: str | None = None, **given: Any) -> Node:
+def make_node(home: str | None = None, *, create: bool = True, **given: Any) -> Node:
     """A node of a vault with the settings that the vault and this machine have; see `read_settings`."""
     found = core.home_dir(home)
-    with core.open_vault(found) as store:
+    with core.open_vault(found, create=create) as store:
         settings = read_settings(store, **given)
-    return Node(found, settings)
+    return Node(found, settings, create=create)

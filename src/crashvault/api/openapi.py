@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from .. import __version__
@@ -44,7 +44,7 @@ def document(endpoints: Sequence[Endpoint]) -> Document:
     """The whole description."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        path = re.sub(r"\{(\w+):int\}", r"{\1}", endpoint.path)
+        path = re.sub(r"\{(\w+):id\}", r"{\1}", endpoint.path)
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint)
     for path, operations in _OTHERS.items():
         paths.setdefault(path, {}).update(operations)
@@ -102,7 +102,7 @@ def _errors(statuses: Sequence[str]) -> Document:
 
 
 def _path_parameters(path: str) -> Iterator[Document]:
-    for name, kind in re.findall(r"\{(\w+)(:int)?\}", path):
+    for name, kind in re.findall(r"\{(\w+)(:id)?\}", path):
         schema = {"type": "integer", "minimum": 0} if kind else {"type": "string", "minLength": 1}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
@@ -208,7 +208,15 @@ def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
     async def style(request: Request) -> Response:
         return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
-    return [Route("/api/openapi.json", openapi), Route("/api/docs", docs), Route("/api/docs.css", style)]
+    async def start(request: Request) -> Response:
+        return RedirectResponse("/api/docs")
+
+    return [
+        Route("/", start),
+        Route("/api/openapi.json", openapi),
+        Route("/api/docs", docs),
+        Route("/api/docs.css", style),
+    ]
 
 
 def _page(described: Document) -> Iterator[str]:

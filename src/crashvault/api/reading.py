@@ -137,10 +137,7 @@ def known_issue(call: Call) -> int:
 
 
 def known_event(call: Call) -> StoredEvent:
-    found = call.store.events.get(call.path["event"])
-    if call.access.project not in (None, found.event["project"]):
-        raise NotFoundError(f"there is no event {call.path['event']}")
-    return found
+    return call.store.events.get(call.path["event"], call.access.project)
 
 
 def _event_page(call: Call, extra: list[str]) -> dict[str, Any]:
@@ -201,11 +198,11 @@ ENDPOINTS = (
          Parameter("sort", "By what.", default="last_seen", choices=_SORTS),
          Parameter("order", "Which way.", choices=("asc", "desc")), _LIMIT, _CURSOR, _PROJECT, _FIELDS),
     ),
-    Endpoint("GET", "/api/v1/issues/{issue:int}", "read", issue, "One issue with its latest event, history and activity.", "Issue", (_FIELDS,)),
-    Endpoint("GET", "/api/v1/issues/{issue:int}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LIMIT, _CURSOR, _FIELDS)),
+    Endpoint("GET", "/api/v1/issues/{issue:id}", "read", issue, "One issue with its latest event, history and activity.", "Issue", (_FIELDS,)),
+    Endpoint("GET", "/api/v1/issues/{issue:id}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LIMIT, _CURSOR, _FIELDS)),
     Endpoint("GET", "/api/v1/events", "read", events, "Find events, latest first.", "Events", _EVENT_LIST, tag="events"),
     Endpoint("GET", "/api/v1/events/{event}", "read", event, "One event whole; a unique beginning of its id is enough.", "Event", (_FIELDS,), tag="events"),
-    Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:int}", "read", attachment, "The content of an attachment.", "", tag="events"),
+    Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:id}", "read", attachment, "The content of an attachment.", "", tag="events"),
     Endpoint("GET", "/api/v1/traces/{trace}", "read", trace, "Every event and span of a trace.", "Trace", (_PROJECT,), tag="events"),
     Endpoint("GET", "/api/v1/levels", "read", levels, "Levels of events, by rank.", "Items", tag="stats"),
     Endpoint("GET", "/api/v1/dropped", "read", dropped, "What was refused, limited, cut or lost, with reason and count.", "Items", tag="stats"),

@@ -57,10 +57,10 @@ def _chosen(call: Call) -> list[int]:
         node, _ = narrowed(search, body.query, project=call.access.project, open_by_default=False)
         return list(search.every_issue(node))
     issues = list(dict.fromkeys(body.ids))
-    lifecycle.require(store, issues)
     for found in store.issues.by_ids(issues):
         if call.access.project not in (None, found.project):
             raise NotFoundError(f"there is no issue {found.id}")
+    lifecycle.require(store, issues)
     return issues
 
 
@@ -100,11 +100,11 @@ def unmerge(call: Call) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    Endpoint("PATCH", "/api/v1/issues/{issue:int}", "write", change, "Change an issue; what is absent stays.", "Issue", body=IssueChange, writes=True),
-    Endpoint("DELETE", "/api/v1/issues/{issue:int}", "write", delete, "Delete an issue with all its events.", "", status=204, writes=True),
+    Endpoint("PATCH", "/api/v1/issues/{issue:id}", "write", change, "Change an issue; what is absent stays.", "Issue", body=IssueChange, writes=True),
+    Endpoint("DELETE", "/api/v1/issues/{issue:id}", "write", delete, "Delete an issue with all its events.", "", status=204, writes=True),
     Endpoint("POST", "/api/v1/issues/batch", "write", batch, "Change or delete many issues in one step: all or none.", "Changes", body=Batch, writes=True),
-    Endpoint("POST", "/api/v1/issues/{issue:int}/comments", "write", comment, "Write a comment on an issue.", "Issue", body=Comment, status=201, writes=True),
-    Endpoint("POST", "/api/v1/issues/{issue:int}/merge", "write", merge, "Make other issues part of this one.", "Issue", body=Merge, writes=True),
-    Endpoint("POST", "/api/v1/issues/{issue:int}/unmerge", "write", unmerge, "Take an issue out of the one it was merged into.", "Issue", writes=True),
+    Endpoint("POST", "/api/v1/issues/{issue:id}/comments", "write", comment, "Write a comment on an issue.", "Issue", body=Comment, status=201, writes=True),
+    Endpoint("POST", "/api/v1/issues/{issue:id}/merge", "write", merge, "Make other issues part of this one.", "Issue", body=Merge, writes=True),
+    Endpoint("POST", "/api/v1/issues/{issue:id}/unmerge", "write", unmerge, "Take an issue out of the one it was merged into.", "Issue", writes=True),
     Endpoint("DELETE", "/api/v1/events/{event}", "write", delete_event, "Delete one event.", "", status=204, writes=True, tag="events"),
 )  # fmt: skip

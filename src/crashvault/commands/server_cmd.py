@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .context import Context, command, emit
+from .context import Context, command, emit, emit_line
 from .group import SubGroup
 
 if TYPE_CHECKING:
@@ -173,15 +173,25 @@ def status(context: Context) -> None:
 def logs(context: Context, follow: bool, lines: int, access: bool) -> None:
     """Show what the server has written to its logs."""
     from .. import core
-    from ..log_files import followed, last_lines
+    from ..log_files import followed, last_lines, size_of
 
     name = "access.log" if access else core.LOG_FILE
     path = os.path.join(core.log_dir(context.home), name)
-    for line in last_lines(path, lines):
-        click.echo(line)
+    end = size_of(path)
+    for line in last_lines(path, lines, end):
+        _print_line(context, line)
     if follow:
-        for line in followed(path):
-            click.echo(line)
+        for line in followed(path, end):
+            _print_line(context, line)
+
+
+def _print_line(context: Context, line: str) -> None:
+    from ..log_files import parsed
+
+    if context.json:
+        emit_line(parsed(line))
+    else:
+        click.echo(line)
 
 
 for one in (start, stop, status, logs):

@@ -29,7 +29,8 @@ from crashvault.models import Event, EventError
 MOST_NOTES = 20
 MOST_PATTERNS = 50
 LONGEST_PATTERN = 500
-_MOST_REMEMBERED = 20_000
+_MOST_REMEMBERED = 10_000
+_MOST_CODE_REMEMBERED = 4_000  # of a frame each: about 1 KB
 _LONGEST_REMEMBERED = 200  # characters of a name
 _LONGEST_CODE = 4_000  # characters of a frame's source lines
 _LONGEST_TEXT = 200
@@ -411,14 +412,14 @@ def _scrub_texts(event: Event, texts: list[str], code: list[str], scrubber: _Scr
         for_code = [rule for rule in scrubber.code_rules if rule.suspects(hay, names)]
     redaction = _Redaction(for_text, for_code, scrubber, found)
     redaction.look_at(new, unknown)
-    _remember(scrubber.clean_texts, new, redaction.dirty, _LONGEST_TEXT)
-    _remember(scrubber.clean_code, unknown, redaction.dirty_code, _LONGEST_CODE)
+    _remember(scrubber.clean_texts, new, redaction.dirty, _LONGEST_TEXT, _MOST_REMEMBERED)
+    _remember(scrubber.clean_code, unknown, redaction.dirty_code, _LONGEST_CODE, _MOST_CODE_REMEMBERED)
     if redaction.dirty or redaction.dirty_code:
         redaction.redact_event(event)
 
 
-def _remember(known: set[str], texts: list[str], dirty: Collection[str], longest: int) -> None:
-    if len(known) >= _MOST_REMEMBERED:
+def _remember(known: set[str], texts: list[str], dirty: Collection[str], longest: int, most: int) -> None:
+    if len(known) >= most:
         known.clear()
     known.update([text for text in texts if len(text) < longest and text not in dirty])
 

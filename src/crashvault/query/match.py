@@ -127,6 +127,8 @@ def _places(pattern: Pattern, tokens: list[str], end: int) -> Iterator[int]:
 def _term_fits(candidate: Candidate, term: Term) -> bool:
     if term.op == "has":
         return _has(candidate, term)
+    if term.op == "is":
+        return any(text in term.values for text in _texts(candidate, term.field))
     return _KINDS[FIELDS[term.field].kind](candidate, term)
 
 

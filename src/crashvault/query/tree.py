@@ -127,7 +127,10 @@ class Not(NamedTuple):
 
 @_compared_by_meaning
 class Term(NamedTuple):
-    """`field:value`: `op` is `any`, `has`, `>`, `>=`, `<` or `<=`; see the table above."""
+    """`field:value`: `op` is `any`, `has`, `>`, `>=`, `<` or `<=`; see the table above.
+
+    `is` cannot be written: it compares a project's name to the letter.
+    """
 
     field: str
     key: str | None  # of a tag

@@ -37,6 +37,7 @@ class Rules(NamedTuple):
     ingest_cors: cors.Policy
     needs_key: bool
     unix_socket: bool
+    trusts_machine: bool  # no key is asked because only this machine reaches the server
 
 
 class Seen(NamedTuple):
@@ -120,10 +121,11 @@ class Front:
         if rules.needs_key:
             return None
         host = headers.get(b"host", b"")
-        if not rules.unix_socket:
-            refused = foreign_host(rules.hosts, host) or (None if rules.proxies else forwarded(headers))
-            if refused is not None:
-                return refused
+        refused = None if rules.unix_socket else foreign_host(rules.hosts, host)
+        if refused is None and (rules.trusts_machine or not (rules.proxies or rules.unix_socket)):
+            refused = forwarded(headers)
+        if refused is not None:
+            return refused
         foreign = origin and not ingest and not same_origin(origin, host) and not rules.cors.allows(origin)
         return FOREIGN_ORIGIN if foreign else None
 

@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 from .errors import ServerError
 
 FILE = "server.pid"
+_TRIES = 20  # to have the lock, which those who only ask hold for a moment
+_PAUSE = 0.01  # seconds between them
+_ANSWER_SECONDS = 5.0
 
 
 class Running(NamedTuple):
@@ -40,17 +43,17 @@ class PidFile:
 
     def hold(self) -> None:
         """Raises ServerError where another server has this vault."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        for _ in range(_TRIES):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if _locked(descriptor) and _is_at(descriptor, self.path):
+                os.ftruncate(descriptor, 0)  # what an earlier server has left is not true of this one
+                self._descriptor = descriptor
+                return
             os.close(descriptor)
-            found = running(os.path.dirname(self.path))
-            where = f" (pid {found.pid}) at {found.url}" if found else ""
-            raise ServerError(
-                f"a server for this vault runs already{where}", "Stop it with: crashvault server stop"
-            ) from error
-        self._descriptor = descriptor
+            time.sleep(_PAUSE)
+        found = running(os.path.dirname(self.path))
+        where = f" (pid {found.pid}) at {found.url}" if found else ""
+        raise ServerError(f"a server for this vault runs already{where}", "Stop it with: crashvault server stop")
 
     def write(self, found: Running) -> None:
         assert self._descriptor is not None
@@ -68,6 +71,23 @@ class PidFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock; whether it was free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether an open file still has its name: a server that ends removes its own."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def running(home: str) -> Running | None:
@@ -110,9 +130,11 @@ def stop(home: str, seconds: float) -> Running | None:
 
 def health(found: Running) -> dict[str, Any]:
     """What the server itself says of its health."""
+    from http.client import HTTPException
+
     try:
         return dict(json.loads(_asked(found, "/api/health")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return {"status": "unreachable", "reasons": [str(error)]}
 
 
@@ -123,15 +145,17 @@ def _asked(found: Running, path: str) -> bytes:
     scheme, _, rest = found.url.partition(":")
     connection: http.client.HTTPConnection
     if scheme == "unix":
-        connection = http.client.HTTPConnection("localhost", timeout=5)
+        connection = http.client.HTTPConnection("localhost", timeout=_ANSWER_SECONDS)
         connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(_ANSWER_SECONDS)
         connection.sock.connect(rest)
-    elif scheme == "https":  # its certificate is for the name that clients use, not for this address
-        connection = http.client.HTTPSConnection(
-            rest.removeprefix("//"), timeout=5, context=ssl._create_unverified_context()
-        )
     else:
-        connection = http.client.HTTPConnection(rest.removeprefix("//").replace("0.0.0.0", "127.0.0.1"), timeout=5)
+        place = rest.removeprefix("//").replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+        if scheme == "https":  # its certificate is for the name that clients use, not for this address
+            context = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(place, timeout=_ANSWER_SECONDS, context=context)
+        else:
+            connection = http.client.HTTPConnection(place, timeout=_ANSWER_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", path)
         return connection.getresponse().read()

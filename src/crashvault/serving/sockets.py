@@ -7,16 +7,18 @@ import errno
 import os
 import socket
 import ssl
+import stat
 from typing import Any, NamedTuple
 
 from .errors import ServerError
 
+MAIN, SPOTLIGHT = "main", "spotlight"  # listeners
 SPOTLIGHT_PORT = 8969
 BACKLOG = 2_048
 
 
 class Listener(NamedTuple):
-    name: str  # main or spotlight
+    name: str  # MAIN or SPOTLIGHT
     socket: socket.socket
     url: str
 
@@ -63,7 +65,12 @@ def _listen_unix(path: str) -> socket.socket:
 
 
 def _remove_dead(path: str) -> None:
-    """A socket that nobody listens on was left behind."""
+    """Take away a socket that nobody listens on. Raises OSError for one that is in use, and for what is no socket."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, "there is a file of that name")
+    except FileNotFoundError:
+        return
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as asking:
         try:
             asking.connect(path)
@@ -78,14 +85,14 @@ def _remove_dead(path: str) -> None:
 def listeners(settings: Any, *, spotlight: bool) -> list[Listener]:
     scheme = "https" if settings.tls_cert else "http"
     if settings.unix_socket:
-        made = [Listener("main", _listen_unix(settings.unix_socket), f"unix:{settings.unix_socket}")]
+        made = [Listener(MAIN, _listen_unix(settings.unix_socket), f"unix:{settings.unix_socket}")]
     else:
         bound = _listen(settings.host, settings.port)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        made = [Listener("main", bound, f"{scheme}://{host}:{bound.getsockname()[1]}")]
+        made = [Listener(MAIN, bound, f"{scheme}://{host}:{bound.getsockname()[1]}")]
     if spotlight:
         made.append(
-            Listener("spotlight", _listen("127.0.0.1", SPOTLIGHT_PORT), f"http://127.0.0.1:{SPOTLIGHT_PORT}/stream")
+            Listener(SPOTLIGHT, _listen("127.0.0.1", SPOTLIGHT_PORT), f"http://127.0.0.1:{SPOTLIGHT_PORT}/stream")
         )
     return made
 
@@ -97,7 +104,9 @@ def check_tls(settings: Any) -> None:
     if not settings.tls_cert:
         return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_cert, settings.tls_key, password=lambda: ""
+        )  # nobody is asked for a password: workers start again by themselves
     except (OSError, ssl.SSLError) as error:
         raise ServerError(
             f"the certificate {settings.tls_cert} cannot be used ({error})", "Give a PEM file and the key that fits it"

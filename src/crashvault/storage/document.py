@@ -36,7 +36,7 @@ MAX_VALUE = 32_768
 
 _DIGITS_OF_AN_IDENTIFIER = 5
 
-_CACHE_LIMIT = 200_000  # words
+_CACHE_LIMIT = 50_000  # words; about 20 MB
 
 Word = int  # 56 bits of a digest of field and casefolded value
 

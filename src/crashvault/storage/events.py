@@ -20,12 +20,12 @@ class Events:
     def load(self, rows: Sequence[int]) -> list[StoredEvent]:
         return self.loader.load(rows)
 
-    def get(self, prefix: str) -> StoredEvent:
+    def get(self, prefix: str, project: str | None = None) -> StoredEvent:
         """The event whose id begins so. Raises NotFoundError, or InvalidError that names the candidates."""
-        return self.load([self.resolve(prefix)])[0]
+        return self.load([self.resolve(prefix, project)])[0]
 
-    def resolve(self, prefix: str) -> int:
-        """The row of the event whose id begins with `prefix` (hexadecimal, dashes as one likes)."""
+    def resolve(self, prefix: str, project: str | None = None) -> int:
+        """The row of the event whose id begins with `prefix` (hexadecimal, dashes as one likes), in one project or any."""
         digits = prefix.strip().replace("-", "").lower()
         if not digits or len(digits) > 32 or not all(digit in "0123456789abcdef" for digit in digits):
             raise InvalidError(f"{prefix!r} is not an event id", "An id looks like 4f1c9a7e-…; see: crashvault events")
@@ -33,8 +33,8 @@ class Events:
         high = bytes.fromhex(digits.ljust(32, "f"))
         rows = self.db.rows(
             """SELECT k.event, k.event_id, p.name FROM projects p JOIN event_keys k ON k.project_id = p.id
-               WHERE k.event_id BETWEEN ? AND ? AND k.event IS NOT NULL LIMIT ?""",
-            (low, high, _SHOWN_CANDIDATES + 1),
+               WHERE k.event_id BETWEEN ?1 AND ?2 AND k.event IS NOT NULL AND (?4 IS NULL OR p.name = ?4) LIMIT ?3""",
+            (low, high, _SHOWN_CANDIDATES + 1, project),
         )
         if not rows:
             raise NotFoundError(f"there is no event {prefix}", "See: crashvault events")

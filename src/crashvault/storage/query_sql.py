@@ -282,7 +282,10 @@ class Compiler:
 
     def _project(self, term: Term) -> Condition:
         known = self.db.rows("SELECT id, name FROM projects")
-        fit = [id_ for id_, name in known if any(item.matches(name.casefold()) for item in _patterns(term.values))]
+        if term.op == "is":  # not of the language: whoever asks may see this one, and none that is called alike
+            fit = [id_ for id_, name in known if name in term.values]
+        else:
+            fit = [id_ for id_, name in known if any(item.matches(name.casefold()) for item in _patterns(term.values))]
         return Clause(f"h.project_id IN ({marks(fit)})", tuple(fit)) if fit else FALSE
 
     def _flag(self, term: Term) -> Condition:

@@ -31,11 +31,12 @@ class Rates:
             counted = used + before * (started + window - now) / window
             free = max(0, int(limit - counted))
             granted = min(wanted, free)
-            self.db.execute(
-                """INSERT INTO rate_windows VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, who) DO UPDATE SET
-                   started_at = excluded.started_at, used = excluded.used, used_before = excluded.used_before""",
-                (kind, who, started, used + granted, before),
-            )
+            if granted:
+                self.db.execute(
+                    """INSERT INTO rate_windows VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, who) DO UPDATE SET
+                       started_at = excluded.started_at, used = excluded.used, used_before = excluded.used_before""",
+                    (kind, who, started, used + granted, before),
+                )
         wait = 0 if granted else _until_free(used, before, started, limit, window, now)
         return Grant(granted, free - granted, wait, started + window)
 

@@ -29,7 +29,7 @@ from .document import (
 )
 from .sqlite import SQLite, chunks, marks
 
-_SEEN_LIMIT = 500_000
+_SEEN_LIMIT = 100_000
 
 
 class Prepared(NamedTuple):

@@ -97,6 +97,10 @@ class SQLite:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         return connection
 
+    def unmap(self) -> None:
+        """From now on read the file instead of mapping it: a process that lives long would be as large as its vault."""
+        self.connection.execute("PRAGMA mmap_size = 0")
+
     def relax(self) -> None:
         """From now on a commit may be lost when the power fails, though never when a process does."""
         self.connection.execute("PRAGMA synchronous = NORMAL")
