@@ -1,0 +1,1 @@
+"""Webhook providers: what a notification looks like for each service. Pure: values in, requests out."""
