@@ -41,6 +41,14 @@ def reopen_regressed(store: Store, stored: Iterable[Stored], now: int) -> set[in
     return regressed
 
 
+def note_joins(store: Store, stored: Iterable[Stored], now: int) -> None:
+    """Write down which new hashes became members of an issue by similarity. Joins the open transaction."""
+    for item in stored:
+        if item.joined is not None and item.issue_id is not None:
+            member, score = item.joined
+            store.triage.log(item.issue_id, now, SYSTEM, "join", {"joined": f"#{member}", "alike": f"{score:.1%}"})
+
+
 def set_status(store: Store, issues: Sequence[int], status: str, actor: str, now: int) -> list[int]:
     """Give issues a status; the ids of those it changed. Raises InvalidError, NotFoundError."""
     return _changed(change_issues(store, issues, {"status": status}, actor, now))
@@ -198,6 +206,7 @@ def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int
         require(store, others)
         _check_mergeable(store, target, others)
         for issue in others:
+            store.similarity.judge(target, issue, True, now)
             store.merging.merge(target, issue)
         if others:
             store.triage.update(target, now)
@@ -214,8 +223,11 @@ def _check_mergeable(store: Store, target: int, others: Sequence[int]) -> None:
         raise InvalidError(f"issue {foreign[0]} is of another project than {target}", "Merge issues of one project")
 
 
-def unmerge(store: Store, issue: int, actor: str, now: int) -> int:
-    """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError."""
+def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = True) -> int:
+    """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError.
+
+    With `learn` the two are kept apart from now on: similarity never makes them one again.
+    """
     with store.writing():
         homeless = store.merging.homeless(issue)
         if homeless:
@@ -224,6 +236,8 @@ def unmerge(store: Store, issue: int, actor: str, now: int) -> int:
         else:
             _check_merged(store, issue)
             root = store.merging.unmerge(issue)
+        if learn:
+            store.similarity.judge(root, issue, False, now)
         store.triage.update(root, now)
         store.triage.log(root, now, actor, "unmerge", {"unmerged": f"#{issue}"})
         store.triage.log(issue, now, actor, "unmerge", {"from": f"#{root}"})

@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from . import clock, lifecycle
+from .config import SETTINGS
 from .errors import InvalidError, StoreError
 from .grouping import Rules, compile_rules, group
+from .grouping.sketch import Sketch
 from .ingest.normalize import normalize
 from .ingest.scrub import ScrubPolicy, policy_from, remember_clean, scrub
+from .joining import Joiner, JoinPolicy
 from .logs import log_debug, timed
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event, Grouping
 from .storage import codec
 from .storage.document import trim_caches
-from .storage.recording import Prepared, Stored, prepare
+from .storage.recording import Join, Prepared, Stored, prepare
 from .storage.store import Store
 
 TILE = 32  # events that take each step together
@@ -47,6 +50,7 @@ class Policy(NamedTuple):
     levels: dict[str, int]
     scrub: ScrubPolicy
     rules: Rules
+    join: JoinPolicy
 
 
 Raw = dict[str, Any] | Callable[[], dict[str, Any]]
@@ -68,10 +72,12 @@ class Incoming(NamedTuple):
 class _Draft:
     """An event on its way, with its place in what was handed in."""
 
-    __slots__ = ("cut", "event", "files", "grouping", "parts", "place", "prepared", "project", "raw", "redacted", "source")  # fmt: skip
+    __slots__ = ("cut", "event", "files", "grouping", "join", "parts", "place", "prepared", "project", "raw", "redacted", "sketch", "source")  # fmt: skip
 
     event: Event
     grouping: Grouping
+    sketch: Sketch | None  # only where nobody has had its hash
+    join: Join | None
     parts: codec.Parts
     prepared: Prepared
     redacted: int  # secrets taken out of it
@@ -141,13 +147,14 @@ class _Desk:
         self._store = store
         self._policy = policy
         self._now = now
+        self._joiner = Joiner(store, policy.join, policy.rules)
         self._encode = codec.fast_encoder() if size >= MANY or "msgspec" in sys.modules else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.dropped: dict[int, Receipt] = {}
 
     def prepare(self, tile: Sequence[_Draft]) -> Sequence[_Draft]:
         """The events of a tile that can be stored; what each of them is made of is let go."""
-        for step in (self._read, self._split, self._scrub, self._group, self._compress, self._prepare):
+        for step in (self._read, self._split, self._scrub, self._group, self._join, self._compress, self._prepare):
             tile = self._through(step, tile)
         for draft in tile:
             del draft.event, draft.parts
@@ -197,13 +204,16 @@ class _Desk:
     def _group(self, draft: _Draft) -> None:
         draft.grouping = group(draft.event, self._policy.rules)
 
+    def _join(self, draft: _Draft) -> None:
+        draft.sketch, draft.join = self._joiner.look_up(draft.event, draft.grouping)
+
     def _compress(self, draft: _Draft) -> None:
         draft.parts = codec.compressed(draft.parts)
 
     def _prepare(self, draft: _Draft) -> None:
         levels = self._policy.levels
         rank = levels.get(draft.event["level"], levels[DEFAULT_LEVEL])
-        draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank)
+        draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank, draft.sketch, draft.join)
 
 
 def load_policy(store: Store) -> Policy:
@@ -216,10 +226,16 @@ def load_policy(store: Store) -> Policy:
         scrubbing = {
             name.removeprefix("scrub."): value for name, value in settings.items() if name.startswith("scrub.")
         }
-        policy = Policy(levels, policy_from(scrubbing), compile_rules(settings.get("grouping.rules", [])))
+        rules = compile_rules(settings.get("grouping.rules", []))
+        policy = Policy(levels, policy_from(scrubbing), rules, _join_policy(settings))
         cached = (key, policy)
         store._policy = cached  # type: ignore[attr-defined]
     return cached[1]
+
+
+def _join_policy(settings: Mapping[str, Any]) -> JoinPolicy:
+    names = ("grouping.join", "grouping.threshold")
+    return JoinPolicy(*(settings.get(name, SETTINGS[name].default) for name in names))
 
 
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:
@@ -240,6 +256,7 @@ def _store(
         with store.writing():
             ids = store.projects.ids({draft.prepared.project for draft in drafts}, now)
             stored = store.recording.append([draft.prepared for draft in drafts], ids, now)
+            lifecycle.note_joins(store, stored, now)
             regressed = lifecycle.reopen_regressed(store, stored, now)
             store.ledger.add(Counter(counts) + _cut(drafts, stored), now)
     except StoreError:

@@ -97,11 +97,11 @@ def _exceptions_key(exceptions: list[ExceptionInfo], platform: str | None) -> Ke
         leaves = _group_leaves(exceptions)
         if leaves:
             return _group_key(exceptions, leaves, platform)
-    index = _root_index(exceptions)
+    index = root_index(exceptions)
     return _exception_key(exceptions, index, platform)
 
 
-def _root_index(exceptions: list[ExceptionInfo]) -> int:
+def root_index(exceptions: list[ExceptionInfo]) -> int:
     """Position of the exception that is the cause: the first, but for those that say less than what they led
     to.
 

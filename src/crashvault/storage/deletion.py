@@ -7,6 +7,7 @@ they believe to be stored may be gone.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -29,6 +30,7 @@ from .document import (
     word_token,
 )
 from .loading import Loader, StoredEvent
+from .similarity import forget_sketches
 from .sqlite import SQLite, chunks, marks
 
 TOMBSTONE_AGE = 30 * DAY
@@ -42,6 +44,7 @@ _INDEXES = ("event_index", "stack_index")
 _EMPTIED = (
     "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
     "hash_hours", "hash_minutes", "project_hours", "hashes", "issues", "issue_tags", "activity", "attachments",
+    "sketches", "traits", "trait_counts", "unsketched", "verdicts", "dedups",
 )  # fmt: skip
 _NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a merged hash without events
 
@@ -317,6 +320,8 @@ class Deletion:
             return
         for hash_id in hashes:
             first = self.db.value("SELECT min(id) FROM events WHERE hash_id = ?", (hash_id,))
+            if first is None or first > oldest_gone:
+                forget_sketches(self.db, [hash_id], again=True)
             if first is None:
                 self.db.execute(
                     "UPDATE hashes SET title = '', culprit = '', grouping = ? WHERE id = ?",
@@ -358,12 +363,14 @@ class Deletion:
     def _explain_by(self, hash_id: int, row: int) -> None:
         """Title and culprit of a hash are those of its oldest event; when that goes, they follow the next one."""
         from ..grouping import compile_rules, group
-        from .recording import explanation
+        from .recording import explanation, similarity_parts
         from .settings import Settings
 
         rules = compile_rules(Settings(self.db).get("grouping.rules", []))
         found = group(self._loader.load([row])[0].event, rules)
         self.db.execute("UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id))
+        before = json.loads(self.db.value("SELECT grouping FROM hashes WHERE id = ?", (hash_id,)))
+        found = found._replace(parts=(*found.parts, *similarity_parts(before[2])))
         self.db.execute(
             "UPDATE hashes SET grouping = ? WHERE id = ? AND hash = ?",
             (explanation(found), hash_id, bytes.fromhex(found.hash)),
@@ -373,6 +380,7 @@ class Deletion:
         hashes = [row[0] for row in self.db.rows("SELECT id FROM hashes WHERE issue_id = ?", (issue,))]
         for table in ("hash_words", "hash_users", "hash_hours", "hash_minutes", "stack_hashes"):
             self.db.execute_many(f"DELETE FROM {table} WHERE hash_id = ?", [(hash_id,) for hash_id in hashes])
+        forget_sketches(self.db, hashes)
         self.db.execute("DELETE FROM hashes WHERE issue_id = ?", (issue,))
         for member in members(self.db, issue):
             self._drop_row(member)

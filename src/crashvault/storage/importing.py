@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .deletion import recompute_issue
+from .similarity import revisit_sketches
 from .sqlite import SQLite, chunks, marks
 
 # What people decide about an issue; taken as a whole from the state that wins.
@@ -215,6 +216,7 @@ class Importing:
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
             rows,
         )
+        revisit_sketches(self.db, f"id IN ({marks(rows)})", [row[0] for row in rows])
 
     def _add_hashes(self, issue: int, record: IssueRecord, known: dict[bytes, int]) -> bool:
         new = [item for item in record.hashes if item.digest not in known]

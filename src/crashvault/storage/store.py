@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .recording import Recording
     from .search import Search
     from .settings import Settings
+    from .similarity import Similarity
     from .statistics import Statistics
     from .suggestions import Suggestions
     from .telemetry import Telemetry
@@ -69,7 +70,7 @@ class Store:
     def recording(self) -> Recording:
         from .recording import Recording
 
-        return Recording(self.db)
+        return Recording(self.db, self.similarity)
 
     @cached_property
     def issues(self) -> Issues:
@@ -154,6 +155,12 @@ class Store:
         from .merging import Merging
 
         return Merging(self.db)
+
+    @cached_property
+    def similarity(self) -> Similarity:
+        from .similarity import Similarity
+
+        return Similarity(self.db)
 
     @cached_property
     def attachments(self) -> Attachments:

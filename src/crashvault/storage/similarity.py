@@ -1,0 +1,279 @@
+"""What hashes look like, which of them share rare frames, and what people said about pairs of them.
+
+A hash has one sketch, made of its first event. Those of hashes that are older than the index, or came by import,
+are made when they are first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from ..grouping import NO_RULES, Rules, group
+from ..grouping.rules import apply_frame_rules
+from ..grouping.similarity import MEMBERS, Match, Rarity, compare_groups, rarities
+from ..grouping.sketch import Sketch, load, sketch_of
+from .loading import Loader
+from .sqlite import SQLite, chunks, marks
+
+RAREST = 14  # traits by which others are looked for
+COMMON = 300  # hashes that share a trait; more than that say nothing
+CANDIDATES = 16  # hashes that are compared
+_LOOKED_AT = 2_000  # rows of the index
+_PAIRS = 64  # of hashes that one verdict is kept for
+_AT_ONCE = 200  # sketches a transaction
+_OWN_MEMBERS = 4  # of an issue that others are looked for by
+_KNOWN = 50_000
+
+Progress = Callable[[int], object]
+
+
+class Group(NamedTuple):
+    """An issue as similarity sees it."""
+
+    issue: int
+    hashes: tuple[bytes, ...]  # of its members below
+    members: tuple[Sketch, ...]  # some of its hashes
+
+
+class Similarity:
+    def __init__(self, db: SQLite) -> None:
+        self.db = db
+        self._known: set[tuple[str, str]] = set()
+
+    # Hashes that are there
+
+    def is_known(self, project: str, digest: str) -> bool:
+        """Whether a project has the hash (hex), or had it a moment ago."""
+        key = (project, digest)
+        if key in self._known:
+            return True
+        if self.db.row(
+            "SELECT 1 FROM projects p JOIN hashes h ON h.project_id = p.id WHERE p.name = ? AND h.hash = ?",
+            (project, bytes.fromhex(digest)),
+        ):
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known.add(key)
+            return True
+        return False
+
+    # The index. Writing methods join the open transaction.
+
+    def add(self, rows: Iterable[tuple[int, int, Sketch | None]]) -> None:
+        """Index hashes: (id, project, sketch); those without a sketch are noted down for later."""
+        sketches, traits, pending = [], [], []
+        counts: dict[tuple[int, int], int] = {}
+        for hash_id, project, sketch in rows:
+            if sketch is None:
+                pending.append((hash_id,))
+                continue
+            sketches.append((hash_id, project, sketch.dump()))
+            for trait in sketch.traits():
+                traits.append((project, trait, hash_id))
+                counts[project, trait] = counts.get((project, trait), 0) + 1
+        self.db.execute_many("INSERT INTO unsketched VALUES (?) ON CONFLICT DO NOTHING", pending)
+        self.db.execute_many("INSERT INTO sketches VALUES (?, ?, ?)", sketches)
+        self.db.execute_many("INSERT INTO traits VALUES (?, ?, ?)", sorted(traits))
+        self.db.execute_many(
+            "INSERT INTO trait_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hashes = hashes + excluded.hashes",
+            [(*key, count) for key, count in sorted(counts.items())],
+        )
+
+    def pending(self) -> int:
+        """Hashes without a sketch."""
+        return int(self.db.value("SELECT count(*) FROM unsketched"))
+
+    def fill(self, rules: Rules = NO_RULES, limit: int | None = None, progress: Progress | None = None) -> int:
+        """Sketch hashes that have none, some hundred a transaction; how many."""
+        done = 0
+        while limit is None or done < limit:
+            size = _AT_ONCE if limit is None else min(_AT_ONCE, limit - done)
+            with self.db.writing():
+                count = self._fill_some(rules, size)
+            if not count:
+                break
+            done += count
+            if progress:
+                progress(count)
+        return done
+
+    def _fill_some(self, rules: Rules, size: int) -> int:
+        ids = [row for (row,) in self.db.rows("SELECT hash_id FROM unsketched ORDER BY hash_id LIMIT ?", (size,))]
+        first = self.db.rows(
+            f"""SELECT h.id, h.project_id, (SELECT min(e.id) FROM events e WHERE e.hash_id = h.id)
+                FROM hashes h WHERE h.id IN ({marks(ids)}) AND h.id NOT IN (SELECT hash_id FROM sketches)""",
+            ids,
+        )
+        events = {item.row: item for item in Loader(self.db).load([row for _, _, row in first if row is not None])}
+        found = []
+        for hash_id, project, row in first:
+            if row in events:
+                event = apply_frame_rules(rules, events[row].event)
+                decided = group(event, rules)
+                found.append((hash_id, project, sketch_of(event, decided)))
+        self.add(found)
+        self.db.execute(f"DELETE FROM unsketched WHERE hash_id IN ({marks(ids)})", ids)
+        return len(ids)
+
+    # Looking up
+
+    def total(self, project: int) -> int:
+        """Hashes in the index of a project."""
+        return int(self.db.value("SELECT count(*) FROM sketches WHERE project_id = ?", (project,)))
+
+    def rarity(self, project: int, sketches: Iterable[Sketch]) -> Rarity:
+        """What each frame of some sketches counts for in a project."""
+        traits = {trait for sketch in sketches for trait in (*sketch.frames, *sketch.own)}
+        return rarities(self.total(project), self.counts(project, traits))
+
+    def counts(self, project: int, traits: Iterable[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for part in chunks(list(set(traits))):
+            found.update(
+                self.db.rows(
+                    f"SELECT trait, hashes FROM trait_counts WHERE project_id = ? AND trait IN ({marks(part)})",
+                    (project, *part),
+                )
+            )
+        return found
+
+    def near(self, project: int, sketch: Sketch) -> list[int]:
+        """The hashes that share the most of a sketch's rare traits, by id, the most promising first."""
+        counts = self.counts(project, sketch.traits())
+        rare = sorted((count, trait) for trait, count in counts.items() if count <= COMMON)[:RAREST]
+        weight = rarities(max(counts.values(), default=0), counts)
+        scores: dict[int, float] = {}
+        rows = self.db.rows(
+            f"SELECT trait, hash_id FROM traits WHERE project_id = ? AND trait IN ({marks(rare)}) LIMIT {_LOOKED_AT}",
+            (project, *(trait for _, trait in rare)),
+        )
+        for trait, hash_id in rows:
+            scores[hash_id] = scores.get(hash_id, 0.0) + weight(trait) ** 2
+        return sorted(scores, key=lambda hash_id: (-scores[hash_id], hash_id))[:CANDIDATES]
+
+    def groups(self, hash_ids: Sequence[int]) -> list[Group]:
+        """The issues that hashes belong to, each with some of its members; in the order of the hashes."""
+        if not hash_ids:
+            return []
+        issues = dict(
+            self.db.rows(f"SELECT id, issue_id FROM hashes WHERE id IN ({marks(hash_ids)})", hash_ids)
+        )
+        return self.of_issues(list(dict.fromkeys(issues[hash_id] for hash_id in hash_ids if hash_id in issues)))
+
+    def of_issues(self, issues: Sequence[int]) -> list[Group]:
+        """Issues with the sketches of their oldest hashes; without those that have none."""
+        found: dict[int, list[tuple[bytes, Sketch]]] = {issue: [] for issue in issues}
+        for part in chunks(issues):
+            rows = self.db.rows(
+                f"""SELECT h.issue_id, h.hash, s.body FROM hashes h JOIN sketches s ON s.hash_id = h.id
+                    WHERE h.issue_id IN ({marks(part)}) ORDER BY h.id""",
+                part,
+            )
+            for issue, digest, body in rows:
+                if len(found[issue]) < MEMBERS:
+                    found[issue].append((digest, load(body)))
+        return [
+            Group(issue, tuple(digest for digest, _ in pairs), tuple(sketch for _, sketch in pairs))
+            for issue, pairs in found.items()
+            if pairs
+        ]
+
+    def like(self, issue: int, limit: int = 5, least: float = 0.0) -> list[tuple[int, Match]]:
+        """The issues of the same project most like one, with how and why; those that somebody kept apart too."""
+        project = self.db.value("SELECT project_id FROM issues WHERE id = ?", (issue,))
+        own = self.of_issues([issue])
+        if not own:
+            return []
+        members = own[0].members[:_OWN_MEMBERS]
+        near = dict.fromkeys(hash_id for member in members for hash_id in self.near(project, member))
+        groups = [group for group in self.groups(list(near)) if group.issue != issue]
+        rarity = self.rarity(project, (sketch for group in (*own, *groups) for sketch in group.members))
+        found = [(group.issue, compare_groups(members, group.members, rarity)) for group in groups]
+        found.sort(key=lambda pair: (-pair[1].score, pair[0]))
+        return [pair for pair in found if pair[1].score >= least][:limit]
+
+    def projects(self, project: str | None = None) -> list[int]:
+        """The projects that have issues to compare, or the one of that name."""
+        rows = self.db.rows("SELECT id FROM projects WHERE ?1 IS NULL OR name = ?1 ORDER BY id", (project,))
+        return [row for (row,) in rows]
+
+    def issues(self, project: int) -> list[int]:
+        """The listed issues of a project."""
+        rows = self.db.rows(
+            "SELECT id FROM issues WHERE project_id = ? AND merged_into IS NULL ORDER BY id", (project,)
+        )
+        return [row for (row,) in rows]
+
+    # What people said
+
+    def note_verdict(
+        self, project: int, ones: Sequence[bytes], others: Sequence[bytes], same: bool, score: float | None, now: int
+    ) -> None:
+        """Keep that two groups of hashes are the same, or are not; the last word on a pair counts."""
+        pairs = ((min(one, other), max(one, other)) for one in ones for other in others if one != other)
+        rows = [
+            (project, one, other, int(same), score if place == 0 else None, now)
+            for place, (one, other) in enumerate(islice(pairs, _PAIRS))
+        ]
+        self.db.execute_many(
+            """INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+               SET same = excluded.same, score = excluded.score, at = excluded.at""",
+            rows,
+        )
+
+    def judge(self, one: int, other: int, same: bool, now: int) -> None:
+        """Keep what a person said of two issues that stand apart, with how alike they are."""
+        project = int(self.db.value("SELECT project_id FROM issues WHERE id = ?", (one,)))
+        groups = {group.issue: group for group in self.of_issues([one, other])}
+        score = None
+        if len(groups) == 2:
+            left, right = groups[one].members, groups[other].members
+            score = compare_groups(left, right, self.rarity(project, (*left, *right))).score
+        self.note_verdict(project, self._hashes_of(one), self._hashes_of(other), same, score, now)
+
+    def _hashes_of(self, issue: int) -> list[bytes]:
+        rows = self.db.rows("SELECT hash FROM hashes WHERE issue_id = ? ORDER BY id LIMIT ?", (issue, MEMBERS))
+        return [digest for (digest,) in rows]
+
+    def kept_apart(self, project: int, hashes: Sequence[bytes]) -> set[bytes]:
+        """The hashes that somebody has said are not the same as one of these."""
+        found: set[bytes] = set()
+        for part in chunks(hashes, 400):
+            for one, other in self.db.rows(
+                f"""SELECT one, other FROM verdicts WHERE project_id = ? AND NOT same AND one IN ({marks(part)})
+                    UNION SELECT other, one FROM verdicts WHERE project_id = ? AND NOT same AND other IN ({marks(part)})""",
+                (project, *part, project, *part),
+            ):
+                found.add(other if one in part else one)
+        return found
+
+    def scores(self, project: int) -> tuple[list[float], list[float]]:
+        """How alike those were that people merged, and those that they took apart."""
+        rows = self.db.rows("SELECT same, score FROM verdicts WHERE project_id = ? AND score IS NOT NULL", (project,))
+        return [score for same, score in rows if same], [score for same, score in rows if not same]
+
+
+def forget_sketches(db: SQLite, hash_ids: Sequence[int], again: bool = False) -> None:
+    """Take hashes out of the index. With `again` they are sketched anew when that is needed. Joins the transaction."""
+    for part in chunks(hash_ids):
+        rows = db.rows(f"SELECT hash_id, project_id, body FROM sketches WHERE hash_id IN ({marks(part)})", part)
+        traits = [(project, trait, hash_id) for hash_id, project, body in rows for trait in load(body).traits()]
+        db.execute_many("DELETE FROM traits WHERE project_id = ? AND trait = ? AND hash_id = ?", traits)
+        keys = [(project, trait) for project, trait, _ in traits]
+        db.execute_many("UPDATE trait_counts SET hashes = hashes - 1 WHERE project_id = ? AND trait = ?", keys)
+        db.execute_many("DELETE FROM trait_counts WHERE project_id = ? AND trait = ? AND hashes <= 0", keys)
+        db.execute(f"DELETE FROM sketches WHERE hash_id IN ({marks(part)})", part)
+        db.execute(f"DELETE FROM unsketched WHERE hash_id IN ({marks(part)})", part)
+        if again:
+            db.execute_many("INSERT INTO unsketched VALUES (?) ON CONFLICT DO NOTHING", [(one,) for one in part])
+
+
+def revisit_sketches(db: SQLite, where: str, parameters: Sequence[object]) -> None:
+    """Note down hashes that came by another way than recording. Joins the transaction."""
+    db.execute(
+        f"""INSERT INTO unsketched SELECT id FROM hashes WHERE {where} AND id NOT IN (SELECT hash_id FROM sketches)
+            ON CONFLICT DO NOTHING""",
+        parameters,
+    )
