@@ -32,11 +32,12 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import mutants  # type: ignore[import-not-found]  # this file runs in environments that have nothing of ours
 
-TESTS_A_MUTANT = 24
-CRASHES_A_MUTANT = 12
+TESTS_A_MUTANT = 16
+CRASHES_A_MUTANT = 10
 MUTANTS_A_FUNCTION = 2
-SECONDS_OF_TRACING = 40
-SECONDS_A_MUTANT = 5
+SECONDS_OF_TRACING = 10
+SECONDS_A_MUTANT = 3
+SECONDS_A_TEST = 1.5
 MEMORY = 1 << 30  # bytes more than at the start that a mutant may take
 MAX_FRAMES = 80
 
@@ -85,11 +86,11 @@ class Collector:
             if event == "call":
                 called.add(frame.f_code)
 
-        end = time.monotonic() + SECONDS_OF_TRACING
+        end = time.process_time() + SECONDS_OF_TRACING
         order = list(range(len(items)))
         Random(1).shuffle(order)
         for number in order:
-            if time.monotonic() > end:
+            if time.process_time() > end:
                 break
             called.clear()
             sys.setprofile(note)
@@ -152,11 +153,13 @@ class Collector:
         outside = 0
         if not replaced:
             return {"crashes": crashes, "outside": outside}
-        end = time.monotonic() + SECONDS_A_MUTANT
+        end = time.process_time() + SECONDS_A_MUTANT
         for number in tests:
-            if len(crashes) >= CRASHES_A_MUTANT or time.monotonic() > end:
+            if len(crashes) >= CRASHES_A_MUTANT or time.process_time() > end:
                 break
-            for error in _run(items[number])[:1]:
+            for error in _run(items[number], SECONDS_A_TEST)[:1]:
+                if isinstance(error, TooSlow):
+                    continue
                 crash = self.crash(error)
                 if crash is None:
                     outside += 1
@@ -234,12 +237,27 @@ class Failures:
         yield
 
 
-def _run(item: pytest.Item) -> list[BaseException]:
-    """Run one test; why it failed."""
+class TooSlow(BaseException):
+    """A mutant that loops for ever is no crash."""
+
+
+def _stop(number: int, frame: object) -> None:
+    raise TooSlow
+
+
+def _run(item: pytest.Item, seconds: float = 0) -> list[BaseException]:
+    """Run one test; why it failed. It may take so much processor time, 0: as it likes."""
     from _pytest.runner import runtestprotocol
 
     _errors.clear()
-    runtestprotocol(item, log=False, nextitem=None)
+    signal.signal(signal.SIGVTALRM, _stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        runtestprotocol(item, log=False, nextitem=None)
+    except TooSlow:
+        _errors.insert(0, TooSlow())
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return list(_errors)
 
 
@@ -252,7 +270,7 @@ def _in_child(work: Callable[[], Any], seconds: int) -> Any:
         try:
             os.close(reader)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(seconds)
+            signal.alarm(6 * seconds)  # by the clock; the limits are of processor time
             resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY,) * 2)
             null = os.open(os.devnull, os.O_RDWR)
             for number in (0, 1, 2):

@@ -129,7 +129,12 @@ def ranking(projects: Sequence[Project], model: Model) -> Ranking:
         for crash in crashes:
             if crash.bug in known:
                 rarity = rarities(keys, counts)
-                ranked = sorted(known, key=lambda bug: -max(compare(crash.sketch, other.sketch, rarity, model).score for other in known[bug]))
+                ranked = sorted(
+                    known,
+                    key=lambda bug: (
+                        -max(compare(crash.sketch, other.sketch, rarity, model).score for other in known[bug])
+                    ),
+                )
                 hits = [bug == crash.bug for bug in ranked]
                 precisions += average_precision(hits)
                 first += hits[0]

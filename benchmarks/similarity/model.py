@@ -41,7 +41,10 @@ def fit(rows: Sequence[Row]) -> dict[str, Any]:
     values = {name: [0.0] * (len(cuts[name]) + 2) for name in names}
     for _ in range(ROUNDS):
         slopes, curves = _derivatives(rows, scores)
-        best = max((_best_step(column, len(cuts[name]) + 2, slopes, curves), index) for index, (name, column) in enumerate(zip(names, bins, strict=True)))
+        best = max(
+            (_best_step(column, len(cuts[name]) + 2, slopes, curves), index)
+            for index, (name, column) in enumerate(zip(names, bins, strict=True))
+        )
         (gain, cut, low, high, missing), index = best
         if gain <= 0:
             break
@@ -75,7 +78,9 @@ def _derivatives(rows: Sequence[Row], scores: Sequence[float]) -> tuple[list[flo
     return slopes, curves
 
 
-def _best_step(column: Sequence[int], size: int, slopes: Sequence[float], curves: Sequence[float]) -> tuple[float, int, float, float, float]:
+def _best_step(
+    column: Sequence[int], size: int, slopes: Sequence[float], curves: Sequence[float]
+) -> tuple[float, int, float, float, float]:
     """(gain, last bin below the step, value below, above, and where the feature is missing)."""
     slope, curve = [0.0] * size, [0.0] * size
     for place, one, other in zip(column, slopes, curves, strict=True):

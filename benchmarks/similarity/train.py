@@ -48,7 +48,9 @@ def rows_of(project: Project) -> Iterator[model.Row]:
         mine = set(crash.sketch.traits())
         others = [other for other in distinct if other.bug != crash.bug and not mine.isdisjoint(other.sketch.traits())]
         for other in rng.sample(others, min(OTHERS_OF_A_STACK, len(others))):
-            yield model.Row(similarity.features(crash.sketch, other.sketch, rarity), False, len(bugs[crash.bug]) ** -0.5)
+            yield model.Row(
+                similarity.features(crash.sketch, other.sketch, rarity), False, len(bugs[crash.bug]) ** -0.5
+            )
 
 
 def fitted(projects: Sequence[Project]) -> dict[str, Any]:
@@ -67,7 +69,9 @@ def threshold(projects: Sequence[Project], wanted: float = PRECISION) -> float:
         total = measures.Pairs()
         for outside, found in folds:
             total += evaluate.grouping(outside, found, percent / 100).pairs
-        print(f"  threshold {percent / 100:.2f}: precision {total.precision:.3f} recall {total.recall:.3f} F1 {total.f1:.3f}")
+        print(
+            f"  threshold {percent / 100:.2f}: precision {total.precision:.3f} recall {total.recall:.3f} F1 {total.f1:.3f}"
+        )
         if total.precision >= wanted:
             best = max(best, (total.f1, percent / 100))
     return best[1]

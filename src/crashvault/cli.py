@@ -17,7 +17,7 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     export import backup restore
-    assign comment merge unmerge batch prune
+    assign comment merge unmerge similar dedup batch prune
     note report attach attachments diagnose
     completion setup notify docs test
     wrap group level

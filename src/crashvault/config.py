@@ -142,7 +142,9 @@ _SERVER = {
 # fmt: on
 
 SETTINGS: dict[str, Setting] = {
-    "grouping.join": Setting("bool", True, True, "Let events with a new key join an issue that is almost surely the same"),
+    "grouping.join": Setting(
+        "bool", True, True, "Let events with a new key join an issue that is almost surely the same"
+    ),
     "grouping.threshold": Setting(
         "number", JOIN_THRESHOLD, True, "How sure that must be, from 0.5 to 1", check=_check_share
     ),

@@ -105,7 +105,9 @@ class Joiner:
         if not counts:
             return []
         shared = sorted((counts[trait], trait) for trait in sketch.traits() if trait in counts)
-        mates = {mate.hash: mate for _, trait in shared for mate in self._mates[project, trait] if can_join(mate.sketch)}
+        mates = {
+            mate.hash: mate for _, trait in shared for mate in self._mates[project, trait] if can_join(mate.sketch)
+        }
         chosen = list(mates.values())[:_MATES]
         rarity = self._rarity(project, project_id, [sketch, *(mate.sketch for mate in chosen)])
         return [(mate.hash, compare(sketch, mate.sketch, rarity)) for mate in chosen]

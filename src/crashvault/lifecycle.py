@@ -226,7 +226,8 @@ def _check_mergeable(store: Store, target: int, others: Sequence[int]) -> None:
 def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = True) -> int:
     """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError.
 
-    With `learn` the two are kept apart from now on: similarity never makes them one again.
+    With `learn` the two are kept apart from now on: similarity never makes them one again. Without, it is as if
+    nobody had ever merged them.
     """
     with store.writing():
         homeless = store.merging.homeless(issue)
@@ -238,6 +239,8 @@ def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = Tru
             root = store.merging.unmerge(issue)
         if learn:
             store.similarity.judge(root, issue, False, now)
+        else:
+            store.similarity.forget_verdict(root, issue)
         store.triage.update(root, now)
         store.triage.log(root, now, actor, "unmerge", {"unmerged": f"#{issue}"})
         store.triage.log(issue, now, actor, "unmerge", {"from": f"#{root}"})

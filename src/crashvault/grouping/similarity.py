@@ -11,7 +11,7 @@ import json
 import math
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -198,9 +198,7 @@ def _logistic(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
 
 
-def compare_group(
-    sketch: Sketch, members: Sequence[Sketch], rarity: Rarity, model: Model | None = None
-) -> Match:
+def compare_group(sketch: Sketch, members: Sequence[Sketch], rarity: Rarity, model: Model | None = None) -> Match:
     """How alike a stack is to a group: the mean over its members; reasons are those of the nearest one."""
     matches = [compare(sketch, member, rarity, model) for member in members[:MEMBERS]]
     best = max(matches, key=lambda match: match.score)
@@ -248,4 +246,16 @@ def calibrated(threshold: float, merged: Sequence[float], split: Sequence[float]
     return threshold
 
 
-__all__ = ["Features", "Match", "Model", "Steps", "calibrated", "compare", "compare_group", "compare_groups", "features", "rarities", "shipped"]
+__all__ = [
+    "Features",
+    "Match",
+    "Model",
+    "Steps",
+    "calibrated",
+    "compare",
+    "compare_group",
+    "compare_groups",
+    "features",
+    "rarities",
+    "shipped",
+]

@@ -74,7 +74,14 @@ def sketch_of(event: Event, grouping: Grouping | None = None) -> Sketch:
     types = tuple(dict.fromkeys(name for info in chain if (name := names.type_name(info.get("type")))))[:MAX_TYPES]
     frames = list(_frames(chain, platform))
     own = [frame for frame in frames if stack.judge(frame, platform).app] or frames
-    first = next(iter(stack.significant_frames((chain[0].get("frames") or []) if chain else [], platform, types[0] if types else None)), None)
+    first = next(
+        iter(
+            stack.significant_frames(
+                (chain[0].get("frames") or []) if chain else [], platform, types[0] if types else None
+            )
+        ),
+        None,
+    )
     value = (chain[0].get("value") if chain else "") or event.get("message") or ""
     located = bool(frames)
     template = message.value_template(types[0], value, located) if types else message.message_template(value)

@@ -28,6 +28,8 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
         _print_latest(event, full)
     for entry in reversed(issue["activity"][:10]):
         console.print(_activity(entry))
+    for other in issue["similar"]:
+        console.print(similar_line(other))
     if event is not None:
         console.print(
             f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
@@ -81,6 +83,14 @@ def _print_latest(event: Mapping[str, Any], full: bool) -> None:
     console.print(f"\n[bold]Latest stack trace[/bold] [muted]{event['event_id'][:8]} {escape(place(event))}[/muted]")
     for line in lines:
         console.print(line)
+
+
+def similar_line(other: Mapping[str, Any]) -> str:
+    """One similar issue: how alike, what it is, and why."""
+    return (
+        f"[muted]similar[/muted] {other['score']:>6.1%} [highlight]#{other['id']}[/highlight] {escape(other['title'])} "
+        f"[muted]{escape(', '.join(other['reasons']))}[/muted]"
+    )
 
 
 def _activity(entry: Mapping[str, Any]) -> str:

@@ -83,7 +83,12 @@ class Stored(NamedTuple):
 
 
 def prepare(
-    event: Event, parts: codec.Parts, grouping: Grouping, rank: int, sketch: Sketch | None = None, join: Join | None = None
+    event: Event,
+    parts: codec.Parts,
+    grouping: Grouping,
+    rank: int,
+    sketch: Sketch | None = None,
+    join: Join | None = None,
 ) -> Prepared:
     """All of an event's work that needs no database; `parts` come from `codec.compressed`."""
     words = issue_words(event, rank)

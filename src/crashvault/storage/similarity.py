@@ -7,13 +7,14 @@ are made when they are first needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import NamedTuple
 
 from ..grouping import NO_RULES, Rules, group
 from ..grouping.rules import apply_frame_rules
 from ..grouping.similarity import MEMBERS, Match, Rarity, compare_groups, rarities
 from ..grouping.sketch import Sketch, load, sketch_of
+from ..models import Event
 from .loading import Loader
 from .sqlite import SQLite, chunks, marks
 
@@ -35,6 +36,16 @@ class Group(NamedTuple):
     issue: int
     hashes: tuple[bytes, ...]  # of its members below
     members: tuple[Sketch, ...]  # some of its hashes
+
+
+class HashRow(NamedTuple):
+    """A grouping hash, and where it leads."""
+
+    id: int
+    project: int
+    hash: str  # 40 hex digits
+    issue: int
+    algorithm: str
 
 
 class Similarity:
@@ -157,9 +168,7 @@ class Similarity:
         """The issues that hashes belong to, each with some of its members; in the order of the hashes."""
         if not hash_ids:
             return []
-        issues = dict(
-            self.db.rows(f"SELECT id, issue_id FROM hashes WHERE id IN ({marks(hash_ids)})", hash_ids)
-        )
+        issues = dict(self.db.rows(f"SELECT id, issue_id FROM hashes WHERE id IN ({marks(hash_ids)})", hash_ids))
         return self.of_issues(list(dict.fromkeys(issues[hash_id] for hash_id in hash_ids if hash_id in issues)))
 
     def of_issues(self, issues: Sequence[int]) -> list[Group]:
@@ -206,6 +215,27 @@ class Similarity:
         )
         return [row for (row,) in rows]
 
+    # History, for trying other rules
+
+    def hash_rows(self, project: int) -> list[HashRow]:
+        """The hashes of a project that have had events."""
+        rows = self.db.rows(
+            "SELECT id, project_id, hash, issue_id, algorithm FROM hashes WHERE project_id = ? AND count > 0 ORDER BY id",
+            (project,),
+        )
+        return [HashRow(row, number, digest.hex(), issue, algorithm) for row, number, digest, issue, algorithm in rows]
+
+    def latest_events(self, hash_ids: Sequence[int], limit: int) -> list[tuple[int, Event]]:
+        """The latest events of each hash, as (hash, event)."""
+        owners = {
+            row: hash_id
+            for hash_id in hash_ids
+            for (row,) in self.db.rows(
+                "SELECT id FROM events WHERE hash_id = ? ORDER BY timestamp DESC, id DESC LIMIT ?", (hash_id, limit)
+            )
+        }
+        return [(owners[item.row], item.event) for item in Loader(self.db).load(list(owners))]
+
     # What people said
 
     def note_verdict(
@@ -249,10 +279,52 @@ class Similarity:
                 found.add(other if one in part else one)
         return found
 
+    def splits(self, project: int) -> list[tuple[bytes, bytes]]:
+        """Pairs of hashes that somebody took apart."""
+        return self.db.rows("SELECT one, other FROM verdicts WHERE project_id = ? AND NOT same", (project,))
+
+    def forget_verdict(self, one: int, other: int) -> None:
+        """As if nobody had said anything about two issues. Joins the open transaction."""
+        left, right = self._hashes_of(one), self._hashes_of(other)
+        self.db.execute_many(
+            "DELETE FROM verdicts WHERE one = ? AND other = ?",
+            [(min(pair), max(pair)) for pair in product(left, right)],
+        )
+
     def scores(self, project: int) -> tuple[list[float], list[float]]:
         """How alike those were that people merged, and those that they took apart."""
         rows = self.db.rows("SELECT same, score FROM verdicts WHERE project_id = ? AND score IS NOT NULL", (project,))
         return [score for same, score in rows if same], [score for same, score in rows if not same]
+
+    # Acts of `dedup`. Joins the open transaction.
+
+    def note_act(self, actor: str, now: int, done: str) -> None:
+        self.db.execute("INSERT INTO dedups (at, actor, done) VALUES (?, ?, ?)", (now, actor, done))
+
+    def take_act(self) -> str | None:
+        """What the last act did, which is forgotten thereby."""
+        return self.db.value("DELETE FROM dedups WHERE id = (SELECT max(id) FROM dedups) RETURNING done")
+
+    def add_alias(self, project: int, digest: bytes, like: int, algorithm: str, explanation: str, now: int) -> int:
+        """One more hash that leads to an issue, named as the hash `like` is; its id."""
+        hash_id = self.db.allocate("hashes", 1)
+        self.db.execute(
+            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping, title, culprit,
+                                   first_seen, last_seen, created_at)
+               SELECT ?, project_id, ?, issue_id, home_issue_id, ?, ?, title, culprit, first_seen, last_seen, ?
+               FROM hashes WHERE id = ?""",
+            (hash_id, digest, algorithm, explanation, now, like),
+        )
+        self.add([(hash_id, project, None)])
+        return hash_id
+
+    def drop_aliases(self, hash_ids: Sequence[int]) -> int:
+        """Take hashes away that no event has had; how many."""
+        free = [hash_id for (hash_id,) in self.db.rows(
+            f"SELECT id FROM hashes WHERE count = 0 AND id IN ({marks(hash_ids)})", hash_ids)]  # fmt: skip
+        forget_sketches(self.db, free)
+        self.db.execute(f"DELETE FROM hashes WHERE id IN ({marks(free)})", free)
+        return len(free)
 
 
 def forget_sketches(db: SQLite, hash_ids: Sequence[int], again: bool = False) -> None:
