@@ -63,12 +63,22 @@ class Collector:
         print(f"{self.package}: {len(items)} tests, {len(callers)} functions", flush=True)
         for number, (function, code, kind) in enumerate(self.mutations(callers)):
             tests = self.rng.sample(callers[function], min(TESTS_A_MUTANT, len(callers[function])))
-            found = _in_child(lambda code=code, function=function, tests=tests: self.broken(items, tests, function, code), SECONDS_A_MUTANT + 4)
+            found = _in_child(
+                lambda code=code, function=function, tests=tests: self.broken(items, tests, function, code),
+                SECONDS_A_MUTANT + 4,
+            )
             if not found:
                 continue
             self.outside += found["outside"]
             if found["crashes"]:
-                self.bugs.append({"bug": number, "file": os.path.relpath(function[0], self.root), "function": function[2], "kind": kind})
+                self.bugs.append(
+                    {
+                        "bug": number,
+                        "file": os.path.relpath(function[0], self.root),
+                        "function": function[2],
+                        "kind": kind,
+                    }
+                )
                 self.crashes += [{"bug": number, **crash} for crash in found["crashes"]]
         return True
 
@@ -125,7 +135,16 @@ class Collector:
         file, line, name = function
         with open(file, encoding="utf-8") as source:
             tree = ast.parse(source.read(), file)
-        node = next((node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and line in (node.lineno, *(part.lineno for part in node.decorator_list)) and name.endswith(node.name)), None)
+        node = next(
+            (
+                node
+                for node in ast.walk(tree)
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and line in (node.lineno, *(part.lineno for part in node.decorator_list))
+                and name.endswith(node.name)
+            ),
+            None,
+        )
         if node is None or "<locals>" in name:
             return None
         places = mutants.spots(node)
@@ -140,13 +159,19 @@ class Collector:
         code = next((code for code in _codes(module) if (code.co_firstlineno, code.co_qualname) == (line, name)), None)
         return (code, spot[0]) if code is not None else None
 
-    def broken(self, items: list[pytest.Item], tests: list[int], function: Function, code: types.CodeType) -> dict[str, Any]:
+    def broken(
+        self, items: list[pytest.Item], tests: list[int], function: Function, code: types.CodeType
+    ) -> dict[str, Any]:
         """The crashes of tests with the function's code replaced."""
         replaced = 0
         for thing in gc.get_objects():
             if isinstance(thing, types.FunctionType):
                 old = thing.__code__
-                if (old.co_filename, old.co_firstlineno, old.co_qualname) == function and old.co_freevars == code.co_freevars:
+                if (
+                    old.co_filename,
+                    old.co_firstlineno,
+                    old.co_qualname,
+                ) == function and old.co_freevars == code.co_freevars:
                     thing.__code__ = code
                     replaced += 1
         crashes: list[dict[str, Any]] = []
@@ -320,7 +345,10 @@ def main() -> int:
     )  # fmt: skip
     with open(output, "w", encoding="utf-8") as file:
         json.dump({"bugs": collector.bugs, "crashes": collector.crashes, "outside": collector.outside}, file)
-    print(f"{options.package}: {len(collector.bugs)} bugs, {len(collector.crashes)} crashes, {collector.outside} failed assertions", flush=True)
+    print(
+        f"{options.package}: {len(collector.bugs)} bugs, {len(collector.crashes)} crashes, {collector.outside} failed assertions",
+        flush=True,
+    )
     return 0
 
 

@@ -115,7 +115,12 @@ def attempt(seen: Sequence[Seen]) -> Trial:
         for issue, counts in places.items()
         if len(counts) > 1
     ]
-    renamed = [issue for issue, counts in places.items() if len(counts) == 1 and not next(iter(counts)).startswith("#")]
+    elsewhere = {issue for one in joined for issue in one.issues}
+    renamed = [
+        issue
+        for issue, counts in places.items()
+        if len(counts) == 1 and not next(iter(counts)).startswith("#") and issue not in elsewhere
+    ]
     return Trial(sorted(joined), sorted(split), sorted(renamed), len(seen), changed)
 
 
