@@ -22,7 +22,7 @@ import org.junit.platform.launcher.core.*;
  * are run there.
  */
 public class CollectJava {
-    static final int CRASHES_A_MUTANT = 10, NEIGHBOURS = 3, SECONDS_A_MUTANT = 6;
+    static final int CRASHES_A_MUTANT = 10, NEIGHBOURS = 8, SECONDS_A_MUTANT = 6;
     static Path mainClasses, testClasses;
     static final JavaCompiler COMPILER = ToolProvider.getSystemJavaCompiler();
 
@@ -54,7 +54,7 @@ public class CollectJava {
             try {
                 if (!compile(name(sources, file), text.substring(0, change.start) + change.text + text.substring(change.end), overlay)) continue;
                 made++;
-                List<Throwable> failures = run(tests(name(sources, file), random), overlay);
+                List<Throwable> failures = broken(tests(name(sources, file), random), overlay);
                 int before = kept;
                 for (Throwable failure : failures) {
                     String crash = crash(failure);
@@ -180,9 +180,25 @@ public class CollectJava {
 
     // Tests
 
+    static final Map<String, Set<String>> FAILING = new HashMap<>();
+
+    /** Why tests fail with the mutant that do not fail without it. */
+    static List<Throwable> broken(List<String> classes, Path overlay) throws Exception {
+        Map<String, Throwable> failures = run(classes, overlay);
+        if (failures.isEmpty()) return List.of();
+        Path nothing = Files.createTempDirectory("nothing");
+        for (String name : classes)
+            if (!FAILING.containsKey(name)) FAILING.put(name, run(List.of(name), nothing).keySet());
+        delete(nothing);
+        for (String name : classes) failures.keySet().removeAll(FAILING.get(name));
+        List<Throwable> found = new ArrayList<>(failures.values());
+        Collections.shuffle(found, new Random(1));
+        return found;
+    }
+
     @SuppressWarnings("removal")
-    static List<Throwable> run(List<String> classes, Path overlay) throws Exception {
-        List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
+    static Map<String, Throwable> run(List<String> classes, Path overlay) throws Exception {
+        Map<String, Throwable> failures = Collections.synchronizedMap(new TreeMap<>());
         Thread runner = new Thread(() -> {
             try (URLClassLoader loader = new URLClassLoader(new URL[] {overlay.toUri().toURL(), testClasses.toUri().toURL(), mainClasses.toUri().toURL()}, CollectJava.class.getClassLoader())) {
                 Thread.currentThread().setContextClassLoader(loader);
@@ -191,7 +207,7 @@ public class CollectJava {
                 LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request().selectors(selectors).build();
                 LauncherFactory.create().execute(request, new TestExecutionListener() {
                     @Override public void executionFinished(TestIdentifier test, TestExecutionResult result) {
-                        if (test.isTest()) result.getThrowable().ifPresent(failures::add);
+                        if (test.isTest()) result.getThrowable().ifPresent(error -> failures.put(test.getUniqueId(), error));
                     }
                 });
             } catch (Throwable ignored) {
@@ -206,9 +222,8 @@ public class CollectJava {
             runner.join(2000);
         }
         synchronized (failures) {
-            List<Throwable> copy = new ArrayList<>(failures);
-            copy.removeIf(failure -> failure instanceof ThreadDeath);
-            Collections.shuffle(copy, new Random(1));
+            Map<String, Throwable> copy = new TreeMap<>(failures);
+            copy.values().removeIf(failure -> failure instanceof ThreadDeath);
             return copy;
         }
     }

@@ -47,7 +47,7 @@ Function = tuple[str, int, str]  # file, line, qualified name
 class Collector:
     """The pytest plugin: takes the place of the loop that runs tests."""
 
-    def __init__(self, root: str, package: str, tests: str, mutants_wanted: int, seed: int) -> None:
+    def __init__(self, root: str, package: str, tests: tuple[str, ...], mutants_wanted: int, seed: int) -> None:
         self.root = root
         self.package = package
         self.tests = tests
@@ -326,21 +326,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("package", help="folder with the code to mutate, from FOLDER")
-    parser.add_argument("tests", help="folder or file with the tests, from FOLDER")
+    parser.add_argument("tests", help="folder or file with the tests, from FOLDER; behind commas more that is no code of the package")
     parser.add_argument("output")
     parser.add_argument("--mutants", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     root = os.path.realpath(options.folder)
     output = os.path.abspath(options.output)
+    tests = options.tests.split(",")
     package = os.path.join(root, options.package)
     os.chdir(root)
     for folder in (root, os.path.dirname(package)):
         sys.path.insert(0, folder)
-    collector = Collector(root, package, os.path.join(root, options.tests), options.mutants, options.seed)
+    collector = Collector(root, package, tuple(os.path.join(root, part) for part in tests), options.mutants, options.seed)
     pytest.main(
         ["-q", "-p", "no:cacheprovider", "-W", "ignore",
-         "--override-ini=addopts=", "--continue-on-collection-errors", options.tests],
+         "--override-ini=addopts=", "--continue-on-collection-errors", tests[0]],
         plugins=[collector, Failures()],
     )  # fmt: skip
     with open(output, "w", encoding="utf-8") as file:

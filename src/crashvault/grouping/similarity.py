@@ -57,9 +57,15 @@ class Match(NamedTuple):
 
 def rarities(total: int, counts: Mapping[int, int]) -> Rarity:
     """Inverse document frequency: `total` groups, of which `counts` have a frame."""
-    known = {frame: 1 + math.log((total + 1) / (min(count, total) + 1)) for frame, count in counts.items()}
-    rarest = 1 + math.log(total + 1)
-    return lambda frame: known.get(frame, rarest)
+    known: dict[int, float] = {}
+
+    def rarity(frame: int) -> float:
+        found = known.get(frame)
+        if found is None:
+            found = known[frame] = 1 + math.log((total + 1) / (min(counts.get(frame, 0), total) + 1))
+        return found
+
+    return rarity
 
 
 def features(left: Sketch, right: Sketch, rarity: Rarity) -> Features:
