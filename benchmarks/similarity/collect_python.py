@@ -326,7 +326,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("package", help="folder with the code to mutate, from FOLDER")
-    parser.add_argument("tests", help="folder or file with the tests, from FOLDER; behind commas more that is no code of the package")
+    parser.add_argument(
+        "tests", help="folder or file with the tests, from FOLDER; behind commas more that is no code of the package"
+    )
     parser.add_argument("output")
     parser.add_argument("--mutants", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
@@ -338,7 +340,9 @@ def main() -> int:
     os.chdir(root)
     for folder in (root, os.path.dirname(package)):
         sys.path.insert(0, folder)
-    collector = Collector(root, package, tuple(os.path.join(root, part) for part in tests), options.mutants, options.seed)
+    collector = Collector(
+        root, package, tuple(os.path.join(root, part) for part in tests), options.mutants, options.seed
+    )
     pytest.main(
         ["-q", "-p", "no:cacheprovider", "-W", "ignore",
          "--override-ini=addopts=", "--continue-on-collection-errors", tests[0]],

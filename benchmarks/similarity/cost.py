@@ -58,7 +58,7 @@ def _lookups(store: Store, issues: int) -> dict[str, float]:
     """Looking up one event at a time, as a request with one event does."""
     policy = pipeline.load_policy(store)
     new = list(distinct(_MEASURED, 10_000_000))
-    known = [raw for raw in distinct(_MEASURED, Random(1).randrange(max(1, issues - _MEASURED)))]
+    known = list(distinct(_MEASURED, Random(1).randrange(max(1, issues - _MEASURED))))
     result = {"issues": float(store.statistics.totals().issues)}
     for name, raws in (("new key", new), ("known key", known)):
         times = []
@@ -77,7 +77,11 @@ def _dedup(store: Store) -> dict[str, float]:
     started = time.process_time()
     found = deduplication.find(store, None, JOIN_THRESHOLD, exact=True)
     seconds = time.process_time() - started
-    return {"dedup, issues": float(store.statistics.totals().issues), "dedup, s": seconds, "dedup, clusters": float(len(found))}
+    return {
+        "dedup, issues": float(store.statistics.totals().issues),
+        "dedup, s": seconds,
+        "dedup, clusters": float(len(found)),
+    }
 
 
 def show(result: dict[str, float]) -> None:

@@ -7,6 +7,8 @@ import click
 from .context import Context, command, emit
 from .triage import IssueId, named
 
+_LEAST = 0.01  # below, they have nothing in common that counts
+
 
 @command("similar", "crashvault similar 12\ncrashvault similar 12 --limit 10 --json")
 @click.argument("issue", type=IssueId())
@@ -23,16 +25,17 @@ def similar(context: Context, issue: int, limit: int) -> None:
     issue = store.merging.root(issue)
     sketch_all(store)
     with store.reading():
-        found = similar_issues(store, issue, limit, 0.0)
+        found = similar_issues(store, issue, limit, _LEAST)
     if context.json:
         emit({"issue_id": issue, "items": found})
         return
     from ..console import console
-    from ..output.issue import similar_line
+    from ..output.issue import similar_lines
 
     if not found:
         console.print(f"[muted]Nothing like[/muted] {named([issue])} is in its project")
         return
     for other in found:
-        console.print(similar_line(other))
+        for line in similar_lines(other):
+            console.print(line)
     console.print(f"[muted]Make them one with: crashvault merge {issue} {found[0]['id']}[/muted]")

@@ -48,8 +48,10 @@ class Match(NamedTuple):
     def reasons(self, limit: int = 4) -> list[str]:
         """What speaks for it, in words; the strongest first."""
         order = sorted(self.gains, key=lambda name: -self.gains[name])
-        found = [_described(name, value) for name in order if (value := self.features[name]) and self.gains[name] > 0]
-        return found[:limit]
+        telling = [name for name in order if self.features[name] and self.gains[name] > 0]
+        if "value" in telling and "message" in telling:
+            telling.remove("message")  # the same to the letter says it already
+        return [_described(name, self.features[name] or 0.0) for name in telling[:limit]]
 
 
 # ------------------------------------------------------------------ features

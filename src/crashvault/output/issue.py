@@ -28,8 +28,11 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
         _print_latest(event, full)
     for entry in reversed(issue["activity"][:10]):
         console.print(_activity(entry))
+    if issue["similar"]:
+        console.print("\n[bold]Similar issues[/bold]")
     for other in issue["similar"]:
-        console.print(similar_line(other))
+        for line in similar_lines(other):
+            console.print(line)
     if event is not None:
         console.print(
             f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
@@ -85,12 +88,12 @@ def _print_latest(event: Mapping[str, Any], full: bool) -> None:
         console.print(line)
 
 
-def similar_line(other: Mapping[str, Any]) -> str:
+def similar_lines(other: Mapping[str, Any]) -> Iterator[str]:
     """One similar issue: how alike, what it is, and why."""
-    return (
-        f"[muted]similar[/muted] {other['score']:>6.1%} [highlight]#{other['id']}[/highlight] {escape(other['title'])} "
-        f"[muted]{escape(', '.join(other['reasons']))}[/muted]"
-    )
+    status = "" if other["status"] == "open" else f" [muted]{escape(other['status'])}[/muted]"
+    yield f"[info]{other['score']:>6.1%}[/info] [highlight]#{other['id']}[/highlight] {escape(other['title'])}{status}"
+    if other["reasons"]:
+        yield f"       [muted]{escape('; '.join(other['reasons']))}[/muted]"
 
 
 def _activity(entry: Mapping[str, Any]) -> str:
