@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from .grouping import Rules
+from .grouping import ALGORITHMS, Rules, group
 from .grouping.rules import apply_frame_rules
 from .grouping.similarity import Match, Rarity, calibrated, compare, compare_group, rarities
 from .grouping.sketch import Sketch, sketch_of
@@ -61,10 +61,22 @@ class Joiner:
         if self._rules.frames:
             event = apply_frame_rules(self._rules, event)
         sketch = sketch_of(event, grouping)
-        join = self._join(project, digest, sketch) if self._policy.enabled and can_join(sketch) else None
+        join = self._as_before(event, grouping)
+        if join is None and self._policy.enabled and can_join(sketch):
+            join = self._join(project, digest, sketch)
         self._new[project, digest] = sketch, join
         self._remember(project, digest, sketch)
         return sketch, join
+
+    def _as_before(self, event: Event, grouping: Grouping) -> Join | None:
+        """The hash that an earlier algorithm gave such events, if the vault has it: their issue stays theirs."""
+        for name in ALGORITHMS:
+            if name == grouping.algorithm:
+                continue
+            earlier = group(event, self._rules._replace(frames=()), name).hash
+            if earlier != grouping.hash and self._store.similarity.is_known(event["project"], earlier):
+                return Join(earlier, 1.0, (f"the same key by algorithm {name}",))
+        return None
 
     def _remember(self, project: str, digest: str, sketch: Sketch) -> None:
         mate = _Mate(digest, sketch)
