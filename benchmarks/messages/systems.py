@@ -1,8 +1,8 @@
-"""Log messages of sixteen kinds of systems, written after how such systems log: templates with slots, and values for them.
+"""Log messages of twenty-four kinds of systems, written after how such systems log: templates with slots, and values for them.
 
 A line is a weight (how often it occurs against the others) and a template; `{slot}` names a maker of values
-below. The header (time, level, process) is no part of a message. What is one template here is what a person who knows the system would call one: lines were written before
-any rule was tuned, and no data set was copied. Half of the kinds are for looking at, the others are only measured.
+below. The header (time, level, process) is no part of a message. What is one template here is what a person who knows the system would call one: lines were written from knowledge of the
+systems, and no data set was copied. The rules were made looking at the kinds in SEEN, those in HELD_OUT are only measured.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import re
 from collections.abc import Callable
 from random import Random
 
-SEEN = ("hdfs", "zookeeper", "openssh", "windows", "android", "hpc", "openstack", "apache")
-HELD_OUT = ("hadoop", "spark", "bluegene", "cluster", "linux", "macos", "health", "proxy")
+SEEN = (
+    "hdfs", "zookeeper", "openssh", "windows", "android", "hpc", "openstack", "apache",
+    "hadoop", "spark", "bluegene", "cluster", "linux", "macos", "health", "proxy",
+)  # fmt: skip
+HELD_OUT = ("nginx", "postgres", "kubernetes", "kafka", "postfix", "redis", "jenkins", "systemd")
 
 SYSTEMS: dict[str, str] = {
     "hdfs": """
@@ -276,6 +279,127 @@ SYSTEMS: dict[str, str] = {
 3 Too many authentication failures for root [preauth]
 2 error: Received disconnect from {ip}: 3: com.jcraft.jsch.JSchException: Auth fail [preauth]
 """,
+    "nginx": """
+20 *{num} open() "{upath}/favicon.ico" failed (2: No such file or directory), client: {ip}, server: {host}, request: "GET {upath} HTTP/1.1", host: "{host}"
+15 *{num} connect() failed (111: Connection refused) while connecting to upstream, client: {ip}, server: {host}, request: "POST {upath} HTTP/1.1", upstream: "http://{ip}:{port}{upath}", host: "{host}"
+12 *{num} upstream timed out (110: Connection timed out) while reading response header from upstream, client: {ip}, server: {host}, request: "GET {upath}?id={num} HTTP/2.0", upstream: "http://{ip}:{port}{upath}"
+10 *{num} client intended to send too large body: {num} bytes, client: {ip}, server: {host}, request: "POST {upath} HTTP/1.1", host: "{host}"
+8 *{num} no live upstreams while connecting to upstream, client: {ip}, server: {host}, request: "GET / HTTP/1.1", upstream: "http://backend/", host: "{host}"
+6 *{num} SSL_do_handshake() failed (SSL: error:{hex8}:SSL routines::bad key share) while SSL handshaking, client: {ip}, server: 0.0.0.0:443
+5 *{num} directory index of "{upath}/" is forbidden, client: {ip}, server: {host}, request: "GET / HTTP/1.1", host: "{ip}"
+4 signal process started
+3 worker process {num} exited on signal 9
+3 {num} worker_connections are not enough
+2 conflicting server name "{host}" on 0.0.0.0:80, ignored
+""",
+    "postgres": """
+18 duplicate key value violates unique constraint "{ident}_pkey"
+15 connection received: host={ip} port={port}
+14 connection authorized: user={user} database={ident} application_name={service}
+12 disconnection: session time: 0:00:{twodigit}.{num} user={user} database={ident} host={ip} port={port}
+10 duration: {float} ms  statement: SELECT * FROM {ident} WHERE id = {num}
+9 checkpoint complete: wrote {num} buffers ({float}%); 0 WAL file(s) added, {small} removed, {small} recycled; write={float} s, sync={float} s, total={float} s
+8 relation "{ident}" does not exist at character {small}
+7 password authentication failed for user "{user}"
+6 automatic vacuum of table "{ident}.public.{ident}": index scans: {small}
+5 process {num} still waiting for ShareLock on transaction {num} after {float} ms
+5 could not receive data from client: Connection reset by peer
+4 canceling statement due to statement timeout
+3 temporary file: path "base/pgsql_tmp/pgsql_tmp{num}.{small}", size {num}
+3 database system was interrupted; last known up at {stamp} UTC
+2 remaining connection slots are reserved for roles with the SUPERUSER attribute
+""",
+    "kubernetes": """
+20 Successfully pulled image "{reg}" in {float}s
+18 Back-off restarting failed container {ident} in pod {pod}_default({uuid})
+15 Readiness probe failed: Get "http://{ip}:{port}/healthz": dial tcp {ip}:{port}: connect: connection refused
+14 Created container {ident}
+12 Successfully assigned default/{pod} to {node}
+10 Scaled up replica set {ident}-{hex8} to {small}
+9 Stopping container {ident}
+8 Liveness probe failed: HTTP probe failed with statuscode: {status}
+7 MountVolume.SetUp failed for volume "{ident}-token" : secret "{ident}-token" not found
+6 0/{small} nodes are available: {small} Insufficient memory, {small} node(s) had untolerated taint.
+5 Failed to pull image "{reg}": rpc error: code = Unknown desc = failed to resolve reference "{reg}": unexpected status code 401 Unauthorized
+4 Node {node} status is now: NodeNotReady
+3 error syncing pod {uuid}, skipping: failed to "StartContainer" for "{ident}" with CrashLoopBackOff
+2 Evicted pod {pod}: The node was low on resource: memory. Threshold quantity: 100Mi, available: {num}Ki.
+""",
+    "kafka": """
+20 [ReplicaFetcher replicaId={small}, leaderId={small}, fetcherId=0] Partition {ident}-{small} has an older epoch ({small}) than the current leader.
+15 [Log partition={ident}-{small}, dir={upath}] Rolled new log segment at offset {num} in {small} ms.
+14 [GroupCoordinator {small}]: Preparing to rebalance group {ident}-consumer in state PreparingRebalance with old generation {small} (__consumer_offsets-{small})
+12 [GroupCoordinator {small}]: Member consumer-{small}-{uuid} in group {ident}-consumer has failed, removing it from the group
+10 [Partition {ident}-{small} broker={small}] ISR updated to {small},{small} and version updated to [{small}]
+9 [SocketServer brokerId={small}] Failed authentication with /{ip} (Unexpected Kafka request of type METADATA during SASL handshake.)
+8 [Producer clientId=producer-{small}] Got error produce response with correlation id {num} on topic-partition {ident}-{small}, retrying ({small} attempts left). Error: NOT_LEADER_FOR_PARTITION
+6 [Controller id={small}] Partition {ident}-{small} completed preferred replica leader election
+5 [LogCleaner] Deleting segment files LogSegment(baseOffset={num}, size={num}, lastModifiedTime={big})
+4 Creating topic {ident} with configuration {} and initial partition assignment
+3 Session 0x{hex} for server {host}/{ip}:{port}, unexpected error, closing socket connection and attempting reconnect
+2 [KafkaServer id={small}] shut down completed
+""",
+    "postfix": """
+20 connect from {host}[{ip}]
+18 disconnect from {host}[{ip}] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands={small}
+15 {hexup}: to=<{user}@{host}>, relay={host}[{ip}]:25, delay={float}, delays={float}/{float}/{float}/{float}, dsn=2.0.0, status=sent (250 2.0.0 OK {num})
+14 {hexup}: from=<{user}@{host}>, size={num}, nrcpt={small} (queue active)
+12 {hexup}: removed
+10 {hexup}: client={host}[{ip}]
+9 NOQUEUE: reject: RCPT from {host}[{ip}]: 554 5.7.1 <{user}@{host}>: Relay access denied; from=<{user}@{host}> to=<{user}@{host}> proto=ESMTP helo=<{host}>
+8 warning: hostname {host} does not resolve to address {ip}: Name or service not known
+7 lost connection after AUTH from {host}[{ip}]
+6 warning: {host}[{ip}]: SASL LOGIN authentication failed: UGFzc3dvcmQ6
+5 {hexup}: message-id=<{stampid}@{host}>
+4 statistics: max connection rate {small}/60s for (smtp:{ip}) at Jun {small} 10:{twodigit}:{twodigit}
+3 timeout after END-OF-MESSAGE from {host}[{ip}]
+""",
+    "redis": """
+20 Accepted {ip}:{port}
+18 {num} changes in {num} seconds. Saving...
+16 Background saving started by pid {num}
+14 DB saved on disk
+12 RDB: {small} MB of memory used by copy-on-write
+10 Client closed connection
+9 Replica {ip}:{port} asks for synchronization
+8 Full resync requested by replica {ip}:{port}
+6 Connection with replica {ip}:{port} lost.
+5 Client id={num} addr={ip}:{port} fd={small} name= age={num} idle={small} flags=N db=0 cmd=get scheduled to be closed ASAP for overcoming of output buffer limits.
+4 Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to complete, this may slow down Redis.
+3 WARNING: The TCP backlog setting of {num} cannot be enforced because {upath}/somaxconn is set to the lower value of {num}.
+2 MASTER <-> REPLICA sync: receiving {num} bytes from master to disk
+""",
+    "jenkins": """
+18 {ident} #{num} main build action completed: SUCCESS
+15 Started by user {user}
+14 Connection #{num} from {host}/{ip}:{port} failed
+12 Accepted JNLP4-connect connection #{num} from /{ip}:{port}
+10 Terminating build of {ident} #{num} after {small} minutes
+9 Finished Download metadata. {num} ms
+8 Agent {node} went offline: Connection was broken: java.io.IOException: Connection aborted: hudson.remoting.Channel@{hex7}:{node}
+7 Computer.threadPoolForRemoting [#{num}]: Queue item {num} was cancelled by {user}
+6 Failed to monitor {node} for Free Disk Space
+5 Loading plugin {ident} failed: {ident} v{small}.{small} is missing
+4 Jenkins is fully up and running
+3 Workspace {upath} does not exist on node {node}
+2 Obtained Jenkinsfile from git https://{host}{upath}.git
+""",
+    "systemd": """
+20 Started Session {num} of user {user}.
+18 Starting {service}.service - {ident} daemon...
+15 {service}.service: Main process exited, code=exited, status={small}/FAILURE
+14 {service}.service: Failed with result 'exit-code'.
+12 {service}.service: Scheduled restart job, restart counter is at {small}.
+10 {service}.service: Consumed {float}s CPU time.
+9 Created slice user-{num}.slice - User Slice of UID {num}.
+8 session-{num}.scope: Deactivated successfully.
+7 Reached target multi-user.target - Multi-User System.
+6 {service}.service: State 'stop-sigterm' timed out. Killing.
+5 {service}.service: Killing process {num} ({service}) with signal SIGKILL.
+4 dev-disk-by\x2duuid-{uuid}.device: Job dev-disk-by\x2duuid-{uuid}.device/start timed out.
+3 Mounted {upath}.
+2 Detected virtualization kvm.
+""",
     "proxy": """
 25 {host}:{port} open through proxy {host}:{port} HTTPS
 20 {host}:{port} close, {num} bytes sent, {num} bytes received, lifetime <{small} sec
@@ -290,6 +414,7 @@ SYSTEMS: dict[str, str] = {
 _USERS = "root admin test oracle guest news cyrus ftpuser pgsql webmaster git nagios jenkins backup mysql ubuntu deploy".split()
 _SERVICES = "sshd crond syslogd klogd portmap snmpd named cups rsync sendmail httpd ftpd smbd ntpd xinetd irqbalance".split()
 _MODULES = "launcher settings phone wechat keyguard systemui camera hub usbfs serial loginwindow locationd powerd".split()
+_IDENTIFIERS = "orders payments users_api inventory checkout mailer search_index auth frontend reports sessions invoices".split()
 _CLASSES = "LauncherUI MainActivity JobId TaskAttemptID TextInput SplashActivity ChatUI JobHistory".split()
 _ACTIONS = "SCREEN_ON SCREEN_OFF TIME_TICK BATTERY_CHANGED USER_PRESENT CLOSE_SYSTEM_DIALOGS".split()
 _PROCESSES = "Safari WeChat QQ GoogleSoftwareUpdate com.apple.WebKit.WebContent Microsoft-Word mDNSResponder iTunes".split()
@@ -346,6 +471,11 @@ MAKERS: dict[str, Callable[[Random], str]] = {
     "cls": lambda rng: rng.choice(_CLASSES),
     "action": lambda rng: rng.choice(_ACTIONS),
     "proc": lambda rng: rng.choice(_PROCESSES),
+    "ident": lambda rng: rng.choice(_IDENTIFIERS),
+    "node": lambda rng: f"{rng.choice(('node', 'worker', 'agent', 'gke-pool'))}-{rng.randint(1, 30)}",
+    "pod": lambda rng: f"{rng.choice(_IDENTIFIERS).replace('_', '-')}-{_hex(rng, 9)}-{''.join(rng.choices('bcdfghjklmnpqrstvwxz2456789', k=5))}",
+    "reg": lambda rng: f"{_host(rng)}/{rng.choice(_IDENTIFIERS)}:v{rng.randint(1, 4)}.{rng.randint(0, 20)}.{rng.randint(0, 9)}",
+    "hexup": lambda rng: _hex(rng, 10).upper(),
     "tag": lambda rng: rng.choice(_TAGS),
     "wake": lambda rng: rng.choice(_WAKES),
     "bool": lambda rng: rng.choice(("true", "false")),

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from crashvault.grouping.similarity import Features
 
-ROUNDS = 400
-RATE = 0.15
+ROUNDS = 240
+RATE = 0.25
 RIDGE = 4.0  # weight of pairs that say nothing, in every step
 _MOST_CUTS = 24
 

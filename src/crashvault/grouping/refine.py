@@ -34,6 +34,8 @@ _EARLY: tuple[tuple[str, str], ...] = (
 RULES: tuple[tuple[str, str], ...] = (
     # db1.example.fr/10.0.0.7:5432
     (rf"(?<![\w/<>-])(?:{_PART}\.)*{_PART}/(?:<ip>|(?:<int>\.){{3}}<int>(?::<int>)?)(?![\w/<.])", "<host>"),
+    # registry.example.fr/shop/cart:<version>
+    (rf"(?<![\w.@/\\:>-]){_REVERSED}(?:{_PART}\.)++(?:{_TOP})(?::(?:\d++|<int>))?/[^\s\"',;()\[\]]++", "<url>"),
     # hosts: www.example.fr, <id>.wanadoo.fr:<int>; not modules such as org.apache.util.cc, nor files
     (
         rf"(?<![\w.@/\\:>-]){_REVERSED}(?:{_PART}\.)*?{_PART}\.(?:{_TOP})(?::(?:\d++|<int>))?(?![\w@/\\(<-])(?!\.\w)",
@@ -51,6 +53,12 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"(?<=\w:)(?:true|false|True|False|null|None|nil)(?=$|[\s,;)\]])", "<value>"),
     # eth<int>, sda<int>: a kind of thing and its number
     (r"(?<![\w<>./-])[a-z]{2,3}<int>(?![\w<>./-])", "<id>"),
+    # orders-<int>, worker_<int>_<hex>: somebody's name for one of many; ORA-<int> is a code
+    (
+        r"(?<![\w<>.@/\\-])(?![A-Z0-9]++[-_]<)[A-Za-z]\w*+(?:[-_](?:\w|<(?!(?:int|hex|id|uuid)>))++)*?"
+        r"(?:[-_]?<(?:int|hex|id|uuid)>[a-z]{0,2})++(?:[-_](?:[A-Za-z]{1,2}|<(?:int|hex|id|uuid)>))*+(?![\w<>./-])",
+        "<id>",
+    ),
     # the sign of a number at the beginning of a longer word
     (r"(?<![^\s:=#(,\[])-(?=<int>[_:#])", ""),
     # R12-M1, node_D3: short names of parts, which v1 keeps where they are also names of formats
