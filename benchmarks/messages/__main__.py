@@ -53,7 +53,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", action="store_true", help="run Drain3 too")
     options = parser.parse_args(argv)
-    methods = {"crashvault": figures(by_key), "v1": figures(lambda texts: [group({"message": text}, algorithm="v1").hash for text in texts]), **({"drain3": figures(by_drain)} if options.peer else {})}
+    methods = {
+        "crashvault": figures(by_key),
+        "v1": figures(lambda texts: [group({"message": text}, algorithm="v1").hash for text in texts]),
+        **({"drain3": figures(by_drain)} if options.peer else {}),
+    }
     print(f"{'system':<14}" + "".join(f"{name:>12}" for name in methods))
     for title, systems in (("looked at", SEEN), ("held out", HELD_OUT)):
         for system in systems:

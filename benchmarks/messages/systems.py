@@ -412,12 +412,20 @@ SYSTEMS: dict[str, str] = {
 }
 
 _USERS = "root admin test oracle guest news cyrus ftpuser pgsql webmaster git nagios jenkins backup mysql ubuntu deploy".split()
-_SERVICES = "sshd crond syslogd klogd portmap snmpd named cups rsync sendmail httpd ftpd smbd ntpd xinetd irqbalance".split()
-_MODULES = "launcher settings phone wechat keyguard systemui camera hub usbfs serial loginwindow locationd powerd".split()
-_IDENTIFIERS = "orders payments users_api inventory checkout mailer search_index auth frontend reports sessions invoices".split()
+_SERVICES = (
+    "sshd crond syslogd klogd portmap snmpd named cups rsync sendmail httpd ftpd smbd ntpd xinetd irqbalance".split()
+)
+_MODULES = (
+    "launcher settings phone wechat keyguard systemui camera hub usbfs serial loginwindow locationd powerd".split()
+)
+_IDENTIFIERS = (
+    "orders payments users_api inventory checkout mailer search_index auth frontend reports sessions invoices".split()
+)
 _CLASSES = "LauncherUI MainActivity JobId TaskAttemptID TextInput SplashActivity ChatUI JobHistory".split()
 _ACTIONS = "SCREEN_ON SCREEN_OFF TIME_TICK BATTERY_CHANGED USER_PRESENT CLOSE_SYSTEM_DIALOGS".split()
-_PROCESSES = "Safari WeChat QQ GoogleSoftwareUpdate com.apple.WebKit.WebContent Microsoft-Word mDNSResponder iTunes".split()
+_PROCESSES = (
+    "Safari WeChat QQ GoogleSoftwareUpdate com.apple.WebKit.WebContent Microsoft-Word mDNSResponder iTunes".split()
+)
 _TAGS = ["View Lock", "*launch*", "RILJ", "AudioMix", "SyncLoopWakeLock", "WindowManager", "*alarm*"]
 _LABELS = "www mail proxy static cdn api node compute gw ns db web files clients imap update".split()
 _DOMAINS = "cse.cuhk.edu.hk example.com google.com sina.com.cn baidu.jp mit.edu wanadoo.fr t-online.de hinet.net telesp.net.br local".split()
@@ -434,7 +442,9 @@ def _hex(rng: Random, length: int) -> str:
 
 
 def _path(rng: Random) -> str:
-    return "".join(f"/{rng.choice(_FOLDERS)}{rng.choice(('', '', rng.randint(1, 99)))}" for _ in range(rng.randint(2, 5)))
+    return "".join(
+        f"/{rng.choice(_FOLDERS)}{rng.choice(('', '', rng.randint(1, 99)))}" for _ in range(rng.randint(2, 5))
+    )
 
 
 def _host(rng: Random) -> str:
@@ -508,7 +518,9 @@ def messages(system: str, count: int, seed: int = 1) -> list[tuple[int, str]]:
         weight, _, template = line.partition(" ")
         weights.append(int(weight))
         templates.append(template)
-    return [(number, _filled(templates[number], rng)) for number in rng.choices(range(len(templates)), weights, k=count)]
+    return [
+        (number, _filled(templates[number], rng)) for number in rng.choices(range(len(templates)), weights, k=count)
+    ]
 
 
 def _filled(template: str, rng: Random) -> str:

@@ -86,7 +86,9 @@ def collect_python(folder: str) -> dict[str, tuple[str, dict[str, Any]]]:
         root = _unpacked(folder, python, source.name)
         output = os.path.join(folder, f"{name}.json")
         command = [python, os.path.join(HERE, "collect_python.py"), root, source.package, source.tests, output]
-        subprocess.run([*command, "--mutants", str(PYTHON_MUTANTS)], check=False, stdout=subprocess.DEVNULL, timeout=900)
+        subprocess.run(
+            [*command, "--mutants", str(PYTHON_MUTANTS)], check=False, stdout=subprocess.DEVNULL, timeout=900
+        )
         if os.path.exists(output):
             found[name] = (source.split, _read(output))
             print(f"{name}: {len(found[name][1]['bugs'])} bugs, {len(found[name][1]['crashes'])} crashes", flush=True)

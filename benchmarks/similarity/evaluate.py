@@ -15,6 +15,7 @@ from benchmarks.similarity.crashes import Crash, Project
 from benchmarks.similarity.measures import Pairs, average_precision, pairs
 from crashvault.grouping.similarity import Model, compare, compare_group, rarities
 from crashvault.grouping.sketch import Sketch
+from crashvault.storage.similarity import CANDIDATES, RAREST
 
 
 class Figures(NamedTuple):
@@ -53,9 +54,13 @@ class _Vault:
     def nearest(self, sketch: Sketch, model: Model) -> tuple[float, int]:
         """The score of the nearest group, and that group."""
         rarity = rarities(self.keys, self.counts)
-        candidates = {group for trait in sketch.traits() for group in self.having.get(trait, ())}
+        shared: dict[int, float] = {}
+        for trait in sorted(sketch.traits(), key=self.counts.__getitem__)[:RAREST]:
+            for group in self.having.get(trait, ()):
+                shared[group] = shared.get(group, 0.0) + rarity(trait) ** 2
+        candidates = sorted(shared, key=lambda group: (-shared[group], group))[:CANDIDATES]
         return max(
-            ((compare_group(sketch, self.members[group], rarity, model).score, group) for group in sorted(candidates)),
+            ((compare_group(sketch, self.members[group], rarity, model).score, group) for group in candidates),
             default=(0.0, 0),
         )
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from crashvault.grouping.similarity import Features
 
-ROUNDS = 240
-RATE = 0.25
+ROUNDS = 160
+RATE = 0.3
 RIDGE = 4.0  # weight of pairs that say nothing, in every step
-_MOST_CUTS = 24
+_MOST_CUTS = 16
 
 
 class Row(NamedTuple):
@@ -58,7 +58,7 @@ def fit(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _cuts(values: Sequence[float | None]) -> list[float]:
-    """Up to 24 places at which the values are split into equal shares."""
+    """Up to 16 places at which the values are split into equal shares."""
     present = sorted(value for value in values if value is not None)
     if not present:
         return []

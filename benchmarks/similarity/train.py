@@ -22,8 +22,8 @@ from crashvault.grouping.sketch import Sketch
 
 LANGUAGES = ("python", "java")
 FOLDS = 3
-PAIRS_OF_A_BUG = 30
-OTHERS_OF_A_STACK = 12
+PAIRS_OF_A_BUG = 15
+OTHERS_OF_A_STACK = 5
 PRECISION = 0.97  # of pairs, in projects that a model has not seen
 RIGHT = 0.9  # of the joins themselves
 PERCENTS = (70, 80, 85, 88, 90, 92, 94, 96, 98)

@@ -12,7 +12,7 @@ import pytest
 
 from crashvault import deduplication, lifecycle, pipeline, regrouping
 from crashvault.errors import NotFoundError
-from crashvault.grouping import NO_RULES, compile_rules
+from crashvault.grouping import NO_RULES, compile_rules, group
 from crashvault.grouping.sketch import load
 from crashvault.storage.store import Store, open_sqlite
 
@@ -124,7 +124,7 @@ def test_projects_stay_apart(store: Store) -> None:
 
 
 def test_messages_without_a_stack_are_not_joined(store: Store) -> None:
-    receipts = record(store, {"message": "no route for user ann"}, {"message": "no route for user bob"})
+    receipts = record(store, {"message": "no route to ann"}, {"message": "no route to bob"})
     assert len({receipt.issue_id for receipt in receipts}) == 2
     ((issue, match),) = store.similarity.like(1)
     assert issue == 2 and match.score > 0
@@ -160,6 +160,18 @@ def test_a_resolved_issue_comes_back_when_something_joins_it(store: Store) -> No
     lifecycle.set_status(store, [1], "resolved", "ana", NOW)
     receipt = record(store, crash("bob") | {"timestamp": NOW / 1e6 + 60})[0]
     assert receipt.transition == "regression" and store.issues.get(1).status == "open"
+
+
+def test_the_key_of_an_earlier_algorithm_leads_to_the_old_issue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Invalid user {} from 10.0.0.7"
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "group", lambda event, rules: group(event, rules, "v1"))
+        old = [record(store, {"message": text.format(name)})[0].issue_id for name in ("ann", "bob")]
+    assert old == [1, 2]
+    new = record(store, {"message": text.format("bob")})[0]
+    assert (new.issue_id, new.issue_created) == (2, False)
+    assert [item.algorithm for item in store.issues.hashes(2)] == ["v1", "v2"]
+    assert record(store, {"message": text.format("ann")})[0].issue_id == 2, "all users are one issue from now on"
 
 
 # The index follows the vault

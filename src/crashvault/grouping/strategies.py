@@ -230,9 +230,7 @@ def _is_group(info: ExceptionInfo) -> bool:
     return (info.get("type") or "").endswith("ExceptionGroup")
 
 
-def _group_key(
-    exceptions: list[ExceptionInfo], leaves: list[int], platform: str | None, version: int
-) -> Key | None:
+def _group_key(exceptions: list[ExceptionInfo], leaves: list[int], platform: str | None, version: int) -> Key | None:
     """The set of what a group holds: order and number of equal leaves vary with timing, so they don't
     count."""
     keys: dict[str, Key] = {}
