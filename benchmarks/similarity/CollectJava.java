@@ -42,6 +42,7 @@ public class CollectJava {
         PrintStream shown = System.out;
         System.setOut(new PrintStream(OutputStream.nullOutputStream()));
         System.setErr(new PrintStream(OutputStream.nullOutputStream()));
+        Set<String> mutated = new HashSet<>();
         StringBuilder bugs = new StringBuilder(), crashes = new StringBuilder();
         int made = 0, kept = 0, outside = 0;
         for (int tries = 0; made < wanted && tries < 6 * wanted && !files.isEmpty(); tries++) {
@@ -50,6 +51,7 @@ public class CollectJava {
             List<Change> changes = changes(file, text);
             if (changes.isEmpty()) continue;
             Change change = changes.get(random.nextInt(changes.size()));
+            if (!mutated.add(file + " " + change.method)) continue; // two mutants of one method are easily one bug
             Path overlay = Files.createTempDirectory("mutant");
             try {
                 if (!compile(name(sources, file), text.substring(0, change.start) + change.text + text.substring(change.end), overlay)) continue;

@@ -56,7 +56,14 @@ def rows_of(project: Project) -> Iterator[model.Row]:
 
 
 def fitted(projects: Sequence[Project]) -> dict[str, Any]:
-    return model.fit([row for project in projects for row in rows_of(project)])
+    """Two sums: one for all rows with source lines, one for all rows as if they had none."""
+    rows = [row for project in projects for row in rows_of(project)]
+    lined = [row for row in rows if row.features["line"] is not None]
+    return {"with lines": model.fit(lined), "without lines": model.fit([_without_line(row) for row in rows])}
+
+
+def _without_line(row: model.Row) -> model.Row:
+    return row._replace(features={name: value for name, value in row.features.items() if name != "line"})
 
 
 def threshold(projects: Sequence[Project], wanted: float = PRECISION) -> float:

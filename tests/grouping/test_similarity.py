@@ -201,7 +201,7 @@ def test_prefix_and_nearest_frame() -> None:
 def test_the_shipped_model_only_rises_and_its_threshold_is_the_setting() -> None:
     model = shipped()
     assert model.threshold == SETTINGS["grouping.threshold"].default
-    for steps in model.steps.values():
+    for steps in (*model.with_lines.steps.values(), *model.without_lines.steps.values()):
         assert list(steps.values) == sorted(steps.values) and list(steps.cuts) == sorted(steps.cuts)
         assert len(steps.values) == len(steps.cuts) + 1
         assert steps.values[0] <= steps.missing <= steps.values[-1]

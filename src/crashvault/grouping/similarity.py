@@ -13,7 +13,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .alignment import Rarity, alignment, common_prefix, nearest_common, weights
 from .sketch import Sketch
@@ -32,9 +32,18 @@ class Steps(NamedTuple):
     missing: float
 
 
-class Model(NamedTuple):
+class Sum(NamedTuple):
+    """An additive score: where it begins, and what each feature adds."""
+
     bias: float
     steps: dict[str, Steps]
+
+
+class Model(NamedTuple):
+    """Where no source lines are known the other features say more, so there is a sum for that."""
+
+    with_lines: Sum
+    without_lines: Sum  # for two stacks neither of which has one
     threshold: float  # from here on two are taken for one
 
 
@@ -182,20 +191,24 @@ def shipped() -> Model:
         return model_from(json.load(file))
 
 
-def model_from(data: dict[str, object]) -> Model:
+def model_from(data: Mapping[str, Any]) -> Model:
+    return Model(_sum(data["with lines"]), _sum(data["without lines"]), float(data["threshold"]))
+
+
+def _sum(data: Mapping[str, Any]) -> Sum:
     steps = {
-        name: Steps(tuple(part["cuts"]), tuple(part["values"]), part["missing"])
-        for name, part in data["steps"].items()  # type: ignore[attr-defined]
+        name: Steps(tuple(part["cuts"]), tuple(part["values"]), part["missing"]) for name, part in data["steps"].items()
     }
-    return Model(float(data["bias"]), steps, float(data["threshold"]))  # type: ignore[arg-type]
+    return Sum(float(data["bias"]), steps)
 
 
 def compare(left: Sketch, right: Sketch, rarity: Rarity, model: Model | None = None) -> Match:
     """How alike two stacks are. Bounded time: a sketch has at most 48 frames, each twice at most."""
     model = model or shipped()
     found = features(left, right, rarity)
-    gains = {name: _gain(steps, found[name]) for name, steps in model.steps.items()}
-    return Match(_logistic(model.bias + sum(gains.values())), found, gains)
+    bias, parts = model.with_lines if left.line or right.line else model.without_lines
+    gains = {name: _gain(steps, found[name]) for name, steps in parts.items()}
+    return Match(_logistic(bias + sum(gains.values())), found, gains)
 
 
 def _gain(steps: Steps, value: float | None) -> float:
