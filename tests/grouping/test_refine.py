@@ -30,6 +30,8 @@ ALIKE = [
     ("acls changed to: root,ann", "acls changed to: bob,cyd,dan"),
     ("pulled registry.example.com/shop/cart:v1.2.3", "pulled eu.example.org/mail/out:v2.0.0"),
     ("ledOn:true", "ledOn:false"),
+    ("the character is not mapped: K (index=3)", "the character is not mapped: S (index=7)"),
+    ("invalid salt value: $1$foo", "invalid salt value: $6$k2.a", "invalid salt value: a$b"),
 ]
 APART = [
     ("ORA-00942: table or view does not exist", "TNS-12541: table or view does not exist"),

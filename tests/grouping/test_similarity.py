@@ -36,10 +36,13 @@ def sketch(*functions: str, **more: Any) -> Sketch:
 NAMES = [f"{module}.{function}" for module in ("web", "cart", "db") for function in ("run", "load", "save", "check")]
 stacks = st.lists(st.sampled_from(NAMES), max_size=12)
 sketches = st.builds(
-    lambda functions, type_, value: sketch(*functions, type_=type_, value=value),
+    lambda functions, type_, value, lined: sketch(*functions, type_=type_, value=value)._replace(
+        **({} if lined else {"line": 0})
+    ),
     stacks,
     st.sampled_from(["ValueError", "KeyError", ""]),
     st.sampled_from(["bad price 5", "no such key", ""]),
+    st.booleans(),
 )
 
 
@@ -205,6 +208,18 @@ def test_the_shipped_model_only_rises_and_its_threshold_is_the_setting() -> None
         assert list(steps.values) == sorted(steps.values) and list(steps.cuts) == sorted(steps.cuts)
         assert len(steps.values) == len(steps.cuts) + 1
         assert steps.values[0] <= steps.missing <= steps.values[-1]
+    most = [part.bias + sum(steps.values[-1] for steps in part.steps.values()) for part in model[:2]]
+    assert most[0] >= most[1], "to know that lines are the same never counts for less than not to know"
+
+
+def test_line_numbers_speak_for_and_never_against() -> None:
+    def java(line: int | None) -> Sketch:
+        frames: Any = [{"module": "shop.Cart", "function": "add", "in_app": True, "line": line}]
+        return sketch_of({"platform": "java", "exceptions": [{"type": "E", "value": "x", "frames": frames}]})
+
+    same, moved, unknown = (compare(java(5), java(line), PLAIN) for line in (5, 9, None))
+    assert same.features["line"] == 1.0 and same.score >= moved.score
+    assert moved.features["line"] is None is unknown.features["line"] and moved.score == unknown.score
 
 
 # What people said

@@ -63,6 +63,10 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"(?<![^\s:=#(,\[])-(?=<int>[_:#])", ""),
     # R12-M1, node_D3: short names of parts, which v1 keeps where they are also names of formats
     (r"(?<=[A-Za-z>][-_])[A-Za-z]\d{1,2}(?=$|[-_\s,;:)\]])", "<id>"),
+    # not mapped: K (index=<value>)
+    (r"(?<=\w: )[^\W\d_](?=$|[\s(,;])", "<str>"),
+    # salt value: $<int>$foo, at the end: a word that nobody would write
+    (r"(?<=\w: )(?=\S*[$#%&*^~|+=])(?!<[a-z]+>=?)[^\s\"'(){}\[\]]++$", "<str>"),
     # root,ann,bob
     (r"(?<=[\s(])[a-z][\w.-]*+(?:,[a-z][\w.-]*+)++(?=$|[\s)])", "<list>"),
     # (root) CMD: who has a job run

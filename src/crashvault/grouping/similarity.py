@@ -43,7 +43,7 @@ class Model(NamedTuple):
     """Where no source lines are known the other features say more, so there is a sum for that."""
 
     with_lines: Sum
-    without_lines: Sum  # for two stacks neither of which has one
+    without_lines: Sum  # where it is not known whether the lines are the same
     threshold: float  # from here on two are taken for one
 
 
@@ -92,7 +92,7 @@ def features(left: Sketch, right: Sketch, rarity: Rarity) -> Features:
         "top": _top(left.own, right.own),
         "nearest": _nearest(left.own, right.own),
         "rarest": _rarest(left.frames, right.frames, rarity),
-        "line": None if not (left.line and right.line) else float(left.line == right.line),
+        "line": _line(left, right),
     }
 
 
@@ -160,6 +160,13 @@ def _rarest(left: Sequence[int], right: Sequence[int], rarity: Rarity) -> float 
     return common / max(map(rarity, (*left, *right)))
 
 
+def _line(left: Sketch, right: Sketch) -> float | None:
+    """Whether the source line is the same. Line numbers move from release to release: only equal ones tell."""
+    if left.line and right.line:
+        return float(left.line == right.line)
+    return 1.0 if left.spot and left.spot == right.spot else None
+
+
 _WORDS: dict[str, tuple[str, ...]] = {
     # feature: what it is called when whole, and when in part
     "types": ("the same exception type", "a related exception type"),
@@ -206,7 +213,7 @@ def compare(left: Sketch, right: Sketch, rarity: Rarity, model: Model | None = N
     """How alike two stacks are. Bounded time: a sketch has at most 48 frames, each twice at most."""
     model = model or shipped()
     found = features(left, right, rarity)
-    bias, parts = model.with_lines if left.line or right.line else model.without_lines
+    bias, parts = model.without_lines if found["line"] is None else model.with_lines
     gains = {name: _gain(steps, found[name]) for name, steps in parts.items()}
     return Match(_logistic(bias + sum(gains.values())), found, gains)
 

@@ -37,6 +37,9 @@ class Sketch(NamedTuple):
     own: tuple[int, ...] = ()  # frames of the user's own code
     frames: tuple[int, ...] = ()  # all
     line: int = 0  # the source line of the first own frame
+    spot: int = (
+        0  # that frame with its line number, which says something where it is equal, and nothing where it is not
+    )
     decided: bool = False  # by a client's fingerprint or a rule: nothing is to be joined to it by similarity
 
     def traits(self) -> list[int]:
@@ -53,8 +56,8 @@ class Sketch(NamedTuple):
 
 
 def load(body: bytes) -> Sketch:
-    types, words, value, own, frames, line, decided = json.loads(body)
-    return Sketch(tuple(types), tuple(words), value, tuple(own), tuple(frames), line, decided)
+    types, words, value, own, frames, line, spot, decided = json.loads(body)
+    return Sketch(tuple(types), tuple(words), value, tuple(own), tuple(frames), line, spot, decided)
 
 
 def digest(text: str) -> int:
@@ -82,6 +85,7 @@ def sketch_of(event: Event, grouping: Grouping | None = None) -> Sketch:
         ),
         None,
     )
+    crash = first or (own[0] if own else None)
     value = (chain[0].get("value") if chain else "") or event.get("message") or ""
     located = bool(frames)
     template = message.value_template(types[0], value, located) if types else message.message_template(value)
@@ -91,7 +95,8 @@ def sketch_of(event: Event, grouping: Grouping | None = None) -> Sketch:
         digest(message.headline(value)) if value.strip() else 0,
         _numbers(own, platform)[:MAX_OWN],
         _numbers(frames, platform)[:MAX_FRAMES],
-        _line(first or (own[0] if own else None)),
+        _line(crash),
+        _spot(crash, platform),
         grouping is not None and grouping.key.startswith("fingerprint\n"),
     )
 
@@ -134,3 +139,8 @@ def _words(template: str) -> list[str]:
 def _line(frame: Frame | None) -> int:
     line = " ".join(((frame or {}).get("context_line") or "").split())
     return digest(line[:500]) if line else 0
+
+
+def _spot(frame: Frame | None, platform: str | None) -> int:
+    number = frame.get("line") if frame else None
+    return digest(f"{stack.frame_key(frame, platform)} {number}") if frame and number else 0
