@@ -47,14 +47,11 @@ PYTHON = _sources(
     parso==0.8.7             parso            test                      train
     voluptuous==0.16.0       voluptuous       voluptuous/tests          train
     h2==4.4.1                src/h2           tests                     train
-    networkx==3.6.1          networkx         networkx/algorithms/tests train
     lark==1.3.1              lark             tests                     validation
     mako==1.4.3              mako             test,mako/testing         validation
     click==8.5.1             src/click        tests                     validation
     h11==0.16.0              h11              h11/tests                 validation
     mistune==3.4.0           src/mistune      tests                     validation
-    python-dateutil==4.0.0   src/dateutil     tests                     validation
-    webob==1.8.11            src/webob        tests                     validation
     """
 )
 NEEDED = """pytest hypothesis attrs markupsafe itsdangerous blinker trio pytz tzdata simplejson pytest-mock hpack hyperframe
