@@ -22,13 +22,6 @@ _MATES = 12  # hashes of the same batch that are compared
 _LISTED = 40  # of them for one trait
 
 
-class JoinPolicy(NamedTuple):
-    """The vault's settings about joining."""
-
-    enabled: bool
-    threshold: float
-
-
 class _Mate(NamedTuple):
     """An unknown hash that came earlier in the same batch."""
 
@@ -39,10 +32,11 @@ class _Mate(NamedTuple):
 class Joiner:
     """Looks unknown hashes up for one batch of events."""
 
-    def __init__(self, store: Store, policy: JoinPolicy, rules: Rules) -> None:
+    def __init__(self, store: Store, rules: Rules, enabled: bool, threshold: float) -> None:
         self._store = store
-        self._policy = policy
         self._rules = rules
+        self._enabled = enabled
+        self._configured = threshold
         self._projects: dict[str, int | None] = {}
         self._thresholds: dict[int | None, float] = {}
         self._new: dict[tuple[str, str], tuple[Sketch, Join | None]] = {}
@@ -56,13 +50,13 @@ class Joiner:
         found = self._new.get((project, digest))
         if found is not None:
             return found
-        if self._store.similarity.is_known(project, digest):
+        if self._store.known.has(project, digest):
             return None, None
         if self._rules.frames:
             event = apply_frame_rules(self._rules, event)
         sketch = sketch_of(event, grouping)
         join = self._as_before(event, grouping)
-        if join is None and self._policy.enabled and can_join(sketch):
+        if join is None and self._enabled and can_join(sketch):
             join = self._join(project, digest, sketch)
         self._new[project, digest] = sketch, join
         self._remember(project, digest, sketch)
@@ -74,7 +68,7 @@ class Joiner:
             if name == grouping.algorithm:
                 continue
             earlier = group(event, self._rules._replace(frames=()), name).hash
-            if earlier != grouping.hash and self._store.similarity.is_known(event["project"], earlier):
+            if earlier != grouping.hash and self._store.known.has(event["project"], earlier):
                 return Join(earlier, 1.0, (f"the same key by algorithm {name}",))
         return None
 
@@ -151,7 +145,7 @@ class Joiner:
         """The configured threshold after what people merged and took apart in this project."""
         if project_id not in self._thresholds:
             scores = self._store.similarity.scores(project_id) if project_id is not None else ([], [])
-            self._thresholds[project_id] = calibrated(self._policy.threshold, *scores)
+            self._thresholds[project_id] = calibrated(self._configured, *scores)
         return self._thresholds[project_id]
 
 

@@ -11,22 +11,24 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import clock, lifecycle
 from .config import SETTINGS
 from .errors import InvalidError, StoreError
 from .grouping import Rules, compile_rules, group
-from .grouping.sketch import Sketch
 from .ingest.normalize import normalize
 from .ingest.scrub import ScrubPolicy, policy_from, remember_clean, scrub
-from .joining import Joiner, JoinPolicy
 from .logs import log_debug, timed
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event, Grouping
 from .storage import codec
 from .storage.document import trim_caches
 from .storage.recording import Join, Prepared, Stored, prepare
 from .storage.store import Store
+
+if TYPE_CHECKING:
+    from .grouping.sketch import Sketch
+    from .joining import Joiner
 
 TILE = 32  # events that take each step together
 MANY = 8  # events in a batch from which the fast encoder is worth importing
@@ -50,7 +52,8 @@ class Policy(NamedTuple):
     levels: dict[str, int]
     scrub: ScrubPolicy
     rules: Rules
-    join: JoinPolicy
+    join: bool  # new hashes may join an issue by similarity
+    threshold: float  # from which on
 
 
 Raw = dict[str, Any] | Callable[[], dict[str, Any]]
@@ -147,7 +150,7 @@ class _Desk:
         self._store = store
         self._policy = policy
         self._now = now
-        self._joiner = Joiner(store, policy.join, policy.rules)
+        self._joiner: Joiner | None = None  # once a hash is new
         self._encode = codec.fast_encoder() if size >= MANY or "msgspec" in sys.modules else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.dropped: dict[int, Receipt] = {}
@@ -205,7 +208,14 @@ class _Desk:
         draft.grouping = group(draft.event, self._policy.rules)
 
     def _join(self, draft: _Draft) -> None:
-        draft.sketch, draft.join = self._joiner.look_up(draft.event, draft.grouping)
+        draft.sketch = draft.join = None
+        if self._joiner is None and not self._store.known.has(draft.event["project"], draft.grouping.hash):
+            from .joining import Joiner
+
+            policy = self._policy
+            self._joiner = Joiner(self._store, policy.rules, policy.join, policy.threshold)
+        if self._joiner is not None:
+            draft.sketch, draft.join = self._joiner.look_up(draft.event, draft.grouping)
 
     def _compress(self, draft: _Draft) -> None:
         draft.parts = codec.compressed(draft.parts)
@@ -227,15 +237,17 @@ def load_policy(store: Store) -> Policy:
             name.removeprefix("scrub."): value for name, value in settings.items() if name.startswith("scrub.")
         }
         rules = compile_rules(settings.get("grouping.rules", []))
-        policy = Policy(levels, policy_from(scrubbing), rules, _join_policy(settings))
+        policy = Policy(levels, policy_from(scrubbing), rules, *_joining(settings))
         cached = (key, policy)
         store._policy = cached  # type: ignore[attr-defined]
     return cached[1]
 
 
-def _join_policy(settings: Mapping[str, Any]) -> JoinPolicy:
-    names = ("grouping.join", "grouping.threshold")
-    return JoinPolicy(*(settings.get(name, SETTINGS[name].default) for name in names))
+def _joining(settings: Mapping[str, Any]) -> tuple[bool, float]:
+    enabled, threshold = (
+        settings.get(name, SETTINGS[name].default) for name in ("grouping.join", "grouping.threshold")
+    )
+    return enabled, threshold
 
 
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:

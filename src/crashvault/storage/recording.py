@@ -8,7 +8,7 @@ events touch it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import HOUR, MINUTE
@@ -27,11 +27,11 @@ from .document import (
     word_name,
     word_of,
 )
-from .similarity import Similarity
 from .sqlite import SQLite, chunks, marks
 
 if TYPE_CHECKING:
     from ..grouping.sketch import Sketch
+    from .similarity import Similarity
 
 _SEEN_LIMIT = 100_000
 
@@ -175,7 +175,7 @@ class _Hash:
 class Recording:
     """The repository that writes new events."""
 
-    def __init__(self, db: SQLite, similarity: Similarity) -> None:
+    def __init__(self, db: SQLite, similarity: Callable[[], Similarity]) -> None:
         self.db = db
         self.similarity = similarity
         # What is known to be stored: the words of each hash, and its users as negative numbers; listed words; pairs
@@ -319,7 +319,7 @@ class Recording:
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             hashes,
         )
-        self.similarity.add(sketches)
+        self.similarity().add(sketches)
         return found
 
     def _join_targets(

@@ -25,7 +25,6 @@ _LOOKED_AT = 2_000  # rows of the index
 _PAIRS = 64  # of hashes that one verdict is kept for
 _AT_ONCE = 200  # sketches a transaction
 _OWN_MEMBERS = 4  # of an issue that others are looked for by
-_KNOWN = 50_000
 
 Progress = Callable[[int], object]
 
@@ -51,24 +50,6 @@ class HashRow(NamedTuple):
 class Similarity:
     def __init__(self, db: SQLite) -> None:
         self.db = db
-        self._known: set[tuple[str, str]] = set()
-
-    # Hashes that are there
-
-    def is_known(self, project: str, digest: str) -> bool:
-        """Whether a project has the hash (hex), or had it a moment ago."""
-        key = (project, digest)
-        if key in self._known:
-            return True
-        if self.db.row(
-            "SELECT 1 FROM projects p JOIN hashes h ON h.project_id = p.id WHERE p.name = ? AND h.hash = ?",
-            (project, bytes.fromhex(digest)),
-        ):
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            self._known.add(key)
-            return True
-        return False
 
     # The index. Writing methods join the open transaction.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .events import Events
     from .issues import Issues
     from .keys import Keys
+    from .known import Known
     from .leases import Leases
     from .ledger import Ledger
     from .legacy import Report
@@ -70,7 +71,7 @@ class Store:
     def recording(self) -> Recording:
         from .recording import Recording
 
-        return Recording(self.db, self.similarity)
+        return Recording(self.db, lambda: self.similarity)
 
     @cached_property
     def issues(self) -> Issues:
@@ -155,6 +156,12 @@ class Store:
         from .merging import Merging
 
         return Merging(self.db)
+
+    @cached_property
+    def known(self) -> Known:
+        from .known import Known
+
+        return Known(self.db)
 
     @cached_property
     def similarity(self) -> Similarity:
