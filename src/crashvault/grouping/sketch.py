@@ -56,8 +56,17 @@ class Sketch(NamedTuple):
 
 
 def load(body: bytes) -> Sketch:
-    types, words, value, own, frames, line, spot, decided = json.loads(body)
-    return Sketch(tuple(types), tuple(words), value, tuple(own), tuple(frames), line, spot, decided)
+    """The sketch that `dump` made these bytes of. Raises ValueError for others."""
+    try:
+        types, words, value, own, frames, line, spot, decided = json.loads(body)
+        found = Sketch(tuple(types), tuple(words), value, tuple(own), tuple(frames), line, spot, decided)
+    except TypeError as error:
+        raise ValueError(f"no sketch: {error}") from error
+    if not all(
+        isinstance(number, int) for part in found[:7] for number in (part if isinstance(part, tuple) else (part,))
+    ):
+        raise ValueError("no sketch: it holds what is no number")
+    return found
 
 
 def digest(text: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, product
 from typing import NamedTuple
 
+from ..errors import StoreError
 from ..grouping import NO_RULES, Rules, group
 from ..grouping.rules import apply_frame_rules
 from ..grouping.similarity import MEMBERS, Match, Rarity, compare_groups, rarities
@@ -163,7 +164,7 @@ class Similarity:
             )
             for issue, digest, body in rows:
                 if len(found[issue]) < MEMBERS:
-                    found[issue].append((digest, load(body)))
+                    found[issue].append((digest, _readable(body)))
         return [
             Group(issue, tuple(digest for digest, _ in pairs), tuple(sketch for _, sketch in pairs))
             for issue, pairs in found.items()
@@ -308,11 +309,21 @@ class Similarity:
         return len(free)
 
 
+def _readable(body: bytes) -> Sketch:
+    try:
+        return load(body)
+    except ValueError as error:
+        raise StoreError(
+            f"the index of similar issues is damaged ({error})",
+            "Run: crashvault doctor, and bring a backup back with: crashvault restore",
+        ) from error
+
+
 def forget_sketches(db: SQLite, hash_ids: Sequence[int], again: bool = False) -> None:
     """Take hashes out of the index. With `again` they are sketched anew when that is needed. Joins the transaction."""
     for part in chunks(hash_ids):
         rows = db.rows(f"SELECT hash_id, project_id, body FROM sketches WHERE hash_id IN ({marks(part)})", part)
-        traits = [(project, trait, hash_id) for hash_id, project, body in rows for trait in load(body).traits()]
+        traits = [(project, trait, hash_id) for hash_id, project, body in rows for trait in _readable(body).traits()]
         db.execute_many("DELETE FROM traits WHERE project_id = ? AND trait = ? AND hash_id = ?", traits)
         keys = [(project, trait) for project, trait, _ in traits]
         db.execute_many("UPDATE trait_counts SET hashes = hashes - 1 WHERE project_id = ? AND trait = ?", keys)

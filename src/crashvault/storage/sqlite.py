@@ -24,6 +24,9 @@ DIALECT = "sqlite"
 FILE_NAME = "vault.db"
 BUSY_SECONDS = 60.0
 
+# What a damaged file can raise: an error whose message names a damaged table is no UTF-8 either.
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # part of SQLite's message, what people read, what to do
     ("disk is full", "the disk is full", "Free some space; what was stored before is safe"),
@@ -51,7 +54,7 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
 
 def convert_error(error: Exception, path: str) -> StoreError:
     """The one place where SQLite's words become ours."""
-    text = str(error)
+    text = "the file is malformed" if isinstance(error, UnicodeDecodeError) else str(error)
     lowered = text.lower()
     for part, what, hint in _HINTS:
         if part in lowered:
@@ -72,7 +75,7 @@ class SQLite:
         self._lock_fd: int | None = None
         try:
             self.connection = self._open()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, path) from error
         self._identity = _identity(path)
 
@@ -117,7 +120,7 @@ class SQLite:
         """Run one statement; the number of rows it changed."""
         try:
             return self.connection.execute(sql, parameters).rowcount
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
@@ -125,19 +128,19 @@ class SQLite:
             return 0
         try:
             return self.connection.executemany(sql, rows).rowcount
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
             return self.connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         try:
             return self.connection.execute(sql, parameters).fetchone()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
     def value(self, sql: str, parameters: Sequence[Any] = (), default: Any = None) -> Any:
@@ -148,7 +151,7 @@ class SQLite:
         """Rows one by one, in constant memory."""
         try:
             yield from self.connection.execute(sql, parameters)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
     # Transactions
@@ -207,7 +210,7 @@ class SQLite:
     def _end(self, statement: str) -> None:
         try:
             self.connection.execute(statement)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
     def _rollback(self) -> None:
@@ -241,7 +244,7 @@ class SQLite:
         """Bring the log into the file, so that its size is what it is."""
         try:
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise convert_error(error, self.path) from error
 
 
