@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .models import COLOURS
 from .output import plain
 from .output.plain import Column, escape, visible
 
@@ -69,7 +70,7 @@ STYLES: dict[str, str] = {
     "status.open": "bold bright_blue",
     "status.resolved": "green",
     "status.ignored": "dim",
-    **{f"color.{name}": name for name in ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")},
+    **{f"color.{name}": name for name in COLOURS},
 }
 TAGS = frozenset(STYLES)
 

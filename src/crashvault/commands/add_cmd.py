@@ -48,7 +48,7 @@ def add(context: Context, message: str, stack: str | None, attach: tuple[str, ..
     from .. import pipeline
 
     store = context.store
-    level = store.levels.require(given["level"] if given["level"].casefold() != "fatal" else "critical").name
+    level = store.levels.require(given["level"]).name
     body = _body(message, {**given, "level": level, "stack": _stack_text(stack)})
     files = [stored_file(store, path) for path in attach]
     project = context.project or "default"
