@@ -7,8 +7,9 @@ import signal
 import sqlite3
 from pathlib import Path
 
+import pexpect
 import pytest
-from tests.conftest import PATIENCE, CommandLine
+from tests.conftest import EXECUTABLE, PATIENCE, CommandLine
 
 # arguments: exit code, and what the error must say
 FAILURES: dict[tuple[str, ...], tuple[int, str]] = {
@@ -47,7 +48,24 @@ FAILURES: dict[tuple[str, ...], tuple[int, str]] = {
     ("list", "--levl", "error"): (2, "--level"),
     ("--no-colour", "list"): (2, "--no-color"),
     ("show",): (2, "ISSUE"),
-    ("show", "one"): (2, "one"),
+    ("show", "one"): (2, "crashvault list"),
+    ("show", "9" * 30): (2, "issues are numbers"),
+    ("events", "--issue", "9" * 30): (2, "issues are numbers"),
+    ("list", "--jsom"): (2, "Did you mean '--json'?"),
+    ("list", "-tag:db"): (2, "crashvault list -- '-tag:test'"),
+    ("list", "--limit", "x"): (2, "'x' is not a whole number"),
+    ("tail", "--interval", "x"): (2, "'x' is not a number"),
+    ("list", "--cursor", "bogus"): (1, "next_cursor"),
+    ("set-status", "1", "reslved"): (2, "invalid value for 'STATUS'"),
+    ("kill",): (2, "--yes"),
+    ("kill", "--project", "nowhere"): (1, "nowhere"),
+    ("purge", "1"): (2, "--yes"),
+    ("purge", "99"): (1, "99"),
+    ("level", "add", "fatal", "--rank", "60"): (1, "critical"),
+    ("level", "add", "error", "--rank", "10"): (1, "there is a level 'error' already"),
+    ("level", "add", "notice", "--rank", "25", "--color", "purpel"): (1, "#rrggbb"),
+    ("level", "set", "error", "--emoji", "\x1b[31m"): (1, "emoji"),
+    ("level", "set", "error", "--emoji", "abc"): (1, "emoji"),
     ("resolve", "one"): (2, "crashvault list"),
     ("wrap", "--match", "(", "--", "true"): (1, "regular expression"),
     ("wrap", "--level", "eror", "--", "true"): (1, "error"),
@@ -138,7 +156,18 @@ def test_ctrl_c(shop: CommandLine) -> None:
     assert b"Traceback" not in err
 
 
-def test_abort_at_a_question(shop: CommandLine) -> None:
-    result = shop("kill", stdin="", code=130)
-    assert "Traceback" not in result.err
-    assert shop.json("list")["total"] == 4
+@pytest.mark.parametrize(
+    ("answer", "code", "left"), [("n\r", 1, 4), ("\x03", 130, 4), ("y\r", 0, 0)], ids=["n", "^C", "y"]
+)
+def test_questions(shop: CommandLine, answer: str, code: int, left: int) -> None:
+    child = pexpect.spawn(
+        EXECUTABLE[0], [*EXECUTABLE[1:], "kill", "--json"],
+        env=shop.environment, cwd=str(shop.directory), timeout=PATIENCE, encoding="utf-8",
+    )  # fmt: skip
+    child.expect_exact("Delete ALL of this vault: 4 issues with 6 events? [y/N]: ")
+    child.send(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == code
+    assert ("nothing was deleted" in child.before) == (code == 1)
+    assert shop.json("list")["total"] == left

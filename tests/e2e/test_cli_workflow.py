@@ -93,7 +93,8 @@ def test_kill_keeps_projects_levels_and_numbering(shop: CommandLine) -> None:
 
 @pytest.mark.parametrize("command", [("kill",), ("purge", "1")])
 def test_deleting_asks(shop: CommandLine, command: tuple[str, ...]) -> None:
-    shop(*command, stdin="n\n", code=130)
+    assert "nothing was deleted" in shop(*command, stdin="n\n", code=1).err
+    assert "--yes" in shop(*command, stdin="", code=2).err
     assert shop.json("list")["total"] == 4
     shop(*command, stdin="y\n")
     assert shop.json("list")["total"] < 4

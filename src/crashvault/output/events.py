@@ -14,7 +14,7 @@ from .times import short
 
 _COLUMNS = (
     Column("event"),
-    Column("time (UTC)", style="secondary"),
+    Column("time", style="secondary"),
     Column("issue", justify="right"),
     Column("level", min_width=5),
     Column("message", min_width=16, ratio=1),
