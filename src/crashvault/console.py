@@ -335,6 +335,9 @@ def _rich_table(columns: Sequence[Column], rows: list[list[str]], title: str | N
 
     texts = [[plain.strip(cell, TAGS) for cell in row] for row in rows]
     names = [column._replace(name=plain.strip(column.name, TAGS)) for column in columns]
+    kept = plain.roomy(names, texts, width, cell_len)
+    columns, names = [columns[index] for index in kept], [names[index] for index in kept]
+    rows, texts = ([[row[index] for index in kept] for row in cells] for cells in (rows, texts))
     table = Table(
         title=_rich_text(title) if title else None,
         title_justify="left",

@@ -97,8 +97,8 @@ def _print(
     if hidden[0]:
         plus = "" if hidden[1] else "at least "
         notes.append(f"{plus}{hidden[0]} resolved or ignored left out; all with --status all")
-    if notes:
-        console.print(f"[muted]{'. '.join(notes)}[/muted]")
+    for note in notes:
+        console.print(f"[muted]{note}[/muted]")
 
 
 _EMPTY = """[muted]No issues yet.[/muted] Record one:
