@@ -21,6 +21,7 @@ FAILURES: dict[tuple[str, ...], tuple[int, str]] = {
     ("group", "explain", "99"): (1, "99"),
     ("set-severity", "1", "loud"): (2, "medium"),
     ("set-status", "1", "closed"): (2, "resolved"),
+    ("add", " "): (2, "--stack"),
     ("add", "x", "--level", "eror"): (1, "error"),
     ("add", "x", "--context", "novalue"): (1, "key=value"),
     ("add", "x", "--timestamp", "soon"): (1, "ISO 8601"),

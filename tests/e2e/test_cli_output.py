@@ -242,3 +242,15 @@ def test_a_project_alone_is_emptied(shop: CommandLine) -> None:
 def test_hints_are_sentences(shop: CommandLine) -> None:
     assert ". Did you mean level? fields: " in shop("list", "lvl:error", code=2).err
     assert "level: debug, info, warning, error, critical" in shop("list", "level:eror", code=2).err
+
+
+def test_empty_listings_say_why(shop: CommandLine, tmp_path: Path) -> None:
+    empty = CommandLine(tmp_path / "empty", tmp_path)
+    assert empty("list").lines[:2] == ["No issues yet.", "Record one:"]
+    assert empty("events").lines == ["No events yet."]
+    assert shop("list", "tag:none").lines == ["No issues fit."]
+    assert shop("list", "--project", "infra", "tag:none").lines == ["No issues fit."]
+    for command in ("list", "events"):
+        assert shop(command, "--project", "typo").lines == [
+            "Nothing was recorded in project typo; there are: default, infra"
+        ]

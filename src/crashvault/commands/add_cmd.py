@@ -47,6 +47,8 @@ def add(context: Context, message: str, stack: str | None, attach: tuple[str, ..
     """Record an event; prints the issue it belongs to."""
     from .. import pipeline
 
+    if not message.strip() and not stack:
+        raise click.UsageError("the message is empty. Say what happened, or give --stack")
     store = context.store
     level = store.levels.require(given["level"]).name
     body = _body(message, {**given, "level": level, "stack": _stack_text(stack)})

@@ -86,13 +86,15 @@ def _print(
 ) -> None:
     from ..console import console
     from ..output.issues import print_issues
-    from .reading import page_note
+    from .reading import nothing, page_note
 
     place = page_note(len(issues), offset, page.total, page.total_exact)
     if issues:
         print_issues(issues, {level.name: level for level in store.levels.list()})
     elif not place:
-        console.print("[muted]No issues fit.[/muted]" if filtered or hidden[0] else _EMPTY)
+        console.print(nothing(context, "issues", filtered or bool(hidden[0])))
+        if not filtered and not store.statistics.totals().issues:
+            console.print(_EMPTY)
     notes = [place] if place else []
     if hidden[0]:
         plus = "" if hidden[1] else "at least "
@@ -101,6 +103,6 @@ def _print(
         console.print(f"[muted]{note}[/muted]")
 
 
-_EMPTY = """[muted]No issues yet.[/muted] Record one:
+_EMPTY = """Record one:
   crashvault wrap -- python app.py
   crashvault add "Something broke\""""

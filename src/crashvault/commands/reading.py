@@ -9,6 +9,7 @@ import click
 
 from .. import views
 from ..output import cursors
+from ..output.plain import escape
 from ..output.shapes import listing
 from ..query.tree import Everything, Node
 from ..views import shown_events
@@ -55,6 +56,15 @@ def page_note(shown: int, offset: int, total: int, total_exact: bool) -> str:
     return f"{offset + 1}–{offset + shown} of {of}; more with --offset {offset + shown}"
 
 
+def nothing(context: Context, what: str, filtered: bool) -> str:
+    """Why a listing is empty, as markup."""
+    project = context.project
+    if project and context.store.projects.find(project) is None:
+        names = ", ".join(known.name for known in context.store.projects.list())
+        return f"[muted]Nothing was recorded in project[/muted] {escape(project)}[muted]; there are: {escape(names)}[/muted]"
+    return f"[muted]No {what} {'fit' if filtered or project else 'yet'}.[/muted]"
+
+
 def narrowed(context: Context, search: Any, query: str, **options: Any) -> tuple[Node, bool]:
     """The query with what a command's options add to it, and the project that was chosen; see `views.narrowed`."""
     return views.narrowed(search, query, project=context.project, **options)
@@ -87,6 +97,6 @@ def event_page(
     if shapes:
         print_events(shapes, {item.name: item for item in store.levels.list()})
     elif not note:
-        note = "No events fit." if node != Everything() else "No events yet."
+        console.print(nothing(context, "events", node != Everything()))
     if note:
         console.print(f"[muted]{note}[/muted]")
