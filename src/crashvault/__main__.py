@@ -83,6 +83,9 @@ def _complain(message: str) -> None:
 def _show_usage(error: click.UsageError) -> None:
     from .console import err_console, escape
 
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
     if error.ctx is not None:
         err_console.print(escape(error.ctx.get_usage()))
         err_console.print(escape(f"Try '{error.ctx.command_path} --help' for help."))

@@ -172,3 +172,23 @@ def test_questions(shop: CommandLine, answer: str, code: int, left: int) -> None
     assert child.exitstatus == code
     assert ("nothing was deleted" in child.before) == (code == 1)
     assert shop.json("list")["total"] == left
+
+
+def test_names_without_more_show_what_there_is(cli: CommandLine) -> None:
+    bare = cli()
+    assert bare.out == cli("--help").out and bare.err == ""
+    group = cli("config", code=2)
+    assert group.out == "" and group.err.startswith("Usage: crashvault config ") and "Error" not in group.err
+
+
+def test_a_broken_config_file_can_be_corrected(shop: CommandLine) -> None:
+    config = shop.home / "config.json"
+    config.write_text("{broken")
+    assert shop.json("config", "path") == {"path": str(config)}
+    report = shop.json("doctor", code=1)
+    assert "structure" in report["checks"] and [found["check"] for found in report["findings"]] == ["config.json"]
+    assert "config edit" in shop("config", "list", code=1).err
+    right = shop.directory / "right.json"
+    right.write_text('{"server.port": 99}')
+    assert shop("config", "edit", env={"EDITOR": f"cp {right}"}, fresh=True).out == "Saved\n"
+    assert shop("config", "get", "server.port").out == "99\n"

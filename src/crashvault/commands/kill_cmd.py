@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @command("kill", "crashvault kill\ncrashvault kill --yes\ncrashvault --project shop kill")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def kill(context: Context, yes: bool) -> None:
-    """Delete all issues and events, with --project those of that project; levels and settings stay, and ids go on counting."""
+    """Delete all issues and events, or those of one --project.
+
+    Projects, levels and settings stay, and ids go on counting."""
     from ..clock import now
     from ..console import console
     from ..output.times import counted
