@@ -73,7 +73,7 @@ def test_unknown_issues_change_nothing(shop: CommandLine) -> None:
 
 
 def test_short_names(shop: CommandLine) -> None:
-    assert shop("ls").out == shop("list").out
+    assert shop.json("ls") == shop.json("list")
     assert shop.json("new", "by its short name")["issue_created"]
     assert shop.json("sh", "1")["id"] == 1
     shop("st", "1", "ignored")

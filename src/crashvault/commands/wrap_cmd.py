@@ -154,7 +154,9 @@ def _level_of(result: Any) -> str:
 def _message(program: str, result: Any, text: str, trace: Any) -> str:
     if trace is not None and trace.exceptions:
         last = trace.exceptions[-1]
-        return ": ".join(filter(None, (last.get("type"), last.get("value")))) or program
+        if named := ": ".join(filter(None, (last.get("type"), last.get("value")))):
+            return named
+        text = text[: trace.start]  # what was said before frames alone
     how = f"was ended by {result.signal}" if result.signal else f"exited with code {result.exit_code}"
     how = "ran out of time" if result.timed_out else how
     lines = (_ECHO.sub("", line).strip() for line in reversed(text.splitlines()))
