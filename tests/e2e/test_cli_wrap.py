@@ -174,3 +174,11 @@ def test_paths_are_no_secrets(cli: CommandLine) -> None:
     assert cli.json("events")["items"][0]["message"].endswith("/etc/passwd: Permission denied")
     cli("add", "config passwd: hunter2")
     assert "hunter2" not in cli("events", "--json").out
+
+
+def test_frames_alone_are_called_by_what_stands_before_them(cli: CommandLine) -> None:
+    frames = "./shop(pay+0x25)[0x561569a1e19e]\n./shop(main+0x22)[0x561569a1e21f]"
+    cli("wrap", "--", "sh", "-c", f"echo 'Error: signal 11:'; echo '{frames}'; exit 1", code=1)
+    event = cli.json("events")["items"][0]
+    assert event["message"] == "sh exited with code 1: Error: signal 11:"
+    assert [frame["function"] for frame in event["frames"]] == ["main", "pay"]

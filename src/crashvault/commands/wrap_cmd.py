@@ -156,7 +156,8 @@ def _message(program: str, result: Any, text: str, trace: Any) -> str:
         last = trace.exceptions[-1]
         if named := ": ".join(filter(None, (last.get("type"), last.get("value")))):
             return named
-        text = text[: trace.start]  # what was said before frames alone
+        if before := text[: trace.start].strip():  # frames alone: what was said before them tells more
+            text, trace = before, None
     how = f"was ended by {result.signal}" if result.signal else f"exited with code {result.exit_code}"
     how = "ran out of time" if result.timed_out else how
     lines = (_ECHO.sub("", line).strip() for line in reversed(text.splitlines()))

@@ -26,7 +26,7 @@ _HEADER = re.compile(
     r"""\s*(?P<cause>\[cause\]:\s|[Cc]aused\ by:\s)?(?:\[errors\]:\s\[\s?)?(?P<bracket>\[)?
     (?:\(node:\d{1,9}\)\s)?(?:\[DEP\d+\]\s)?
     (?:(?!\w*(?:Error|Exception|Warning)\b)(?!cause)[A-Za-z][\w ,.'-]{0,60}?:?\s
-        (?=(?:Uncaught\s)?[A-Z][\w$.]{0,60}(?:Error|Exception)(?::|$)))?   # what a program says before it
+        (?=(?:Uncaught\s)?(?:[A-Z][\w$.]{0,60})?(?:Error|Exception)(?::|$)))?   # what a program says before it
     (?:error:\s)?(?:Uncaught\s(?:\(in\spromise\)\s)?)?(?:Unhandled\sPromise\sRejection:\s)?
     (?P<type>[A-Za-z_$][\w$.]*)(?:\s\[[\w.:-]{1,80}\])?(?::\s?(?P<value>.*))?$""",
     re.VERBOSE,
