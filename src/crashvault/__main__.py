@@ -83,11 +83,34 @@ def _complain(message: str) -> None:
 def _show_usage(error: click.UsageError) -> None:
     from .console import err_console, escape
 
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
     if error.ctx is not None:
         err_console.print(escape(error.ctx.get_usage()))
         err_console.print(escape(f"Try '{error.ctx.command_path} --help' for help."))
-    message = error.format_message()
+    message = _usage_message(error)
     _complain(message[:1].lower() + message[1:] if message[1:2].islower() else message)
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """Click's message, with one suggestion, the nearest, and without words of programmers."""
+    if isinstance(error, click.NoSuchOption):
+        return f"no such option '{error.option_name}'. {_option_hint(error)}"
+    message = error.format_message()
+    return message.replace("a valid integer range", "a whole number").replace("a valid float range", "a number")
+
+
+def _option_hint(error: click.NoSuchOption) -> str:
+    if error.possibilities:
+        import difflib
+
+        nearest = difflib.get_close_matches(error.option_name, error.possibilities, 1, 0)[0]
+        return f"Did you mean '{nearest}'?"
+    path = error.ctx.command_path if error.ctx else "crashvault"
+    takes_query = error.ctx is not None and any(given.name == "query" for given in error.ctx.command.params)
+    term = f"; a query that begins with - goes behind --: {path} -- '-tag:test'" if takes_query else ""
+    return f"See: {path} --help{term}"
 
 
 def _close(context: Context) -> None:

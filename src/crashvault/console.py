@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .models import COLOURS
 from .output import plain
 from .output.plain import Column, escape, visible
 
@@ -69,7 +70,7 @@ STYLES: dict[str, str] = {
     "status.open": "bold bright_blue",
     "status.resolved": "green",
     "status.ignored": "dim",
-    **{f"color.{name}": name for name in ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")},
+    **{f"color.{name}": name for name in COLOURS},
 }
 TAGS = frozenset(STYLES)
 
@@ -334,6 +335,9 @@ def _rich_table(columns: Sequence[Column], rows: list[list[str]], title: str | N
 
     texts = [[plain.strip(cell, TAGS) for cell in row] for row in rows]
     names = [column._replace(name=plain.strip(column.name, TAGS)) for column in columns]
+    kept = plain.roomy(names, texts, width, cell_len)
+    columns, names = [columns[index] for index in kept], [names[index] for index in kept]
+    rows, texts = ([[row[index] for index in kept] for row in cells] for cells in (rows, texts))
     table = Table(
         title=_rich_text(title) if title else None,
         title_justify="left",

@@ -68,6 +68,18 @@ def load_config(home: str | None = None) -> dict[str, Any]:
     return config
 
 
+def config_text(home: str | None = None) -> str:
+    """`config.json` as it is, right or wrong, for people to edit. Raises InvalidError where it cannot be read at all."""
+    path = config_path(home_dir(home))
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return "{}\n"
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check its permissions") from error
+
+
 def save_config(config: dict[str, Any], home: str | None = None) -> None:
     """Replace `config.json`, whole or not at all."""
     _write_json_atomic(config_path(home_dir(home)), config)
@@ -283,7 +295,10 @@ def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]
     from .storage.health import examine as checks
 
     results = list(checks(store.db, store.home, deep=deep))
-    wrong = check_config_file(store.home)
+    try:
+        wrong = check_config_file(store.home)
+    except InvalidError as error:
+        wrong = [error.message]
     results.append(
         ("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong])
     )

@@ -7,11 +7,11 @@ from typing import Any
 
 from .clock import DAY, to_iso
 from .errors import QueryError
+from .output.issue import TAGS_COUNTED
 from .output.shapes import event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown
-_TAGS_COUNTED = 100  # events whose tags are counted
 _DAYS = 14  # of the sparkline
 
 
@@ -107,7 +107,7 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
 def _tag_counts(store: Any, issue: int) -> dict[str, int]:
     """How many of the latest events have each tag, the commonest first."""
     counts: dict[str, int] = {}
-    for item in store.events.load(store.issues.latest_events(issue, _TAGS_COUNTED)):
+    for item in store.events.load(store.issues.latest_events(issue, TAGS_COUNTED)):
         for tag in item.event.get("tags", ()):
             counts[tag] = counts.get(tag, 0) + 1
     return dict(sorted(counts.items(), key=lambda pair: -pair[1])[:20])

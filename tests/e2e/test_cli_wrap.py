@@ -160,3 +160,25 @@ def test_vault_that_cannot_be_opened_changes_nothing(cli: CommandLine) -> None:
     result = _wrap(cli, "--", "sh", "-c", "echo out; exit 4", code=4)
     assert result.out == "out\n"
     assert "not recorded" in result.err and "Traceback" not in result.err
+
+
+def test_echoed_keys_and_empty_commands(cli: CommandLine) -> None:
+    cli("wrap", "--", "sh", "-c", "echo giving up; echo '^C'; exit 3", code=3)
+    cli("wrap", "--", "", code=127)
+    messages = [event["message"] for event in cli.json("events")["items"]]
+    assert messages == ["'' exited with code 127: '': command not found", "sh exited with code 3: giving up"]
+
+
+def test_paths_are_no_secrets(cli: CommandLine) -> None:
+    cli("wrap", "--", "/etc/passwd", code=126)
+    assert cli.json("events")["items"][0]["message"].endswith("/etc/passwd: Permission denied")
+    cli("add", "config passwd: hunter2")
+    assert "hunter2" not in cli("events", "--json").out
+
+
+def test_frames_alone_are_called_by_what_stands_before_them(cli: CommandLine) -> None:
+    frames = "./shop(pay+0x25)[0x561569a1e19e]\n./shop(main+0x22)[0x561569a1e21f]"
+    cli("wrap", "--", "sh", "-c", f"echo 'Error: signal 11:'; echo '{frames}'; exit 1", code=1)
+    event = cli.json("events")["items"][0]
+    assert event["message"] == "sh exited with code 1: Error: signal 11:"
+    assert [frame["function"] for frame in event["frames"]] == ["main", "pay"]

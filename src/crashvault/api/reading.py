@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from ..clock import to_iso
 from ..errors import InvalidError, NotFoundError
+from ..output import cursors
 from ..output.shapes import listing
 from ..storage.loading import StoredEvent
 from ..views import issue_details, narrowed, shown_events, shown_issues
@@ -45,12 +44,12 @@ def issues(call: Call) -> dict[str, Any]:
     query = call.query
     search = call.store.search(call.now)
     node, _ = narrowed(search, query["query"] or "", project=call.project, status=query["status"] or "all")
-    (offset,) = _decoded(query["cursor"], 1) or (0,)
+    (offset,) = cursors.decoded(query["cursor"], 1) or (0,)
     limit = query["limit"]
     descending = query["order"] == "desc" if query["order"] else query["sort"] not in ("id", "title", "status")
     page = search.find_issues(node, query["sort"], descending, limit + 1, offset)
     shown = shown_issues(call.store, page.ids[:limit], call.now)
-    after = _encoded(offset + limit) if len(page.ids) > limit else None
+    after = cursors.encoded(offset + limit) if len(page.ids) > limit else None
     return listing(_selected(shown, query["fields"]), page.total, after, total_exact=page.total_exact)
 
 
@@ -145,33 +144,16 @@ def _event_page(call: Call, extra: list[str]) -> dict[str, Any]:
     query = call.query
     search = call.store.search(call.now)
     node, _ = narrowed(search, query["query"] or "", project=call.project, extra=extra, open_by_default=False)
-    before = _decoded(query["cursor"], 2)
+    before = cursors.decoded(query["cursor"], 2)
     limit = query["limit"]
     page = search.events(node, limit + 1, 0, before)  # type: ignore[arg-type]
     rows = page.ids[:limit]
     after = None
     if len(page.ids) > limit:
         (last,) = call.store.events.load(rows[-1:])
-        after = _encoded(last.event["timestamp"], last.row)
+        after = cursors.encoded(last.event["timestamp"], last.row)
     shown = _selected(shown_events(call.store, rows), query["fields"])
     return listing(shown, page.total, after, total_exact=page.total_exact)
-
-
-def _encoded(*numbers: int) -> str:
-    return base64.urlsafe_b64encode(".".join(map(str, numbers)).encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str | None, count: int) -> tuple[int, ...] | None:
-    if not cursor:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}").decode()
-        found = tuple(int(part) for part in text.split("."))
-    except (binascii.Error, ValueError):
-        found = ()
-    if len(found) != count or any(not 0 <= part < 2**62 for part in found):
-        raise InvalidError("this cursor is none of ours", "Take next_cursor of the answer before, unchanged")
-    return found
 
 
 def _selected(items: list[dict[str, Any]], fields: str | None) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def _check_program(program: tuple[str, ...]) -> None:
 def _settings(context: Context, quiet: bool, given: dict[str, Any]) -> dict[str, Any]:
     level = given["level"]
     if level:
-        level = context.store.levels.require("critical" if level.casefold() == "fatal" else level).name
+        level = context.store.levels.require(level).name
         context.close()  # the program may run for days
     if context.project:
         from ..storage.projects import check_name

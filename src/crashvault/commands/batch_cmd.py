@@ -11,7 +11,7 @@ import click
 
 from ..models import SEVERITIES, STATUSES
 from .context import Context, command, emit
-from .triage import IssueId, named
+from .triage import IssueId, confirm_deleting, named
 
 _EXAMPLES = """
 crashvault batch 12 15 18 --resolve --tag fixed-in-1.4
@@ -21,6 +21,7 @@ crashvault batch --query 'environment:test' --delete --yes
 """
 _SHOWN = 100  # changes printed one by one
 _UNDO_SHOWN = 3  # commands
+_LOOK_FIRST = "look first with --dry-run"
 
 _SHORT = {"resolve": "resolved", "reopen": "open", "ignore": "ignored"}
 
@@ -179,12 +180,13 @@ def _print_changes(changes: Sequence[Any], asked: int, dry_run: bool, undo: Sequ
 def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> None:
     from ..clock import now
     from ..console import console, progress
+    from ..output.times import counted
 
     store = context.store
     events = sum(issue.count for issue in store.issues.by_ids(issues))
     if not dry_run and issues:
         if not yes:
-            _ask_to_delete(len(issues), events)
+            confirm_deleting(f"Delete {counted(len(issues), 'issue')} with {counted(events, 'event')}?", _LOOK_FIRST)
         with progress("Deleting events", events) as bar:
             events = store.deletion.issues(issues, now(), bar.advance)
             store.deletion.merge_index()
@@ -200,11 +202,3 @@ def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> No
     console.print(f"{named(issues[:_SHOWN])}{' …' if len(issues) > _SHOWN else ''}")
     what = "[info]Would delete[/info]" if dry_run else "[danger]Deleted[/danger]"
     console.print(f"{what} {len(issues)} issues with {events} events")
-
-
-def _ask_to_delete(issues: int, events: int) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(
-            "deleting wants a confirmation, and this is no terminal. Add --yes, or look first with --dry-run"
-        )
-    click.confirm(f"Delete {issues} issues with {events} events?", abort=True, err=True)

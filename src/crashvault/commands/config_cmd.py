@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from ..config import SETTINGS, shown_value
@@ -84,7 +82,11 @@ def path(context: Context) -> None:
     """Print the path of this node's config.json."""
     from .. import core
 
-    click.echo(core.config_path(context.home))
+    found = core.config_path(context.home)
+    if context.json:
+        emit({"path": found})
+    else:
+        click.echo(found)
 
 
 @command("edit", "EDITOR=vi crashvault config edit")
@@ -93,9 +95,9 @@ def edit(context: Context) -> None:
     from .. import core
     from ..console import console
 
-    text = json.dumps(core.load_config(context.home), indent=2, ensure_ascii=False)
-    changed = click.edit(f"{text}\n", extension=".json")
-    if changed is None or changed.strip() == text:
+    text = core.config_text(context.home)
+    changed = click.edit(text, extension=".json")
+    if changed is None or changed.strip() == text.strip():
         console.print("[muted]Nothing changed.[/muted]")
         return
     core.save_checked_config(changed, context.home)

@@ -127,10 +127,14 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
 class Command(click.Command):
     """A command that takes the shared options behind its name too."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, json_help: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         taken = {option for parameter in self.params for option in parameter.opts}
-        self.params += [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
+        shared = [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
+        for option in shared:
+            if json_help and "--json" in option.opts:
+                option.help = json_help
+        self.params += shared
         if COMPLETE in os.environ:
             from ..completion import equip
 

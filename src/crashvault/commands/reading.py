@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import click
+
 from .. import views
+from ..output import cursors
+from ..output.plain import escape
 from ..output.shapes import listing
 from ..query.tree import Everything, Node
 from ..views import shown_events
@@ -21,6 +25,46 @@ def text_or_input(given: str, limit: int = 1 << 20) -> str:
     return sys.stdin.buffer.read(limit).decode("utf-8", "replace").rstrip("\n")
 
 
+def page_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which part of a listing to show."""
+    function = click.option(
+        "--cursor", metavar="CURSOR", help="Go on where a listing ended: `next_cursor` of its JSON."
+    )(function)
+    function = click.option(
+        "--offset", type=Offset(), metavar="N", default=0, show_default=True, help="Leave out the first N."
+    )(function)
+    return click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)(function)
+
+
+class Offset(click.IntRange):
+    """How many to leave out; one that no vault reaches is as good as any other."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        return min(int(super().convert(value, parameter, context)), 1 << 60)
+
+
+def page_note(shown: int, offset: int, total: int, total_exact: bool) -> str:
+    """Where this part of a listing lies in the whole, as a sentence; nothing if it is the whole."""
+    of = f"{'' if total_exact else 'at least '}{total}"
+    if offset + shown >= total:
+        return "" if shown or not offset else f"None from {offset} on, of {of}"
+    if not shown:
+        return f"None of {of} shown"
+    return f"{offset + 1}–{offset + shown} of {of}; more with --offset {offset + shown}"
+
+
+def nothing(context: Context, what: str, filtered: bool) -> str:
+    """Why a listing is empty, as markup."""
+    project = context.project
+    if project and context.store.projects.find(project) is None:
+        names = ", ".join(known.name for known in context.store.projects.list())
+        return f"[muted]Nothing was recorded in project[/muted] {escape(project)}[muted]; there are: {escape(names)}[/muted]"
+    return f"[muted]No {what} {'fit' if filtered or project else 'yet'}.[/muted]"
+
+
 def narrowed(context: Context, search: Any, query: str, **options: Any) -> tuple[Node, bool]:
     """The query with what a command's options add to it, and the project that was chosen; see `views.narrowed`."""
     return views.narrowed(search, query, project=context.project, **options)
@@ -28,29 +72,31 @@ def narrowed(context: Context, search: Any, query: str, **options: Any) -> tuple
 
 def event_page(
     context: Context, query: str, *, level: str | None = None, tags: Sequence[str] = (), extra: Sequence[str] = (),
-    limit: int, offset: int,
+    limit: int, offset: int, cursor: str | None,
 ) -> None:  # fmt: skip
-    """Find events and print a page of them."""
-    from ..clock import now
+    """Find events and print a page of them. A cursor names the last event that was seen, so that new ones change nothing."""
+    from ..clock import from_iso, now
 
     store = context.store
     with store.reading():
         search = store.search(now())
         node, _ = narrowed(context, search, query, level=level, tags=tags, extra=extra, open_by_default=False)
-        page = search.events(node, limit, offset)
-        shapes = shown_events(store, page.ids)
+        before = cursors.decoded(cursor, 2)
+        page = search.events(node, limit + 1, offset, before)  # type: ignore[arg-type]
+        rows = page.ids[:limit]
+        shapes = shown_events(store, rows)
     if context.json:
-        emit(listing(shapes, page.total, None, total_exact=page.total_exact))
+        more = limit and len(page.ids) > limit
+        after = cursors.encoded(from_iso(shapes[-1]["timestamp"]), rows[-1]) if more else None
+        emit(listing(shapes, page.total, after, total_exact=page.total_exact))
         return
     from ..console import console
     from ..output.events import print_events
 
-    if not shapes:
-        console.print("[muted]No events fit.[/muted]" if node != Everything() else "[muted]No events yet.[/muted]")
-        return
-    print_events(shapes, {item.name: item for item in store.levels.list()})
-    if offset + len(shapes) < page.total:
-        plus = "" if page.total_exact else " at least"
-        console.print(
-            f"[muted]{offset + 1}–{offset + len(shapes)} of{plus} {page.total}; more with --offset {offset + len(shapes)}[/muted]"
-        )
+    note = page_note(len(shapes), offset, page.total, page.total_exact)
+    if shapes:
+        print_events(shapes, {item.name: item for item in store.levels.list()})
+    elif not note:
+        console.print(nothing(context, "events", node != Everything()))
+    if note:
+        console.print(f"[muted]{note}[/muted]")

@@ -46,7 +46,7 @@ def report(context: Context, tags: tuple[str, ...], attach: tuple[str, ...], lev
     from ..clock import now
 
     store = context.store
-    level = store.levels.require("critical" if level.casefold() == "fatal" else level).name
+    level = store.levels.require(level).name
     answers = _answers(given)
     body = {
         "message": answers["title"], "level": level, "source": "report", "user": context.actor,

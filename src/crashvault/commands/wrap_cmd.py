@@ -20,11 +20,13 @@ crashvault wrap --tag nightly --level critical -- ./backup.sh /data
 crashvault wrap --ignore-exit-code 3 --timeout 600 -- make test
 crashvault wrap --shell 'pg_dump shop | gzip > shop.gz'
 """
+_JSON_HELP = "Tell what was recorded as JSON, on standard error; standard output is the command's."
+_ECHO = re.compile(r"(?:\^[A-Z\\])+")  # how a terminal shows Ctrl-C
 _LAST_LINE = 200  # characters of the output's last line in a message
 
 
-@command("wrap", _EXAMPLES, context_settings={"allow_interspersed_args": False})
-@click.argument("argv", nargs=-1, required=True, metavar="CMD…", type=click.UNPROCESSED)
+@command("wrap", _EXAMPLES, context_settings={"allow_interspersed_args": False}, json_help=_JSON_HELP)
+@click.argument("argv", nargs=-1, required=True, metavar="-- CMD…", type=click.UNPROCESSED)
 @click.option("--shell", is_flag=True, help="Run CMD by the shell: pipelines, redirections, variables.")
 @click.option(
     "--exit-code", "only", multiple=True, type=click.IntRange(0, 255), metavar="N", help="Record only these codes."
@@ -83,7 +85,7 @@ def _checked_level(context: Context, level: str | None) -> str | None:
     """A wrong level must be known before the command runs, not after."""
     if level is None:
         return None
-    return context.store.levels.require("critical" if level.casefold() == "fatal" else level).name
+    return context.store.levels.require(level).name
 
 
 def own_tags(argv: Sequence[str], result: Any, shell: bool) -> list[str]:
@@ -95,7 +97,7 @@ def own_tags(argv: Sequence[str], result: Any, shell: bool) -> list[str]:
 
 def _program(argv: Sequence[str], shell: bool) -> str:
     first = argv[0].split()[0] if shell and argv[0].split() else argv[0]
-    return os.path.basename(first) or first
+    return os.path.basename(first) or first or "''"
 
 
 def _wanted(
@@ -152,10 +154,14 @@ def _level_of(result: Any) -> str:
 def _message(program: str, result: Any, text: str, trace: Any) -> str:
     if trace is not None and trace.exceptions:
         last = trace.exceptions[-1]
-        return ": ".join(filter(None, (last.get("type"), last.get("value")))) or program
+        if named := ": ".join(filter(None, (last.get("type"), last.get("value")))):
+            return named
+        if before := text[: trace.start].strip():  # frames alone: what was said before them tells more
+            text, trace = before, None
     how = f"was ended by {result.signal}" if result.signal else f"exited with code {result.exit_code}"
     how = "ran out of time" if result.timed_out else how
-    last_line = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    lines = (_ECHO.sub("", line).strip() for line in reversed(text.splitlines()))
+    last_line = next(filter(None, lines), "")
     said = trace.message if trace is not None and trace.message else result.error or last_line
     return f"{program} {how}{f': {said[:_LAST_LINE]}' if said else ''}"
 

@@ -12,6 +12,8 @@ from .sparkline import sparkline
 from .stack import stack_markup
 from .times import ago, short
 
+TAGS_COUNTED = 100  # latest events of an issue whose tags are counted
+
 
 def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool) -> None:
     """Print the details of an issue that `crashvault show` collects."""
@@ -60,7 +62,11 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
         if issue[name]:
             yield name, escape(issue[name])
     if issue["tag_counts"]:
-        yield "tags", ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+        counts = ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+        yield (
+            "tags",
+            counts if issue["count"] <= TAGS_COUNTED else f"{counts} [muted]in the last {TAGS_COUNTED}[/muted]",
+        )
     if issue["attachments"]:
         yield (
             "files",

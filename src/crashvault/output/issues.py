@@ -10,12 +10,12 @@ from .times import ago
 
 _COLUMNS = (
     Column("id", justify="right"),
-    Column("level", min_width=5),
+    Column("level", min_width=5, spare=1),
     Column("title", min_width=16, ratio=1),
     Column("events", justify="right"),
-    Column("users", justify="right"),
+    Column("users", justify="right", spare=3),
     Column("seen", min_width=6),
-    Column("status", min_width=4),
+    Column("status", min_width=4, spare=2),
 )
 
 

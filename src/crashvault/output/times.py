@@ -26,5 +26,5 @@ def counted(count: int, what: str) -> str:
 
 
 def short(iso: str) -> str:
-    """A time to the second, in UTC: `2026-11-23 18:47:03`."""
-    return iso[:19].replace("T", " ")
+    """A time to the second: `2026-11-23T18:47:03Z`."""
+    return f"{iso[:19]}Z"

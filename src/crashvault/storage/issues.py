@@ -166,7 +166,7 @@ def order_by(sort: str, descending: bool) -> str:
 
 
 def check_page(limit: int, offset: int) -> None:
-    if not 0 <= limit <= MAX_LIMIT or offset < 0:
+    if not 0 <= limit <= MAX_LIMIT + 1 or offset < 0:  # one more tells whether there are more
         raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
 
 

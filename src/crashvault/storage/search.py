@@ -80,7 +80,7 @@ class Search:
 
     def parse(self, text: str) -> Node:
         """Read a query with this vault's levels. Raises QueryError."""
-        return parse(text, self.now, dict(self.db.rows("SELECT name, rank FROM levels")) or LEVEL_RANKS)
+        return parse(text, self.now, dict(self.db.rows("SELECT name, rank FROM levels ORDER BY rank")) or LEVEL_RANKS)
 
     # Events
 
@@ -250,7 +250,7 @@ class Search:
     def _begin(self) -> None:
         """Forget what an earlier query has seen."""
         self._views.clear()
-        self._level_ranks = dict(self.db.rows("SELECT name, rank FROM levels"))
+        self._level_ranks = dict(self.db.rows("SELECT name, rank FROM levels ORDER BY rank"))
 
     def _issue_view(self, issue_id: int, fingerprint: str) -> dict[str, Any]:
         issue = self.issues.get(issue_id)
