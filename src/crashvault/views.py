@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from . import cursors
 from .clock import DAY, to_iso
 from .errors import QueryError
 from .output.shapes import event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
+from .storage.issues import Position
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 _TAGS_COUNTED = 100  # events whose tags are counted
@@ -49,6 +51,62 @@ def _option(search: Any, field: str, value: str) -> Node:
         return search.parse(f"{field}:{bare}")
     except QueryError as error:
         raise QueryError(error.message, f"{field}:{bare}", error.position, error.hint) from None
+
+
+class Shown(NamedTuple):
+    """A page of a listing: issues or rows of events, and what every listing tells."""
+
+    ids: list[int]
+    total: int
+    total_exact: bool
+    next_cursor: str | None
+
+
+def issue_page(
+    store: Any, search: Any, node: Node, asked: Sequence[str | None], *, sort: str = "last_seen",
+    descending: bool = True, limit: int, offset: int = 0, cursor: str | None = None, paged: bool = True,
+) -> Shown:  # fmt: skip
+    """A page of issues, to be read in one view of the store.
+
+    `asked` is what the node was made of: a cursor is good for nothing else. Raises InvalidError for a wrong one.
+    """
+    asked = ["issues", *asked, sort, str(descending)]
+    after, total, exact = None, 0, True
+    newest, began = store.events.newest_row(), search.now
+    if cursor:
+        key = str if sort in ("title", "status") else int
+        values = cursors.decode(cursor, asked, (key, int, int, int, int, bool))
+        after, (newest, began, total, exact) = Position(*values[:4]), values[2:]
+    page = search.find_issues(node, sort, descending, limit + 1, offset, after, paged=paged)
+    if after is None:
+        total, exact = page.total, page.total_exact
+    ids = page.ids[:limit]
+    following = None
+    if ids and len(page.ids) > limit:
+        values = [store.issues.key(ids[-1], sort), ids[-1], newest, began, total, exact]
+        following = cursors.encode(asked, values)
+    return Shown(ids, total, exact, following)
+
+
+def event_page(
+    store: Any, search: Any, node: Node, asked: Sequence[str | None], *, limit: int, offset: int = 0,
+    cursor: str | None = None,
+) -> Shown:  # fmt: skip
+    """A page of events, latest first; see `issue_page`. One for which many had to be read may be shorter than asked."""
+    asked = ["events", *asked]
+    before, total, exact = None, 0, True
+    if cursor:
+        *place, total, exact = cursors.decode(cursor, asked, (int, int, int, bool))
+        before = (place[0], place[1])
+    page = search.events(node, limit + 1, offset, before)
+    if before is None:
+        total, exact = page.total, page.total_exact
+    rows = page.ids[:limit]
+    further = page.further
+    if rows and len(page.ids) > limit:
+        further = (store.events.load(rows[-1:])[0].event["timestamp"], rows[-1])
+    following = cursors.encode(asked, [*further, total, exact]) if further and limit else None
+    return Shown(rows, total, exact, following)
 
 
 def shown_issues(store: Any, ids: Sequence[int], now: int, *, with_tags: bool = True) -> list[dict[str, Any]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from ..clock import to_iso
 from ..errors import InvalidError, NotFoundError
 from ..output.shapes import listing
 from ..storage.loading import StoredEvent
-from ..views import issue_details, narrowed, shown_events, shown_issues
+from ..views import Shown, event_page, issue_details, issue_page, narrowed, shown_events, shown_issues
 from .endpoints import Answer, Call, Endpoint, Parameter
 
 _SORTS = ("last_seen", "id", "title", "status", "created_at", "events", "users", "priority")
@@ -41,17 +39,17 @@ def stats(call: Call) -> dict[str, Any]:
 
 
 def issues(call: Call) -> dict[str, Any]:
-    """Issues in the order asked for. A cursor of this list counts places: what moves up meanwhile is seen again."""
+    """Issues in the order asked for."""
     query = call.query
     search = call.store.search(call.now)
     node, _ = narrowed(search, query["query"] or "", project=call.project, status=query["status"] or "all")
-    (offset,) = _decoded(query["cursor"], 1) or (0,)
-    limit = query["limit"]
-    descending = query["order"] == "desc" if query["order"] else query["sort"] not in ("id", "title", "status")
-    page = search.find_issues(node, query["sort"], descending, limit + 1, offset)
-    shown = shown_issues(call.store, page.ids[:limit], call.now)
-    after = _encoded(offset + limit) if len(page.ids) > limit else None
-    return listing(_selected(shown, query["fields"]), page.total, after, total_exact=page.total_exact)
+    sort = query["sort"]
+    descending = query["order"] == "desc" if query["order"] else sort not in ("id", "title", "status")
+    asked = (query["query"], query["status"], call.project)
+    page = issue_page(
+        call.store, search, node, asked, sort=sort, descending=descending, limit=query["limit"], cursor=query["cursor"]
+    )
+    return _listed(page, _selected(shown_issues(call.store, page.ids, call.now), query["fields"]))
 
 
 def issue(call: Call) -> dict[str, Any]:
@@ -141,37 +139,17 @@ def known_event(call: Call) -> StoredEvent:
 
 
 def _event_page(call: Call, extra: list[str]) -> dict[str, Any]:
-    """Events, latest first. A cursor names the last event that was seen, so that new ones change nothing."""
+    """Events, latest first."""
     query = call.query
     search = call.store.search(call.now)
     node, _ = narrowed(search, query["query"] or "", project=call.project, extra=extra, open_by_default=False)
-    before = _decoded(query["cursor"], 2)
-    limit = query["limit"]
-    page = search.events(node, limit + 1, 0, before)  # type: ignore[arg-type]
-    rows = page.ids[:limit]
-    after = None
-    if len(page.ids) > limit:
-        (last,) = call.store.events.load(rows[-1:])
-        after = _encoded(last.event["timestamp"], last.row)
-    shown = _selected(shown_events(call.store, rows), query["fields"])
-    return listing(shown, page.total, after, total_exact=page.total_exact)
+    asked = (query["query"], call.project, *extra)
+    page = event_page(call.store, search, node, asked, limit=query["limit"], cursor=query["cursor"])
+    return _listed(page, _selected(shown_events(call.store, page.ids), query["fields"]))
 
 
-def _encoded(*numbers: int) -> str:
-    return base64.urlsafe_b64encode(".".join(map(str, numbers)).encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str | None, count: int) -> tuple[int, ...] | None:
-    if not cursor:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}").decode()
-        found = tuple(int(part) for part in text.split("."))
-    except (binascii.Error, ValueError):
-        found = ()
-    if len(found) != count or any(not 0 <= part < 2**62 for part in found):
-        raise InvalidError("this cursor is none of ours", "Take next_cursor of the answer before, unchanged")
-    return found
+def _listed(page: Shown, items: list[dict[str, Any]]) -> dict[str, Any]:
+    return listing(items, page.total, page.next_cursor, total_exact=page.total_exact)
 
 
 def _selected(items: list[dict[str, Any]], fields: str | None) -> list[dict[str, Any]]:

@@ -156,6 +156,9 @@ def _readable(value: Any) -> Any:
     return value if not isinstance(value, str) or value.isprintable() else re.sub("[\ud800-\udfff]", "\ufffd", value)
 
 
+cursor_option = click.option("--cursor", metavar="TEXT", help="Go on behind `next_cursor` of the JSON before.")
+
+
 def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     """`@click.command` with the shared options, the context as first argument, and examples below the help."""
 
@@ -222,6 +225,7 @@ __all__ = [
     "Context",
     "CrashvaultError",
     "command",
+    "cursor_option",
     "emit",
     "emit_line",
     "joined_query",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command, joined_query
+from .context import Context, command, cursor_option, joined_query
 from .reading import event_page
 
 _EXAMPLES = """
@@ -19,9 +19,12 @@ crashvault events --limit 500 --json
 @click.option("--issue", type=click.IntRange(1), metavar="N", help="Only those of this issue.")
 @click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
-def events(context: Context, query: tuple[str, ...], issue: int | None, limit: int, offset: int) -> None:
+@cursor_option
+def events(
+    context: Context, query: tuple[str, ...], issue: int | None, limit: int, offset: int, cursor: str | None
+) -> None:
     """List events, latest first."""
     if issue is not None:
         context.store.issues.get(issue)
     extra = [f"issue:{issue}"] if issue is not None else []
-    event_page(context, joined_query(query), extra=extra, limit=limit, offset=offset)
+    event_page(context, joined_query(query), extra=extra, limit=limit, offset=offset, cursor=cursor)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..models import STATUSES
-from .context import Context, command, emit, joined_query
+from .context import Context, command, cursor_option, emit, joined_query
 
 _EXAMPLES = """
 crashvault list
@@ -32,15 +32,16 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 )
 @click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+@cursor_option
 def list_issues(
     context: Context, query: tuple[str, ...], status: str | None, level: str | None, tags: tuple[str, ...], sort: str,
-    descending: bool | None, limit: int, offset: int,
+    descending: bool | None, limit: int, offset: int, cursor: str | None,
 ) -> None:  # fmt: skip
     """List issues, those seen last first.
 
     Without a status only open issues are shown. QUERY is written in the query language: `crashvault help query`."""
     from ..clock import now
-    from ..views import shown_issues
+    from ..views import issue_page, shown_issues
     from .reading import narrowed
 
     moment = now()
@@ -49,13 +50,17 @@ def list_issues(
         search = store.search(moment)
         node, open_only = narrowed(context, search, joined_query(query), status=status, level=level, tags=tags)
         order = sort not in ("id", "title", "status") if descending is None else descending
-        page = search.find_issues(node, sort, order, limit, offset)
+        asked = (joined_query(query), status, level, *sorted(tags), context.project)
+        page = issue_page(
+            store, search, node, asked, sort=sort, descending=order, limit=limit, offset=offset, cursor=cursor,
+            paged=context.json,
+        )  # fmt: skip
         hidden = _hidden(context, search, query, level, tags) if open_only and store.issues.closed() else (0, True)
         issues = shown_issues(store, page.ids, moment, with_tags=context.json)
     if context.json:
         from ..output.shapes import listing
 
-        emit(listing(issues, page.total, None, total_exact=page.total_exact, hidden=hidden[0]))
+        emit(listing(issues, page.total, page.next_cursor, total_exact=page.total_exact, hidden=hidden[0]))
     else:
         _print(context, store, issues, page, offset, hidden, bool(query or level or tags))
 

@@ -28,7 +28,7 @@ def narrowed(context: Context, search: Any, query: str, **options: Any) -> tuple
 
 def event_page(
     context: Context, query: str, *, level: str | None = None, tags: Sequence[str] = (), extra: Sequence[str] = (),
-    limit: int, offset: int,
+    limit: int, offset: int, cursor: str | None = None,
 ) -> None:  # fmt: skip
     """Find events and print a page of them."""
     from ..clock import now
@@ -37,10 +37,11 @@ def event_page(
     with store.reading():
         search = store.search(now())
         node, _ = narrowed(context, search, query, level=level, tags=tags, extra=extra, open_by_default=False)
-        page = search.events(node, limit, offset)
+        asked = (query, level, *sorted(tags), *extra, context.project)
+        page = views.event_page(store, search, node, asked, limit=limit, offset=offset, cursor=cursor)
         shapes = shown_events(store, page.ids)
     if context.json:
-        emit(listing(shapes, page.total, None, total_exact=page.total_exact))
+        emit(listing(shapes, page.total, page.next_cursor, total_exact=page.total_exact))
         return
     from ..console import console
     from ..output.events import print_events

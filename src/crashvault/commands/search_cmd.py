@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command, joined_query
+from .context import Context, command, cursor_option, joined_query
 from .reading import event_page
 
 _EXAMPLES = """
@@ -23,15 +23,18 @@ crashvault search --text "connection reset" --since 24h --level '>=error'
 @click.option("--until", metavar="TIME", help="Before that time.")
 @click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+@cursor_option
 def search(
     context: Context, query: tuple[str, ...], level: str | None, tags: tuple[str, ...], text: str | None,
-    since: str | None, until: str | None, limit: int, offset: int,
+    since: str | None, until: str | None, limit: int, offset: int, cursor: str | None,
 ) -> None:  # fmt: skip
     """Find events, latest first. QUERY is written in the query language: `crashvault help query`."""
     extra = [f"since:{since}"] if since else []
     extra += [f"until:{until}"] if until else []
     extra += [phrase(text)] if text else []
-    event_page(context, joined_query(query), level=level, tags=tags, extra=extra, limit=limit, offset=offset)
+    event_page(
+        context, joined_query(query), level=level, tags=tags, extra=extra, limit=limit, offset=offset, cursor=cursor
+    )
 
 
 def phrase(text: str) -> str:

@@ -1,0 +1,5 @@
+-- Issues in the orders that do not change with every event, for pages that begin behind an issue. Those by counts are
+-- sorted when asked for: an index over them would cost every event more than it saves.
+CREATE INDEX issues_title ON issues (title) WHERE merged_into IS NULL;
+CREATE INDEX issues_by_status ON issues (status) WHERE merged_into IS NULL;
+CREATE INDEX issues_created ON issues (created_at) WHERE merged_into IS NULL;
