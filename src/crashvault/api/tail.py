@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from .. import clock
@@ -22,10 +22,11 @@ _HEARTBEAT = 15.0  # seconds without an event after which a comment keeps proxie
 _RETRY = 2_000  # milliseconds after which a browser comes again
 _AT_ONCE = 500  # events of one look
 _PARAMETERS = ("query", "project")
+_MEDIA_TYPE = "text/event-stream"
 
 
 def route_of(node: Node) -> Route:
-    async def tail(request: Request) -> StreamingResponse:
+    async def tail(request: Request) -> Response:
         access, headers = admit(request, node, "read")
         wrong = [name for name in request.query_params if name not in _PARAMETERS]
         if wrong:
@@ -33,12 +34,11 @@ def route_of(node: Node) -> Route:
         query = request.query_params.get("query", "")
         project = access.project or request.query_params.get("project")
         row = await node.run(_begin, node, query, project, request.headers.get("last-event-id", ""))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type=_MEDIA_TYPE)
         request.scope["crashvault.endless"] = True
-        return StreamingResponse(
-            _stream(node, query, project, row),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers},
-        )
+        return StreamingResponse(_stream(node, query, project, row), headers=headers, media_type=_MEDIA_TYPE)
 
     return Route(PATH, tail, methods=["GET"])
 
