@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import cursors
-from .clock import DAY, to_iso
-from .errors import QueryError
+from .clock import DAY, HOUR, to_iso
+from .errors import InvalidError, QueryError
+from .models import STATUSES
 from .output.shapes import event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
 from .storage.issues import Position
@@ -15,6 +16,9 @@ from .storage.issues import Position
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 _TAGS_COUNTED = 100  # events whose tags are counted
 _DAYS = 14  # of the sparkline
+_TOP = 5  # issues with most events
+_INTERVALS = {"hour": (HOUR, 24), "day": (DAY, _DAYS)}  # how long a bucket is, and how many there are unless asked
+MOST_BUCKETS = 2_000
 
 
 def narrowed(
@@ -159,6 +163,55 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "attachments": [file.info() for file in store.attachments.of_issue(issue)],
         "merged": [member for member in store.merging.members(issue) if member != issue],
         "merged_into": None if into is None else store.merging.root(into),
+    }
+
+
+def figures(store: Any, now: int, project: str | None = None) -> dict[str, Any]:
+    """Totals and recent times, of the whole vault or of one project; from counters, to be read in one view."""
+    chosen = store.projects.require(project).id if project else None
+    totals = store.statistics.totals(chosen)
+    names = store.levels.names()
+    search = store.search(now)
+    node, _ = narrowed(search, "", project=project)
+    top = search.find_issues(node, sort="events", limit=_TOP).ids
+    by_hour = series(store, now, "hour", project=project)
+    return {
+        "issues": totals.issues,
+        "events": totals.events,
+        "by_status": {status: totals.by_status.get(status, 0) for status in STATUSES},
+        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
+        "by_project": {
+            name: {"issues": issues, "events": events} for name, (issues, events) in totals.by_project.items()
+        },
+        "events_per_hour": by_hour,
+        "events_per_day": series(store, now, "day", project=project),
+        "first_hour": by_hour["since"],
+        "top_issues": shown_issues(store, top, now, with_tags=False),
+    }
+
+
+def series(
+    store: Any, now: int, interval: str, since: int | None = None, until: int | None = None, project: str | None = None
+) -> dict[str, Any]:
+    """Events in each hour or day (of UTC) that has a part of the time from `since` until before `until`.
+
+    Without `until` it ends now, without `since` it begins a day or two weeks before. Raises InvalidError for a time
+    that is empty or has too many buckets.
+    """
+    width, usual = _INTERVALS[interval]
+    last = (now if until is None else until - 1) // width
+    first = last - usual + 1 if since is None else since // width
+    if not 0 < last - first + 1 <= MOST_BUCKETS:
+        what = "is empty" if last < first else f"has more than {MOST_BUCKETS} of an {interval}"
+        raise InvalidError(f"the time from since to until {what}", "Ask for a shorter time, or for interval=day")
+    chosen = store.projects.require(project).id if project else None
+    hours = width // HOUR
+    counts = store.statistics.series(first * hours, (last + 1) * hours, hours, chosen)
+    return {
+        "since": to_iso(first * width),
+        "until": to_iso(min(now, (last + 1) * width) if until is None else (last + 1) * width),
+        "counts": counts,
+        "total": sum(counts),
     }
 
 

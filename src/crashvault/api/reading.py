@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clock import to_iso
+from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError
 from ..output.shapes import listing
+from ..query.values import parse_time
 from ..storage.loading import StoredEvent
-from ..views import Shown, event_page, issue_details, issue_page, narrowed, shown_events, shown_issues
+from ..views import Shown, event_page, figures, issue_details, issue_page, narrowed, series, shown_events, shown_issues
+from .access import DeniedError
 from .endpoints import Answer, Call, Endpoint, Parameter
+from .errors import UnprocessableError
 
 _SORTS = ("last_seen", "id", "title", "status", "created_at", "events", "users", "priority")
 _QUERY = Parameter("query", "What to find, in the query language.")
@@ -21,21 +24,26 @@ _MOST_OF_TRACE = 1_000
 
 
 def stats(call: Call) -> dict[str, Any]:
-    store = call.store
-    project = store.projects.require(call.project).id if call.project else None
-    totals = store.statistics.totals(project)
-    names = store.levels.names()
-    return {
-        "issues": totals.issues,
-        "events": totals.events,
-        "by_status": {status: totals.by_status.get(status, 0) for status in ("open", "resolved", "ignored")},
-        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
-        "by_project": {
-            name: {"issues": issues, "events": events}
-            for name, (issues, events) in totals.by_project.items()
-            if call.project in (None, name)
-        },
-    }
+    query = call.query
+    found = figures(call.store, call.now, call.project)
+    if query["interval"] or query["since"] or query["until"]:
+        since, until = _time(call, "since"), _time(call, "until")
+        interval = query["interval"] or "hour"
+        found["series"] = {"interval": interval, **series(call.store, call.now, interval, since, until, call.project)}
+    return found
+
+
+def _time(call: Call, name: str) -> int | None:
+    """A parameter that is a time; a whole day given as `until` is part of what is asked for."""
+    text = call.query[name]
+    if not text:
+        return None
+    try:
+        moment, whole_day = parse_time(text, call.now)
+    except ValueError:
+        wrong = {"field": name, "message": "not a time; write 2h, 7d or ISO 8601"}
+        raise UnprocessableError("Some parameters are wrong", [wrong]) from None
+    return moment + DAY if whole_day and name == "until" else moment
 
 
 def issues(call: Call) -> dict[str, Any]:
@@ -117,6 +125,11 @@ def levels(call: Call) -> dict[str, Any]:
 
 
 def dropped(call: Call) -> dict[str, Any]:
+    """The ledger counts for the whole vault: what was refused often had no project yet."""
+    if call.access.project is not None:
+        raise DeniedError(
+            403, "forbidden", "What was dropped is counted for the whole vault", "Use a key of all projects"
+        )
     found = [
         {**drop._asdict(), "first": to_iso(drop.first), "last": to_iso(drop.last)} for drop in call.store.ledger.list()
     ]
@@ -169,7 +182,9 @@ def _one(item: dict[str, Any], fields: str | None) -> dict[str, Any]:
 
 _EVENT_LIST = (_QUERY, _LIMIT, _CURSOR, _PROJECT, _FIELDS)
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/stats", "read", stats, "Totals by status, level and project.", "Stats", (_PROJECT,), tag="stats"),
+    Endpoint("GET", "/api/v1/stats", "read", stats, "Totals by status, level and project, events per hour and day, and the issues with most events; `series` where a time is asked for.", "Stats",
+             (Parameter("since", "Where the series begins: 2h, 7d or ISO 8601."), Parameter("until", "Where it ends."),
+              Parameter("interval", "Its steps; hours unless told.", choices=("hour", "day")), _PROJECT), tag="stats"),
     Endpoint(
         "GET", "/api/v1/issues", "read", issues, "List issues; without a status all of them.", "Issues",
         (_QUERY, Parameter("status", "Only these.", choices=("open", "resolved", "ignored", "all")),
@@ -183,5 +198,5 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:id}", "read", attachment, "The content of an attachment.", "", tag="events"),
     Endpoint("GET", "/api/v1/traces/{trace}", "read", trace, "Every event and span of a trace.", "Trace", (_PROJECT,), tag="events"),
     Endpoint("GET", "/api/v1/levels", "read", levels, "Levels of events, by rank.", "Items", tag="stats"),
-    Endpoint("GET", "/api/v1/dropped", "read", dropped, "What was refused, limited, cut or lost, with reason and count.", "Items", tag="stats"),
+    Endpoint("GET", "/api/v1/dropped", "read", dropped, "What was refused, limited, cut or lost, with reason and count; of the whole vault, so not for keys of one project.", "Items", tag="stats"),
 )  # fmt: skip
