@@ -83,6 +83,7 @@ def test_no_query_scans_all_events(store: Store, query: str, way: str, monkeypat
         finder.events(node, 5, 3, (vaults.NOW - DAY, 1 << 40))
         finder.find_issues(node, limit=5)
         finder.filter(node, arrived)
+        finder.arrivals(node, arrived[0], 5)
 
     assert scans(store, read) == []
 

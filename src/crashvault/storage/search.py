@@ -108,6 +108,19 @@ class Search:
             return chosen
         return [item.row for item in self.loader.load(chosen) if self._matches(node, item)]
 
+    def arrivals(self, node: Node, after: int, limit: int) -> tuple[list[int], int]:
+        """Rows of matching events that arrived after a row, in the order of arrival, and the row up to which was looked."""
+        self._begin()
+        condition = self.compiler.condition(node)
+        candidates, looked = self.finder.arrived(condition, after, _SLICE)
+        rows = sorted(self.finder.meeting(condition, candidates))
+        if len(rows) > limit:
+            rows = rows[:limit]
+            looked = rows[-1]
+        if exact(condition):
+            return rows, looked
+        return [item.row for item in self.loader.load(rows) if self._matches(node, item)], looked
+
     def every_event(self, node: Node) -> Iterator[int]:
         """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
         condition = Compiler(self.db, self.now, bulk=True).condition(node)
