@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,16 +173,46 @@ def test_wrong_requests_say_what_is_wrong(api: Any, path: str, status: int, says
     assert says in answer.text
 
 
-def test_attachments_are_downloads(api: Any) -> None:
-    data = b"<script>alert(1)</script>"
-    file = {"name": "x\r\n.html", "content_type": "text/html", "data": base64.b64encode(data).decode()}
+def attached(api: Any, name: str, data: bytes) -> str:
+    """The address of a file of a new event."""
+    file = {"name": name, "content_type": "text/html", "data": base64.b64encode(data).decode()}
     (receipt,) = api.record({**CRASH, "attachments": [file]})
-    whole = api.client.get(f"/api/v1/events/{receipt.event_id}").json()
-    answer = api.client.get(whole["attachments"][0]["href"])
+    return str(api.client.get(f"/api/v1/events/{receipt.event_id}").json()["attachments"][0]["href"])
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("x\r\n.html", "x.html"), ('a"b;c.txt', "a_b_c.txt"), ("Straße.log", "Strae.log"), ("日本", "attachment")],
+)
+def test_attachments_are_downloads(api: Any, name: str, plain: str) -> None:
+    data = b"<script>alert(1)</script>"
+    href = attached(api, name, data)
+    answer = api.client.get(href)
     assert answer.content == data
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"].startswith("attachment;")
-    assert api.client.get(f"/api/v1/events/{receipt.event_id}/attachments/999").status_code == 404
+    assert answer.headers["content-disposition"].startswith(f"attachment; filename=\"{plain}\"; filename*=UTF-8''")
+    assert (
+        answer.headers["x-content-type-options"] == "nosniff" and "sandbox" in answer.headers["content-security-policy"]
+    )
+    head = api.client.head(href)
+    assert head.headers["content-length"] == str(len(data)) and not head.content
+    assert api.client.get(f"{href.rpartition('/')[0]}/999").status_code == 404
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 << 10, (256 << 10) + 1, 3_000_000])
+def test_attachments_of_any_size_come_whole(api: Any, size: int) -> None:
+    data = bytes(number % 251 for number in range(size % 1_000)) + b"x" * (size - size % 1_000)
+    answer = api.client.get(attached(api, "core", data))
+    assert answer.content == data and answer.headers["content-length"] == str(size)
+
+
+def test_an_attachment_whose_content_is_gone_is_an_error(api: Any) -> None:
+    href = attached(api, "core", b"content")
+    for path in Path(api.node.home, "blobs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    answer = api.client.get(href)
+    assert answer.status_code == 404 and "gone" in answer.json()["error"]["message"]
 
 
 def test_hostile_events_come_out_as_json(api: Any) -> None:

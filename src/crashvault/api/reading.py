@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError
@@ -11,7 +12,7 @@ from ..query.values import parse_time
 from ..storage.loading import StoredEvent
 from ..views import Shown, event_page, figures, issue_details, issue_page, narrowed, series, shown_events, shown_issues
 from .access import DeniedError
-from .endpoints import Answer, Call, Endpoint, Parameter
+from .endpoints import Answer, Call, Endpoint, Parameter, Streamed
 from .errors import UnprocessableError
 
 _SORTS = ("last_seen", "id", "title", "status", "created_at", "events", "users", "priority")
@@ -90,16 +91,19 @@ def attachment(call: Call) -> Answer:
     item = known_event(call)
     for file in call.store.attachments.of_event(item.row):
         if file.id == call.path["attachment"]:
-            with call.store.attachments.open(file) as content:
-                data = content.read()
-            # Never shown by a browser as part of this server: what is in it came from outside.
-            name = "".join(char if char.isalnum() or char in "._-" else "_" for char in file.name if char.isascii())
-            headers = {
-                "Content-Disposition": f'attachment; filename="{name or "attachment"}"',
-                "Content-Security-Policy": "sandbox; default-src 'none'",
-            }
-            return Answer(data, 200, headers, "application/octet-stream")
+            content = Streamed(call.store.attachments.open(file), file.size)
+            return Answer(content, 200, _download_headers(file.name), "application/octet-stream")
     raise NotFoundError(f"there is no attachment {call.path['attachment']} of this event")
+
+
+def _download_headers(name: str) -> dict[str, str]:
+    """What is in a file came from outside: a browser must keep it, and never show it as part of this server."""
+    plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in name if char.isascii())
+    return {
+        "Content-Disposition": f"attachment; filename=\"{plain or 'attachment'}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
 
 
 def trace(call: Call) -> dict[str, Any]:
