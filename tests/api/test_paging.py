@@ -132,6 +132,40 @@ def test_a_cursor_is_good_for_its_own_list_only(issues: Any, path: str) -> None:
         assert status(cursor=cursor, sort="events") == status(cursor=cursor, order="asc") == 400
 
 
+def test_a_trace_is_told_whole_page_by_page(api: Any) -> None:
+    trace_id = "ab" * 16
+    for project, number in (("default", 23), ("shop", 4)):
+        api.record(*(
+            {"message": f"event {one}", "trace_id": trace_id, "timestamp": 1_760_000_000 - one} for one in range(number)
+        ), project=project)  # fmt: skip
+        with api.store as store, store.writing():
+            spans = [
+                {"trace_id": trace_id, "span_id": f"{one:016x}", "parent_span_id": None, "name": f"span {one}", "op": "",
+                 "kind": "", "status": "", "start": one // 3, "end": one, "service": "", "release": "",
+                 "environment": "", "attributes": {}, "origin": "sentry"}
+                for one in range(1, 2 * number)
+            ]  # fmt: skip
+            store.telemetry.add(store.projects.require(project).id, spans=spans, now=1)
+    path = f"/api/v1/traces/{trace_id}"
+    whole = api.client.get(path).json()
+    assert (len(whole["events"]), len(whole["spans"]), whole["next_cursor"]) == (27, 52, None)
+    assert whole["events"] == sorted(whole["events"], key=lambda event: event["timestamp"])
+    for project, events, spans in ((None, 27, 52), ("shop", 4, 7)):
+        given = {"limit": 5, **({"project": project} if project else {})}
+        found: dict[str, list[Any]] = {"events": [], "spans": []}
+        cursor: str | None = ""
+        while cursor is not None:
+            page = api.client.get(path, params={**given, "cursor": cursor}).json()
+            assert len(page["events"]) <= 5 and len(page["spans"]) <= 5
+            found = {key: [*known, *page[key]] for key, known in found.items()}
+            cursor = page["next_cursor"]
+        assert len({(one["project"], one["event_id"]) for one in found["events"]}) == len(found["events"]) == events
+        assert len({(one["project"], one["span_id"]) for one in found["spans"]}) == len(found["spans"]) == spans
+        assert [one["start"] for one in found["spans"]] == sorted(one["start"] for one in found["spans"])
+    wrong = api.client.get(f"/api/v1/traces/{'cd' * 16}", params={"cursor": page["next_cursor"] or "x"})
+    assert wrong.status_code == 400
+
+
 ASKED = ("issues", None, "last_seen")
 
 

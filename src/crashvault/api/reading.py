@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from .. import cursors
 from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError
 from ..output.shapes import listing
 from ..query.values import parse_time
 from ..storage.loading import StoredEvent
+from ..storage.telemetry import END, START
 from ..views import Shown, event_page, figures, issue_details, issue_page, narrowed, series, shown_events, shown_issues
 from .access import DeniedError
 from .endpoints import Answer, Call, Endpoint, Parameter, Streamed
@@ -21,7 +23,7 @@ _LIMIT = Parameter("limit", "How many at most.", "integer", 50, 1, 1_000)
 _CURSOR = Parameter("cursor", "Where to go on: `next_cursor` of the answer before.")
 _PROJECT = Parameter("project", "Only of this project.")
 _FIELDS = Parameter("fields", "Only these fields of each item, with commas between.")
-_MOST_OF_TRACE = 1_000
+_TRACE_LIMIT = Parameter("limit", "How many events, and how many spans, at most.", "integer", 1_000, 1, 1_000)
 
 
 def stats(call: Call) -> dict[str, Any]:
@@ -110,17 +112,21 @@ def trace(call: Call) -> dict[str, Any]:
     trace_id = call.path["trace"].replace("-", "").lower()
     if len(trace_id) != 32 or not all(char in "0123456789abcdef" for char in trace_id):
         raise InvalidError(f"{call.path['trace'][:100]!r} is not a trace id", "It has 32 hexadecimal digits")
+    limit, cursor = call.query["limit"], call.query["cursor"]
+    asked = ("trace", trace_id, call.project)
+    row, *place = cursors.decode(cursor, asked, (int, int, int)) if cursor else (0, *START)
     search = call.store.search(call.now)
     node, _ = narrowed(search, f"trace:{trace_id}", project=call.project, open_by_default=False)
-    rows = search.events(node, _MOST_OF_TRACE).ids
-    spans = [
-        span
-        for span in call.store.telemetry.trace(trace_id)
-        if call.project in (None, span.get("project", call.project))
-    ]
-    if not rows and not spans:
+    rows, looked = search.arrivals(node, row, limit + 1)
+    if len(rows) > limit:
+        rows, looked = rows[:limit], rows[limit - 1]
+    spans, last_span = call.store.telemetry.trace(trace_id, call.project, limit, (place[0], place[1]))
+    if not rows and not spans and not cursor:
         raise NotFoundError(f"there is no trace {trace_id}")
-    return {"trace_id": trace_id, "events": shown_events(call.store, rows[::-1]), "spans": spans}
+    more = looked < call.store.events.newest_row() or last_span is not None
+    following = cursors.encode(asked, [looked, *(last_span or END)]) if more else None
+    events = sorted(shown_events(call.store, rows), key=lambda event: event["timestamp"])
+    return {"trace_id": trace_id, "events": events, "spans": spans, "next_cursor": following}
 
 
 def levels(call: Call) -> dict[str, Any]:
@@ -200,7 +206,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/events", "read", events, "Find events, latest first.", "Events", _EVENT_LIST, tag="events"),
     Endpoint("GET", "/api/v1/events/{event}", "read", event, "One event whole; a unique beginning of its id is enough.", "Event", (_FIELDS,), tag="events"),
     Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:id}", "read", attachment, "The content of an attachment.", "", tag="events"),
-    Endpoint("GET", "/api/v1/traces/{trace}", "read", trace, "Every event and span of a trace.", "Trace", (_PROJECT,), tag="events"),
+    Endpoint("GET", "/api/v1/traces/{trace}", "read", trace, "Every event and span of a trace, in the order in which they happened; where there are many, page by page.", "Trace", (_TRACE_LIMIT, _CURSOR, _PROJECT), tag="events"),
     Endpoint("GET", "/api/v1/levels", "read", levels, "Levels of events, by rank.", "Items", tag="stats"),
     Endpoint("GET", "/api/v1/dropped", "read", dropped, "What was refused, limited, cut or lost, with reason and count; of the whole vault, so not for keys of one project.", "Items", tag="stats"),
 )  # fmt: skip

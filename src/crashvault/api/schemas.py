@@ -201,6 +201,7 @@ class Trace(Struct):
     trace_id: str
     events: list[Event]
     spans: list[dict[str, Any]]
+    next_cursor: str | None
 
 
 class Project(Struct):
