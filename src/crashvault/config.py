@@ -116,6 +116,7 @@ _SERVER = {
         (_node, "max_body", "size", 20 << 20, "Largest body of a request, as it is sent", _between(1_024, 1 << 30)),
         (_node, "max_unpacked", "size", 100 << 20, "Largest body of a request, unpacked", _between(1_024, 1 << 30)),
         (_node, "body_timeout", "int", 30, "Seconds within which a request's body must go on arriving", _between(1, 3_600)),
+        (_node, "tails", "int", 100, "Live tails that each worker serves at once", _between(0, 100_000)),
         (_node, "keep_alive", "int", 75, "Seconds that an idle connection is kept", _between(1, 3_600)),
         (_node, "shutdown_timeout", "int", 30, "Seconds that requests under way get when the server stops", _between(1, 3_600)),
         (_vault, "public_url", "text", "", "Address under which clients reach the server, for DSNs and links", _check_url),

@@ -89,14 +89,11 @@ def _rates(settings: Any) -> dict[str, Any]:
 
 def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     """The application behind the front, and the name under which a request is counted."""
-    from starlette.applications import Starlette
-
     from .api import health
-    from .api.errors import EXCEPTION_HANDLERS
     from .api.ingest import ingest, is_ingest, route_name
-    from .api.routes import routes
+    from .api.routes import application
 
-    app = Starlette(routes=[*health.routes(node), *routes(node)], exception_handlers=EXCEPTION_HANDLERS)
+    app = application(node, health.routes(node))
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         if is_ingest(scope["path"], scope["method"]):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from .clock import DAY, to_iso
-from .errors import QueryError
+from . import cursors
+from .clock import DAY, HOUR, to_iso
+from .errors import InvalidError, QueryError
+from .models import STATUSES
 from .output.issue import TAGS_COUNTED
 from .output.shapes import event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
+from .storage.issues import Position
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 _DAYS = 14  # of the sparkline
+_TOP = 5  # issues with most events
+_INTERVALS = {"hour": (HOUR, 24), "day": (DAY, _DAYS)}  # how long a bucket is, and how many there are unless asked
+MOST_BUCKETS = 2_000
 
 
 def narrowed(
@@ -49,6 +55,62 @@ def _option(search: Any, field: str, value: str) -> Node:
         return search.parse(f"{field}:{bare}")
     except QueryError as error:
         raise QueryError(error.message, f"{field}:{bare}", error.position, error.hint) from None
+
+
+class Shown(NamedTuple):
+    """A page of a listing: issues or rows of events, and what every listing tells."""
+
+    ids: list[int]
+    total: int
+    total_exact: bool
+    next_cursor: str | None
+
+
+def issue_page(
+    store: Any, search: Any, node: Node, asked: Sequence[str | None], *, sort: str = "last_seen",
+    descending: bool = True, limit: int, offset: int = 0, cursor: str | None = None, paged: bool = True,
+) -> Shown:  # fmt: skip
+    """A page of issues, to be read in one view of the store.
+
+    `asked` is what the node was made of: a cursor is good for nothing else. Raises InvalidError for a wrong one.
+    """
+    asked = ["issues", *asked, sort, str(descending)]
+    after, total, exact = None, 0, True
+    newest, began = store.events.newest_row(), search.now
+    if cursor:
+        key = str if sort in ("title", "status") else int
+        values = cursors.decode(cursor, asked, (key, int, int, int, int, bool))
+        after, (newest, began, total, exact) = Position(*values[:4]), values[2:]
+    page = search.find_issues(node, sort, descending, limit + 1, offset, after, paged=paged)
+    if after is None:
+        total, exact = page.total, page.total_exact
+    ids = page.ids[:limit]
+    following = None
+    if ids and len(page.ids) > limit:
+        values = [store.issues.key(ids[-1], sort), ids[-1], newest, began, total, exact]
+        following = cursors.encode(asked, values)
+    return Shown(ids, total, exact, following)
+
+
+def event_page(
+    store: Any, search: Any, node: Node, asked: Sequence[str | None], *, limit: int, offset: int = 0,
+    cursor: str | None = None,
+) -> Shown:  # fmt: skip
+    """A page of events, latest first; see `issue_page`. One for which many had to be read may be shorter than asked."""
+    asked = ["events", *asked]
+    before, total, exact = None, 0, True
+    if cursor:
+        *place, total, exact = cursors.decode(cursor, asked, (int, int, int, bool))
+        before = (place[0], place[1])
+    page = search.events(node, limit + 1, offset, before)
+    if before is None:
+        total, exact = page.total, page.total_exact
+    rows = page.ids[:limit]
+    further = page.further
+    if rows and len(page.ids) > limit:
+        further = (store.events.load(rows[-1:])[0].event["timestamp"], rows[-1])
+    following = cursors.encode(asked, [*further, total, exact]) if further and limit else None
+    return Shown(rows, total, exact, following)
 
 
 def shown_issues(store: Any, ids: Sequence[int], now: int, *, with_tags: bool = True) -> list[dict[str, Any]]:
@@ -101,6 +163,55 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "attachments": [file.info() for file in store.attachments.of_issue(issue)],
         "merged": [member for member in store.merging.members(issue) if member != issue],
         "merged_into": None if into is None else store.merging.root(into),
+    }
+
+
+def figures(store: Any, now: int, project: str | None = None) -> dict[str, Any]:
+    """Totals and recent times, of the whole vault or of one project; from counters, to be read in one view."""
+    chosen = store.projects.require(project).id if project else None
+    totals = store.statistics.totals(chosen)
+    names = store.levels.names()
+    search = store.search(now)
+    node, _ = narrowed(search, "", project=project)
+    top = search.find_issues(node, sort="events", limit=_TOP).ids
+    by_hour = series(store, now, "hour", project=project)
+    return {
+        "issues": totals.issues,
+        "events": totals.events,
+        "by_status": {status: totals.by_status.get(status, 0) for status in STATUSES},
+        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
+        "by_project": {
+            name: {"issues": issues, "events": events} for name, (issues, events) in totals.by_project.items()
+        },
+        "events_per_hour": by_hour,
+        "events_per_day": series(store, now, "day", project=project),
+        "first_hour": by_hour["since"],
+        "top_issues": shown_issues(store, top, now, with_tags=False),
+    }
+
+
+def series(
+    store: Any, now: int, interval: str, since: int | None = None, until: int | None = None, project: str | None = None
+) -> dict[str, Any]:
+    """Events in each hour or day (of UTC) that has a part of the time from `since` until before `until`.
+
+    Without `until` it ends now, without `since` it begins a day or two weeks before. Raises InvalidError for a time
+    that is empty or has too many buckets.
+    """
+    width, usual = _INTERVALS[interval]
+    last = (now if until is None else until - 1) // width
+    first = last - usual + 1 if since is None else since // width
+    if not 0 < last - first + 1 <= MOST_BUCKETS:
+        what = "is empty" if last < first else f"has more than {MOST_BUCKETS} of an {interval}"
+        raise InvalidError(f"the time from since to until {what}", "Ask for a shorter time, or for interval=day")
+    chosen = store.projects.require(project).id if project else None
+    hours = width // HOUR
+    counts = store.statistics.series(first * hours, (last + 1) * hours, hours, chosen)
+    return {
+        "since": to_iso(first * width),
+        "until": to_iso(min(now, (last + 1) * width) if until is None else (last + 1) * width),
+        "counts": counts,
+        "total": sum(counts),
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,13 @@ async def door(home: Path, rate: str = "", capacity: int = 2_000, **settings: An
         if node.limiter is not None:
             node.limiter.close()
         node.close()
+
+
+def run(home: Path, test: Callable[[Door], Awaitable[None]], **settings: Any) -> None:
+    """A test with a node on the vault at `home`."""
+
+    async def whole() -> None:
+        async with door(home, **settings) as node:
+            await test(node)
+
+    asyncio.run(whole())

@@ -84,6 +84,8 @@ def test_projects_and_keys(guarded: Any) -> None:
     admin = guarded.key("admin")
     made = guarded.client.post("/api/v1/projects", json={"name": "shop"}, headers=admin)
     assert made.status_code == 201 and made.json()["dsn"].endswith(f"/{made.json()['id']}")
+    again = guarded.client.post("/api/v1/projects", json={"name": "shop"}, headers=admin)
+    assert again.status_code == 409 and again.json()["error"]["code"] == "conflict"
     rotated = guarded.client.post("/api/v1/projects/shop/keys", headers=admin).json()
     assert rotated["dsn"] != made.json()["dsn"]
     body = {"name": "reader", "scopes": ["read"], "project": "shop", "expires": "90d"}

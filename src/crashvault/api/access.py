@@ -32,7 +32,7 @@ def admit(request: Request, node: Node, scope: str) -> tuple[Access, dict[str, s
 
 
 def _access(request: Request, node: Node) -> Access:
-    token = _token(request)
+    token = token_of(request)
     found = node.keyring.find(token) if token else None
     if found is not None:
         return found
@@ -44,7 +44,8 @@ def _access(request: Request, node: Node) -> Access:
     )
 
 
-def _token(request: Request) -> str:
+def token_of(request: Request) -> str:
+    """The key that was sent, or nothing."""
     scheme, _, rest = request.headers.get("authorization", "").partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "").strip()
 

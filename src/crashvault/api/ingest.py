@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
+from starlette.responses import Response
 
 from ..auth import Access, allows
 from ..errors import CrashvaultError, NotFoundError
@@ -262,6 +263,17 @@ def is_ingest(path: str, method: str = "POST") -> bool:
     return bool(_named(path))
 
 
+def methods_of(path: str) -> tuple[str, ...]:
+    """The methods that an address of this module takes; none for another address."""
+    door = _door_of(path)
+    return () if door is None else (*door.methods, "OPTIONS")
+
+
+def _door_of(path: str) -> _Door | None:
+    named = _named(path)
+    return _BY_NAME[_door_name(named)] if named else _BY_PATH.get(path.removesuffix("/"))
+
+
 def route_name(path: str) -> str:
     """An address that `is_ingest` is true of, without what differs between projects."""
     named = _named(path)
@@ -286,10 +298,13 @@ def _door_name(named: Mapping[str, str]) -> str:
 async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None:
     """Answer one request that `is_ingest` is true of."""
     request = _Request(scope, node)
-    named = request.named
-    door = _BY_NAME[_door_name(named)] if named else _BY_PATH[request.path.removesuffix("/")]
+    door = _door_of(request.path)
+    assert door is not None
+    if scope["method"] == "OPTIONS":
+        await Response(status_code=204, headers={"Allow": ", ".join(methods_of(request.path))})(scope, receive, send)
+        return
     try:
-        status, content_type, body = await _answered(request, door, named.get("project"), receive)
+        status, content_type, body = await _answered(request, door, request.named.get("project"), receive)
     except _GoneError:
         return
     except Exception as error:
@@ -304,7 +319,7 @@ async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None
 
 async def _answered(request: _Request, door: _Door, named: str | None, receive: Receive) -> tuple[int, str, bytes]:
     if request.scope["method"] not in door.methods:
-        allowed = ", ".join((*door.methods, "OPTIONS"))
+        allowed = ", ".join(methods_of(request.path))
         raise RefusedError(
             405, "method_not_allowed", f"This address takes {' and '.join(door.methods)}", headers={"Allow": allowed}
         )

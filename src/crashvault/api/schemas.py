@@ -171,18 +171,37 @@ class Items(Struct):
     next_cursor: str | None
 
 
+class Series(Struct):
+    """Events in each hour or day from `since` on."""
+
+    since: str
+    until: str
+    counts: list[int]
+    total: int
+
+
+class AskedSeries(Series):
+    interval: Literal["hour", "day"]
+
+
 class Stats(Struct):
     issues: int
     events: int
     by_status: dict[str, int]
     by_level: dict[str, int]
     by_project: dict[str, dict[str, int]]
+    events_per_hour: Series
+    events_per_day: Series
+    first_hour: str
+    top_issues: list[Issue]
+    series: AskedSeries | UnsetType = UNSET
 
 
 class Trace(Struct):
     trace_id: str
     events: list[Event]
     spans: list[dict[str, Any]]
+    next_cursor: str | None
 
 
 class Project(Struct):

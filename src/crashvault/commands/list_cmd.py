@@ -40,25 +40,26 @@ def list_issues(
 
     Without a status only open issues are shown. QUERY is written in the query language: `crashvault help query`."""
     from ..clock import now
-    from ..output import cursors
-    from ..views import shown_issues
+    from ..views import issue_page, shown_issues
     from .reading import narrowed
 
     moment = now()
-    offset += (cursors.decoded(cursor, 1) or (0,))[0]
     store = context.store
     with store.reading():
         search = store.search(moment)
         node, open_only = narrowed(context, search, joined_query(query), status=status, level=level, tags=tags)
         order = sort not in ("id", "title", "status") if descending is None else descending
-        page = search.find_issues(node, sort, order, limit + 1, offset)
+        asked = (joined_query(query), status, level, *sorted(tags), context.project)
+        page = issue_page(
+            store, search, node, asked, sort=sort, descending=order, limit=limit, offset=offset, cursor=cursor,
+            paged=context.json,
+        )  # fmt: skip
         hidden = _hidden(context, search, query, level, tags) if open_only and store.issues.closed() else (0, True)
-        issues = shown_issues(store, page.ids[:limit], moment, with_tags=context.json)
+        issues = shown_issues(store, page.ids, moment, with_tags=context.json)
     if context.json:
         from ..output.shapes import listing
 
-        after = cursors.encoded(offset + limit) if limit and len(page.ids) > limit else None
-        emit(listing(issues, page.total, after, total_exact=page.total_exact, hidden=hidden[0]))
+        emit(listing(issues, page.total, page.next_cursor, total_exact=page.total_exact, hidden=hidden[0]))
     else:
         _print(context, store, issues, page, offset, hidden, bool(query or level or tags))
 

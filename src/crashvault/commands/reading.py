@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from .. import views
-from ..output import cursors
 from ..output.plain import escape
 from ..output.shapes import listing
 from ..query.tree import Everything, Node
@@ -75,20 +74,17 @@ def event_page(
     limit: int, offset: int, cursor: str | None,
 ) -> None:  # fmt: skip
     """Find events and print a page of them. A cursor names the last event that was seen, so that new ones change nothing."""
-    from ..clock import from_iso, now
+    from ..clock import now
 
     store = context.store
     with store.reading():
         search = store.search(now())
         node, _ = narrowed(context, search, query, level=level, tags=tags, extra=extra, open_by_default=False)
-        before = cursors.decoded(cursor, 2)
-        page = search.events(node, limit + 1, offset, before)  # type: ignore[arg-type]
-        rows = page.ids[:limit]
-        shapes = shown_events(store, rows)
+        asked = (query, level, *sorted(tags), *extra, context.project)
+        page = views.event_page(store, search, node, asked, limit=limit, offset=offset, cursor=cursor)
+        shapes = shown_events(store, page.ids)
     if context.json:
-        more = limit and len(page.ids) > limit
-        after = cursors.encoded(from_iso(shapes[-1]["timestamp"]), rows[-1]) if more else None
-        emit(listing(shapes, page.total, after, total_exact=page.total_exact))
+        emit(listing(shapes, page.total, page.next_cursor, total_exact=page.total_exact))
         return
     from ..console import console
     from ..output.events import print_events

@@ -98,6 +98,11 @@ class Issues:
             found.update((row[0], Issue(*row)) for row in rows)
         return [found[issue] for issue in ids if issue in found]
 
+    def key(self, issue: int, sort: str) -> int | str:
+        """What an issue is sorted by."""
+        found: int | str = self.db.value(f"SELECT {SORTS[sort]} FROM issues i WHERE i.id = ?", (issue,))
+        return found
+
     def closed(self) -> int:
         """How many issues are resolved or ignored."""
         return int(self.db.value("SELECT count(*) FROM issues WHERE status <> 'open' AND merged_into IS NULL"))
@@ -157,17 +162,62 @@ class Issues:
         return [row for (row,) in rows]
 
 
-def order_by(sort: str, descending: bool) -> str:
-    """The ORDER BY of a listing. Raises InvalidError that names the sorts."""
+# What new events move forward, what they move anywhere, and what people move.
+_GROWING = frozenset({"last_seen", "events", "users"})
+_MOVED_BY_EVENTS = frozenset({"priority"})
+_MOVED_BY_PEOPLE = frozenset({"title", "status", "priority"})
+_UNTOUCHED = """i.id NOT IN (SELECT h.issue_id FROM events e CROSS JOIN hashes h ON h.id = e.hash_id WHERE e.id > ?)"""
+
+
+class Position(NamedTuple):
+    """A place in a listing of issues: behind one of them, as it was."""
+
+    key: int | str  # what the listing is sorted by
+    issue: int
+    newest: int  # the row of the newest event when the first page was read
+    at: int  # when that was, in microseconds
+
+
+class Order(NamedTuple):
+    """The order of a listing; the id decides between equals."""
+
+    sort: str
+    descending: bool
+
+    @property
+    def sql(self) -> str:
+        """For ORDER BY."""
+        direction = "DESC" if self.descending else "ASC"
+        return f"{SORTS[self.sort]} {direction}, i.id {direction}"
+
+    def behind(self, after: Position | None) -> tuple[str, tuple[int | str, ...]]:
+        """SQL over `issues i` for what comes behind a place, with its parameters.
+
+        An issue that changed since the first page, so that it may stand behind its old place, may have been
+        shown there; it is left out.
+        """
+        if after is None:
+            return "1", ()
+        compare = "<" if self.descending else ">"
+        sql, parameters = f"({SORTS[self.sort]}, i.id) {compare} (?, ?)", [after.key, after.issue]
+        if self.sort in _MOVED_BY_EVENTS or (self.sort in _GROWING and not self.descending):
+            sql, parameters = f"{sql} AND {_UNTOUCHED}", [*parameters, after.newest]
+        if self.sort in _MOVED_BY_PEOPLE:
+            sql, parameters = f"{sql} AND i.changed_at <= ?", [*parameters, after.at]
+        return sql, tuple(parameters)
+
+
+def order_of(sort: str, descending: bool) -> Order:
+    """Raises InvalidError that names the sorts."""
     if sort not in SORTS:
         raise InvalidError(f"issues cannot be sorted by {sort!r}", f"Use one of: {', '.join(SORTS)}")
-    direction = "DESC" if descending else "ASC"
-    return f"{SORTS[sort]} {direction}, i.id {direction}"
+    return Order(sort, descending)
 
 
 def check_page(limit: int, offset: int) -> None:
-    if not 0 <= limit <= MAX_LIMIT + 1 or offset < 0:  # one more tells whether there are more
+    """One item more than anybody may ask for tells whether there is a further page."""
+    if not 0 <= limit <= MAX_LIMIT + 1 or offset < 0:
         raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
 
 
-__all__ = ["HashInfo", "Issue", "Issues", "check_page", "order_by"]
+__all__ = ["HashInfo", "Issue", "Issues", "Order", "Position", "check_page", "order_of"]

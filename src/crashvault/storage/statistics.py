@@ -44,15 +44,19 @@ class Statistics:
         return Totals(sum(by_status.values()), sum(by_level.values()), by_status, by_level, by_project)
 
     def hours(self, since: int, until: int, project: int | None = None) -> list[int]:
-        """Events an hour between two times."""
-        first, last = since // HOUR, until // HOUR
-        counts = [0] * (last - first + 1)
+        """Events an hour between two times, both of whose hours count."""
+        return self.series(since // HOUR, until // HOUR + 1, 1, project)
+
+    def series(self, first: int, end: int, width: int, project: int | None = None) -> list[int]:
+        """Events from the hour `first` until before the hour `end`, both since the epoch, in buckets of `width` hours."""
+        counts = [0] * -((first - end) // width)
         # The primary key begins with the project, so each is a short range.
         chosen = [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
         for one in chosen:
-            for hour, count in self.db.rows(
-                "SELECT hour, sum(count) FROM project_hours WHERE project_id = ? AND hour BETWEEN ? AND ? GROUP BY hour",
-                (one, first, last),
+            for bucket, count in self.db.rows(
+                """SELECT (hour - ?1) / ?2, sum(count) FROM project_hours
+                   WHERE project_id = ?3 AND hour >= ?1 AND hour < ?4 GROUP BY 1""",
+                (first, width, one, end),
             ):
-                counts[hour - first] += count
+                counts[bucket] += count
         return counts
