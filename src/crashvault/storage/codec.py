@@ -30,6 +30,7 @@ _LEVEL = 3
 _BACKGROUND = ("modules", "sdk", "debug_meta")
 _CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os")
 _CONTEXTS = "contexts"  # where a Sentry payload that came as it was keeps those
+LOOSE = "_loose"  # the payload's member with what varies of the stack
 _LOOSE = frozenset({"value", "mechanism", "frames"})
 _SMALL = 64  # bytes; below, compression gains nothing
 
@@ -81,7 +82,7 @@ def split(event: Event, encode: Encoder = encode_light) -> Parts:
         chain = [{"frames": frames}] if frames else []
     loose, static = _separate(cast(list[dict[str, Any]], chain))
     if loose:
-        rest["_loose"] = loose
+        rest[LOOSE] = loose
     payload = encode(rest)
     stack = encode(["exceptions" if "exceptions" in event else "frames", static]) if static else None
     shared = encode(background) if background else None
@@ -151,7 +152,7 @@ def join(payload: bytes, stack: bytes | None, background: bytes | None = None, d
     event = decode(payload)
     if background is not None:
         _merge(event, decode(background))
-    loose = event.pop("_loose", None)
+    loose = event.pop(LOOSE, None)
     if stack is None:
         return cast(Event, event)
     kind, static = decode(stack)
