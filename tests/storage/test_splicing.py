@@ -17,7 +17,7 @@ from crashvault.storage.splicing import Splicer
 from crashvault.storage.store import Store
 
 NOW = 1_790_000_000_000_000
-_SHAPES: list[dict[str, Any]] = [
+SHAPES: list[dict[str, Any]] = [
     {"message": "bare"},
     {
         "message": "frames without an exception",
@@ -43,7 +43,7 @@ def recorded(tmp_path: Path, raws: list[dict[str, Any]]) -> Store:
 
 @pytest.mark.parametrize(
     "raws",
-    [_SHAPES, list(nasty.NASTY.values()), list(realistic.events(60, issues=25))],
+    [SHAPES, list(nasty.NASTY.values()), list(realistic.events(60, issues=25))],
     ids=["shapes", "nasty", "real"],
 )
 def test_json_text_and_values_are_the_same_event(tmp_path: Path, raws: list[dict[str, Any]]) -> None:
@@ -60,13 +60,13 @@ def test_json_text_and_values_are_the_same_event(tmp_path: Path, raws: list[dict
 
 
 def test_rows_that_are_gone_are_left_out(tmp_path: Path) -> None:
-    with recorded(tmp_path, _SHAPES) as store:
+    with recorded(tmp_path, SHAPES) as store:
         assert [item.row for part in Splicer(store.db).stream([3, 99, 1]) for item in part] == [3, 1]
 
 
 @pytest.mark.parametrize("table", ["payloads", "stacks"])
 def test_a_damaged_event_is_named(tmp_path: Path, table: str) -> None:
-    with recorded(tmp_path, _SHAPES[1:2]) as store:
+    with recorded(tmp_path, SHAPES[1:2]) as store:
         store.db.execute(f"UPDATE {table} SET body = x'0123'")
         with pytest.raises(StoreError, match=r"event [0-9a-f-]{36} cannot be read"):
             list(Splicer(store.db).stream([1]))

@@ -98,7 +98,7 @@ class Splicer:
             dashed(event_id).encode(), _text(project), to_iso(timestamp).encode(), to_iso(received_at).encode(),
             _text(level or f"level-{rank}"),
         )  # fmt: skip
-        return SplicedEvent(row, digest.hex(), event.get("attachments"), _object(begin, event))
+        return SplicedEvent(row, digest.hex(), event.get("attachments"), object_of(event, begin))
 
     def _stack(self, row: int) -> tuple[str, list[_Link]]:
         found = self._stacks.get(row)
@@ -118,14 +118,15 @@ class Splicer:
         return codec.expand(self.db.value(f"SELECT body FROM {table} WHERE id = ?", (row,), b""))
 
 
-def _object(begin: bytes, rest: Mapping[str, Any]) -> bytes:
-    """A JSON object of the text that it begins with, and more members."""
+def object_of(found: Mapping[str, Any], begin: bytes = b"") -> bytes:
+    """A JSON object with these members, behind the text that it begins with if there is one."""
     parts = [begin]
-    for key, value in rest.items():
+    for key, value in found.items():
         parts.append(_key(key))
         parts.append(value)
     parts.append(b"}")
-    return b"".join(parts)
+    text = b"".join(parts)
+    return text if begin else b"{" + text[1 if found else 0 :]
 
 
 @lru_cache(4096)
@@ -152,7 +153,7 @@ def _merge(target: Members, more: Members) -> None:
         if mine is not None and _is_object(mine) and _is_object(value):
             inner = members(mine)
             _merge(inner, members(value))
-            value = b"{" + _object(b"", inner)[1:]
+            value = object_of(inner)
         target[key] = value
 
 
