@@ -75,18 +75,32 @@ def settings(source: Source) -> Iterator[dict[str, Any]]:
 def issues(source: Source) -> Iterator[dict[str, Any]]:
     names = source.store.levels.names()
     for issue in source.reads.issues(source.selection):
-        issue["level"] = names.get(issue["level"], f"level-{issue['level']}")
-        issue["title_fixed"] = bool(issue["title_fixed"])
-        issue["is_regressed"] = bool(issue["is_regressed"])
-        issue["tags"] = sorted(issue["tags"])
         issue["activity"] = [
-            {"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}
-            for at, actor, kind, data in issue["activity"]
+            _with_home({"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}, home)
+            for at, actor, kind, data, home in issue["activity"]
         ]
         issue["hashes"] = [_hash(found) for found in issue["hashes"]]
-        issue["attachments"] = [{**file_item(file), "created_at": to_iso(file["created_at"])}
-                                for file in issue["attachments"]]  # fmt: skip
-        yield _with_iso_times(issue)
+        issue["attachments"] = [
+            _with_home({**file_item(file), "created_at": to_iso(file["created_at"])}, file["home"])
+            for file in issue["attachments"]
+        ]
+        merged = [_state(member, names) for member in issue.pop("merged")]
+        for member in merged:
+            del member["project"], member["count"]
+        yield _state(issue, names) | ({"merged": merged} if merged else {})
+
+
+def _state(issue: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+    issue["level"] = names.get(issue["level"], f"level-{issue['level']}")
+    issue["title_fixed"] = bool(issue["title_fixed"])
+    issue["is_regressed"] = bool(issue["is_regressed"])
+    issue["tags"] = sorted(issue["tags"])
+    return _with_iso_times(issue)
+
+
+def _with_home(item: dict[str, Any], home: int | None) -> dict[str, Any]:
+    """A part of an issue; with the number of another one that it belonged to before a merge."""
+    return item if home is None else {**item, "home": home}
 
 
 def _hash(found: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .. import clock
 from ..config import SETTINGS, parse_value
 from ..errors import InvalidError
 from ..storage.document import names_of_words
-from ..storage.importing import FileRecord, HashRecord, Importing, IssueRecord
+from ..storage.importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from ..storage.projects import check_name
 from ..storage.recording import Prepared
 from ..storage.store import Store
@@ -204,11 +204,11 @@ class _Import:
 
     def issues(self, items: Sequence[Item]) -> None:
         self.read["issue"] += len(items)
-        records = [(name, self._record(item, name, given)) for item, name, given in map(self._issue, items)]
+        records = [(name, self._record(item, given)) for item, name, given in map(self._issue, items)]
         with self._transaction():
             ids = self._project_ids({name for name, _ in records})
             for name, record in records:
-                self._place(name, record._replace(project=ids.get(name, 0)))
+                self._place(name, _in_project(record, ids.get(name, 0)))
 
     def _issue(self, item: Item) -> tuple[Item, str, schema.Issue]:
         given = self._checked(item, schema.Issue)
@@ -237,7 +237,19 @@ class _Import:
         what = "created" if placed.created else "changed" if placed.changed else "unchanged"
         self.counts[f"issues_{what}"] += 1
 
-    def _record(self, item: Item, name: str, given: schema.Issue) -> IssueRecord:
+    def _record(self, item: Item, given: schema.Issue) -> IssueRecord:
+        record = self._state(item, given)
+        activity = [Entry(self._moment(item, entry.at, record.created_at), entry.actor, entry.kind,
+                          json.dumps(entry.data, ensure_ascii=False), entry.home) for entry in given.activity]  # fmt: skip
+        return record._replace(
+            activity=activity,
+            hashes=[self._hash(item, found) for found in given.hashes],
+            files=[self._file(item, file) for file in given.attachments],
+            own_tags=given.own_tags,
+            merged=[self._state(item, member)._replace(into=member.into) for member in given.merged],
+        )
+
+    def _state(self, item: Item, given: schema.State) -> IssueRecord:
         created_at = self._moment(item, given.created_at, self.now)
         rank = self.events.rank(given.level)
         state = {key: getattr(given, key) for key in
@@ -254,11 +266,10 @@ class _Import:
             created_at=created_at,
             changed_at=self._moment(item, given.changed_at, created_at),
             tags=list(given.tags),
-            activity=[(self._moment(item, entry.at, created_at), entry.actor, entry.kind,
-                       json.dumps(entry.data, ensure_ascii=False)) for entry in given.activity],
-            hashes=[self._hash(item, found) for found in given.hashes],
-            files=[self._file(item, file) for file in given.attachments],
-        )  # fmt: skip
+            activity=[],
+            hashes=[],
+            files=[],
+        )
 
     def _hash(self, item: Item, given: schema.Hash) -> HashRecord:
         first_seen = self._moment(item, given.first_seen, self.now)
@@ -270,7 +281,7 @@ class _Import:
 
     def _file(self, item: Item, given: schema.File) -> FileRecord:
         return FileRecord(given.name, given.content_type, given.kind, given.size, bytes.fromhex(given.digest),
-                          self._moment(item, given.created_at, self.now))  # fmt: skip
+                          self._moment(item, given.created_at, self.now), given.home)  # fmt: skip
 
     # Attachments
 
@@ -350,6 +361,10 @@ _TAKES: dict[str, Callable[[_Import, Sequence[Any]], None]] = {
     "project": _Import.projects, "level": _Import.levels, "setting": _Import.settings, "issue": _Import.issues,
     "attachment": _Import.attachments, "event": _Import.take_events,
 }  # fmt: skip
+
+
+def _in_project(record: IssueRecord, project: int) -> IssueRecord:
+    return record._replace(project=project, merged=[one._replace(project=project) for one in record.merged])
 
 
 def _by_project(events: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -55,10 +56,14 @@ class EventReader:
         self._encode = codec.fast_encoder()
         self._outermost = msgspec.json.Decoder(_Line).decode
         self._text = msgspec.json.Decoder(str).decode
-        self._cutter = Cutter()
-        self._form = schema.event_form()
         self._projects: set[str] = set()
         self.repaired = 0  # events that did not have the form of a stored one
+
+    # Made when it is first used: what it needs takes a while to make.
+
+    @cached_property
+    def _cutter(self) -> Cutter:
+        return Cutter()
 
     def about(self) -> tuple[dict[str, int], str | None, int]:
         """What makes another reader like this one."""
@@ -127,7 +132,7 @@ class EventReader:
     def _whole(self, raw: dict[str, Any]) -> Event | None:
         """The event, if it has the form of a stored one; `raw` itself is changed and used."""
         try:
-            msgspec.convert({"event": raw}, self._form)
+            msgspec.convert({"event": raw}, schema.event_form())
             self._check(raw)
         except (msgspec.ValidationError, RecursionError, ValueError, InvalidError):
             return None

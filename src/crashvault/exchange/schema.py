@@ -53,6 +53,7 @@ class File(Struct):
     content_type: Annotated[str, Meta(max_length=200)] = "application/octet-stream"
     kind: Annotated[str, Meta(max_length=200)] = "event.attachment"
     created_at: str | None = None
+    home: Number | None = None
 
 
 class Activity(Struct):
@@ -60,6 +61,7 @@ class Activity(Struct):
     actor: Text
     kind: Name
     data: dict[str, Any]
+    home: Number | None = None
 
 
 class Hash(Struct):
@@ -76,10 +78,10 @@ class Hash(Struct):
     created_at: str | None = None
 
 
-class Issue(Struct):
-    project: Annotated[str, Meta(min_length=1, max_length=100)]
+class State(Struct, kw_only=True):
+    """What is said of an issue itself."""
+
     title: Text
-    hashes: Annotated[list[Hash], Meta(min_length=1)]
     first_seen: str
     last_seen: str
     created_at: str
@@ -98,8 +100,21 @@ class Issue(Struct):
     resolved_in: Text | None = None
     category: Text | None = None
     tags: list[Name] = []
+
+
+class Merged(State, kw_only=True):
+    """An issue that was merged into another."""
+
+    into: Number | None = None
+
+
+class Issue(State, kw_only=True):
+    project: Annotated[str, Meta(min_length=1, max_length=100)]
+    hashes: Annotated[list[Hash], Meta(min_length=1)]
     activity: list[Activity] = []
     attachments: list[File] = []
+    own_tags: list[Name] | None = None  # without those of the merged ones
+    merged: list[Merged] = []
 
 
 class Attachment(Struct):
