@@ -131,7 +131,7 @@ def with_merges(store: Store) -> tuple[int, int, int, int]:
 
 def test_issues_that_were_merged_can_be_taken_apart_after_an_import(tmp_path: Path) -> None:
     with vault(tmp_path) as store:
-        first, second, third, fourth = with_merges(store)
+        _, second, third, fourth = with_merges(store)
         with copy_of(store, tmp_path, "copy") as fresh, copy_of(store, tmp_path, "json", "json") as other:
             for step, issue in enumerate((second, third, fourth)):
                 assert exported(fresh) == exported(other) == exported(store)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..models import SEVERITIES, STATUSES
+from .asking import confirm, confirm_deletion, somebody_there
 from .context import Context, command, emit
 from .triage import IssueId, named
 
@@ -115,8 +115,8 @@ def _change(
     changes = run(True)
     touched = len({change.issue for change in changes})
     if not dry_run and changes:
-        if not sure and touched > 1:
-            _ask(f"Change {touched} issues?")
+        if not sure and touched > 1 and somebody_there():  # a script that named a query meant it
+            confirm(f"Change {touched} issues?")
         changes = run(False)
     undo = _undo_commands(changes)
     if context.json:
@@ -127,12 +127,6 @@ def _change(
         })  # fmt: skip
         return
     _print_changes(changes, len(issues), dry_run, undo)
-
-
-def _ask(question: str) -> None:
-    """Only somebody at a terminal can be asked; a script that named a query meant it."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
 
 
 def _undo_commands(changes: Sequence[Any]) -> list[str]:
@@ -184,7 +178,7 @@ def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> No
     events = sum(issue.count for issue in store.issues.by_ids(issues))
     if not dry_run and issues:
         if not yes:
-            _ask_to_delete(len(issues), events)
+            confirm_deletion(f"Delete {len(issues)} issues with {events} events?")
         with progress("Deleting events", events) as bar:
             events = store.deletion.issues(issues, now(), bar.advance)
             store.deletion.merge_index()
@@ -200,11 +194,3 @@ def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> No
     console.print(f"{named(issues[:_SHOWN])}{' …' if len(issues) > _SHOWN else ''}")
     what = "[info]Would delete[/info]" if dry_run else "[danger]Deleted[/danger]"
     console.print(f"{what} {len(issues)} issues with {events} events")
-
-
-def _ask_to_delete(issues: int, events: int) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(
-            "deleting wants a confirmation, and this is no terminal. Add --yes, or look first with --dry-run"
-        )
-    click.confirm(f"Delete {issues} issues with {events} events?", abort=True, err=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
 from typing import Any
 
 import click
 
 from ..clock import DAY, to_iso
+from .asking import confirm_deletion
 from .context import Context, command, emit
 
 _EXAMPLES = """
@@ -40,7 +40,7 @@ def prune(context: Context, days: float | None, query: str | None, dry_run: bool
     before = store.statistics.totals()
     if rows and not dry_run:
         if not yes:
-            _ask(len(rows), before.events)
+            confirm_deletion(f"Delete {len(rows)} of {before.events} events?")
         with progress("Deleting events", len(rows)) as bar:
             store.deletion.events(rows, moment, bar.advance)
             bar.update(description="Rewriting the index")
@@ -65,14 +65,6 @@ def _rows(context: Context, store: Any, days: float | None, query: str | None, n
         if days is not None:
             node = all_of([node, Term("until", None, "<", (now - int(days * DAY),))])
         return array("q", search.every_event(node))
-
-
-def _ask(events: int, total: int) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(
-            "deleting wants a confirmation, and this is no terminal. Add --yes, or look first with --dry-run"
-        )
-    click.confirm(f"Delete {events} of {total} events?", abort=True, err=True)
 
 
 def _report(context: Context, done: dict[str, Any]) -> None:

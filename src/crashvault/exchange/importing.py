@@ -70,6 +70,7 @@ def import_vault(
         raise InvalidError(f"there is no import mode {mode!r}", f"Use one of: {', '.join(MODES)}")
     if project is not None:
         check_name(project)
+    store.db.unmap()
     try:
         run = _Import(store, ImportFile(file, name), mode, dry_run, project, now)
         with run.whole():
