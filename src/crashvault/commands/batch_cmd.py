@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..models import SEVERITIES, STATUSES
+from .asking import confirm, confirm_deletion, somebody_there
 from .context import Context, command, emit
-from .triage import IssueId, confirm_deleting, named
+from .triage import IssueId, named
 
 _EXAMPLES = """
 crashvault batch 12 15 18 --resolve --tag fixed-in-1.4
@@ -116,8 +116,8 @@ def _change(
     changes = run(True)
     touched = len({change.issue for change in changes})
     if not dry_run and changes:
-        if not sure and touched > 1:
-            _ask(f"Change {touched} issues?")
+        if not sure and touched > 1 and somebody_there():  # a script that named a query meant it
+            confirm(f"Change {touched} issues?")
         changes = run(False)
     undo = _undo_commands(changes)
     if context.json:
@@ -128,12 +128,6 @@ def _change(
         })  # fmt: skip
         return
     _print_changes(changes, len(issues), dry_run, undo)
-
-
-def _ask(question: str) -> None:
-    """Only somebody at a terminal can be asked; a script that named a query meant it."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
 
 
 def _undo_commands(changes: Sequence[Any]) -> list[str]:
@@ -186,7 +180,7 @@ def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> No
     events = sum(issue.count for issue in store.issues.by_ids(issues))
     if not dry_run and issues:
         if not yes:
-            confirm_deleting(f"Delete {counted(len(issues), 'issue')} with {counted(events, 'event')}?", _LOOK_FIRST)
+            confirm_deletion(f"Delete {counted(len(issues), 'issue')} with {counted(events, 'event')}?", _LOOK_FIRST)
         with progress("Deleting events", events) as bar:
             events = store.deletion.issues(issues, now(), bar.advance)
             store.deletion.merge_index()

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .asking import confirm
 from .context import Context, command, emit
 
 _EXAMPLES = """
@@ -53,7 +54,7 @@ def _confirm(context: Context, file: str) -> None:
     if issues and file == "-":
         raise click.UsageError("standard input is the file, so nobody can be asked; add --yes to replace")
     if issues:
-        click.confirm(f"Replace ALL issues ({issues}) and their events by those of {file}?", abort=True, err=True)
+        confirm(f"Replace ALL issues ({issues}) and their events by those of {file}?")
 
 
 def _report(context: Context, done: Any, dry_run: bool) -> None:

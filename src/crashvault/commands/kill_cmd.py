@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .asking import confirm_deletion
 from .context import Context, command, emit
-from .triage import confirm_deleting
 
 if TYPE_CHECKING:
     from ..storage.store import Store
@@ -28,7 +28,7 @@ def kill(context: Context, yes: bool) -> None:
     totals = store.statistics.totals(project.id if project else None)
     what = f"{counted(totals.issues, 'issue')} with {counted(totals.events, 'event')}"
     if not yes:
-        confirm_deleting(f"Delete ALL of {f'project {project.name}' if project else 'this vault'}: {what}?")
+        confirm_deletion(f"Delete ALL of {f'project {project.name}' if project else 'this vault'}: {what}?")
     if project:
         _empty(store, project.name, totals.events)
     else:

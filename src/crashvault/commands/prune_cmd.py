@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ..clock import DAY, to_iso
+from .asking import confirm_deletion
 from .context import Context, command, emit
-from .triage import confirm_deleting
 
 _EXAMPLES = """
 crashvault prune --days 90 --dry-run
@@ -40,7 +40,7 @@ def prune(context: Context, days: float | None, query: str | None, dry_run: bool
     before = store.statistics.totals()
     if rows and not dry_run:
         if not yes:
-            confirm_deleting(f"Delete {len(rows)} of {before.events} events?", "look first with --dry-run")
+            confirm_deletion(f"Delete {len(rows)} of {before.events} events?", "look first with --dry-run")
         with progress("Deleting events", len(rows)) as bar:
             store.deletion.events(rows, moment, bar.advance)
             bar.update(description="Rewriting the index")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from .asking import confirm_deletion
 from .context import Context, command, emit
-from .triage import confirm_deleting, issues_argument
+from .triage import issues_argument
 
 
 @command("purge", "crashvault purge 12\ncrashvault purge 12 15 --yes")
@@ -24,7 +25,7 @@ def purge(context: Context, issues: tuple[int, ...], yes: bool) -> None:
     total = sum(store.issues.get(issue).count for issue in chosen)
     what = counted(len(chosen), "issue")
     if not yes:
-        confirm_deleting(f"Delete {what} with {counted(total, 'event')}?")
+        confirm_deletion(f"Delete {what} with {counted(total, 'event')}?")
     with progress("Deleting events", total) as bar:
         deleted = store.deletion.issues(chosen, now(), bar.advance)
         store.deletion.merge_index()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from .asking import confirm, somebody_there
 from .context import Context, command, emit
 
 
@@ -23,9 +22,9 @@ def restore(context: Context, file: str, force: bool) -> None:
     try:
         core.check_restore(context.home, force=force)
     except ConflictError as error:
-        if "holds" not in error.message or file == "-" or not sys.stdin.isatty():
+        if "holds" not in error.message or file == "-" or not somebody_there():
             raise
-        click.confirm(f"{error.message[0].upper()}{error.message[1:]}. Replace them?", abort=True, err=True)
+        confirm(f"{error.message[0].upper()}{error.message[1:]}. Replace them?")
         force = True
     done = core.restore_backup(file, context.home, force=force)
     if context.json:

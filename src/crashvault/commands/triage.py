@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,21 +25,6 @@ class IssueId(click.ParamType):
         if not text.isdecimal() or not 0 < int(text) < 1 << 62:
             self.fail(f"{value!r} is not an issue; issues are numbers, see: crashvault list", parameter, context)
         return int(text)
-
-
-def confirm_deleting(question: str, advice: str = "") -> None:
-    """Ask before deleting. Raises UsageError where nobody can answer, ClickException where the answer is no."""
-    try:
-        is_wanted = click.confirm(question, err=True)
-    except click.Abort:
-        if sys.stdin is not None and sys.stdin.isatty():
-            raise
-        hint = f", or {advice}" if advice else ""
-        raise click.UsageError(
-            f"deleting wants a confirmation, and this is no terminal. Add --yes{hint}", click.get_current_context()
-        ) from None
-    if not is_wanted:
-        raise click.ClickException("nothing was deleted, as you said. Answer y to delete, or give --yes")
 
 
 def report(context: Context, issues: Sequence[int], changed: Sequence[int], what: str) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .. import models
+from ..storage import codec
 
 _DEPTH = 9  # of mappings and lists inside each other in free data; normalizing keeps 8
 
@@ -52,6 +53,7 @@ class File(Struct):
     content_type: Annotated[str, Meta(max_length=200)] = "application/octet-stream"
     kind: Annotated[str, Meta(max_length=200)] = "event.attachment"
     created_at: str | None = None
+    home: Number | None = None
 
 
 class Activity(Struct):
@@ -59,6 +61,7 @@ class Activity(Struct):
     actor: Text
     kind: Name
     data: dict[str, Any]
+    home: Number | None = None
 
 
 class Hash(Struct):
@@ -75,10 +78,10 @@ class Hash(Struct):
     created_at: str | None = None
 
 
-class Issue(Struct):
-    project: Annotated[str, Meta(min_length=1, max_length=100)]
+class State(Struct, kw_only=True):
+    """What is said of an issue itself."""
+
     title: Text
-    hashes: Annotated[list[Hash], Meta(min_length=1)]
     first_seen: str
     last_seen: str
     created_at: str
@@ -97,8 +100,21 @@ class Issue(Struct):
     resolved_in: Text | None = None
     category: Text | None = None
     tags: list[Name] = []
+
+
+class Merged(State, kw_only=True):
+    """An issue that was merged into another."""
+
+    into: Number | None = None
+
+
+class Issue(State, kw_only=True):
+    project: Annotated[str, Meta(min_length=1, max_length=100)]
+    hashes: Annotated[list[Hash], Meta(min_length=1)]
     activity: list[Activity] = []
     attachments: list[File] = []
+    own_tags: list[Name] | None = None  # without those of the merged ones
+    merged: list[Merged] = []
 
 
 class Attachment(Struct):
@@ -121,20 +137,62 @@ def event_form() -> type[Struct]:
 
     A struct around it, because msgspec keeps what it makes of a struct's types, and of other types not.
     """
-    return msgspec.defstruct("EventForm", [("event", _event_type())])
+    return msgspec.defstruct("EventForm", [("event", _bounded(models.Event, _parts(), timestamp=str, received_at=str))])
 
 
-def _event_type() -> Any:
-    """The type of `models.Event`, with times as text and bounded free data."""
-    replaced = {models.Frame: None, models.ExceptionInfo: None, models.AttachmentInfo: None, models.EventError: None}
+@cache
+def payload_form() -> type[Struct]:
+    """The same of what varies from event to event, as `storage.codec` keeps it."""
+    value = _free(_DEPTH)
+    free: Any = dict[str, value]  # type: ignore[valid-type]
+    loose: Any = tuple[str | None, free | None, list[free | None] | None]
+    hints = {key: hint for key, hint in _hints(models.Event, _parts()).items() if key not in codec.COLUMNS}
+    return msgspec.defstruct("PayloadForm", [("event", _mapping("Payload", {**hints, codec.LOOSE: list[loose]}))])
+
+
+@cache
+def stack_form() -> Any:
+    """The same of what all events of a crash share: no values and no variables anywhere."""
+    frame: Any = _closed("StackFrame", _hints(models.Frame, {}), ("vars",))
+    link: Any = _closed(
+        "StackLink", {**_hints(models.ExceptionInfo, {}), "frames": list[frame]}, ("value", "mechanism")
+    )
+    return tuple[Literal["exceptions", "frames"], list[link]]
+
+
+@cache
+def background_form() -> type[Struct]:
+    """The same of what all events of a deployment share."""
+    hints = _hints(models.Event, {})
+    return _closed("Background", {key: hints[key] for key in (*codec.BACKGROUND, "context")})
+
+
+def _closed(name: str, hints: dict[str, Any], without: tuple[str, ...] = ()) -> type[Struct]:
+    """A struct of optional members, and no others."""
+    fields = [(key, hint, None) for key, hint in hints.items() if key not in without]
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True)
+
+
+def _parts() -> dict[Any, Any]:
+    """The types of an event's parts, each with what takes its place."""
+    replaced: dict[Any, Any] = dict.fromkeys(
+        (models.Frame, models.ExceptionInfo, models.AttachmentInfo, models.EventError)
+    )
     for part in replaced:
         replaced[part] = _bounded(part, replaced)
-    return _bounded(models.Event, replaced, timestamp=str, received_at=str)
+    return replaced
 
 
 def _bounded(kind: Any, replaced: dict[Any, Any], **other: Any) -> Any:
-    hints = {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
-    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator]
+    return _mapping(kind.__name__, {**_hints(kind, replaced), **other})
+
+
+def _mapping(name: str, hints: dict[str, Any]) -> Any:
+    return TypedDict(name, hints, total=False)  # type: ignore[operator]
+
+
+def _hints(kind: Any, replaced: dict[Any, Any]) -> dict[str, Any]:
+    return {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
 
 
 def _bounded_hint(hint: Any, replaced: dict[Any, Any]) -> Any:

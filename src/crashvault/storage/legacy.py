@@ -31,7 +31,7 @@ from ..models import DEFAULT_LEVEL, DEFAULT_PROJECT, SEVERITIES, STATUSES, Event
 from . import codec
 from .blobs import clean_name
 from .document import trim_caches
-from .importing import FileRecord, HashRecord, Importing, IssueRecord
+from .importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from .recording import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class _Run:
         )  # fmt: skip
         activity = []
         if issue.rest:
-            activity = [(issue.changed_at, "crashvault", "legacy", json.dumps(issue.rest, ensure_ascii=True))]
+            activity = [Entry(issue.changed_at, "crashvault", "legacy", json.dumps(issue.rest, ensure_ascii=True))]
         return IssueRecord(
             number=issue.number, project=self.project,
             state={"title": title, "title_fixed": 0, "culprit": "", "status": issue.status, "severity": issue.severity,
