@@ -102,7 +102,9 @@ def change_issues(
         changes = _planned(store, issues, values, tags, untags)
         for change in changes:
             _apply(store, change, actor, now)
-        announce_resolved(store, [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")], now)
+        announce_resolved(
+            store, [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")], now
+        )
     return changes
 
 
