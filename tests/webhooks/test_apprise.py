@@ -23,12 +23,14 @@ NOW = 1_780_000_000.0
 SOURCE = str(Path(crashvault.__file__).parents[1])
 
 
-def deliver(kind: str, url: str, files: tuple[File, ...] = (), **options: str) -> tuple[Verdict, int]:
+def deliver(
+    kind: str, url: str, files: tuple[File, ...] = (), arguments: tuple[str, ...] = ("--allow-private",), **options: str
+) -> tuple[Verdict, int]:
     """Run the command as the sender does; what it said, and its exit code."""
     (step,) = PROVIDER.build_requests(sample(kind), Target(url, options=options), files)
     command = step([])
     done = subprocess.run(
-        [sys.executable, "-m", command.module], input=command.stdin, capture_output=True, timeout=60,
+        [sys.executable, "-P", "-m", command.module, *arguments], input=command.stdin, capture_output=True, timeout=60,
         env={**os.environ, "PYTHONPATH": SOURCE},
     )  # fmt: skip
     assert b"s3cr3t" not in done.stdout + done.stderr
