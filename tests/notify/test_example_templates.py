@@ -31,7 +31,9 @@ def test_a_template_can_be_set(path: Path) -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_a_template_tells_what_it_is_about(path: Path, kind: str) -> None:
     made = render(path.read_text("utf-8"), sample(kind))
-    assert {"alert": "many payment errors", "test": "reach you", "summary": "45 events"}.get(kind, "KeyError: 'visa'") in made.replace("\\", "")
+    assert {"alert": "many payment errors", "test": "reach you", "summary": "45 events"}.get(
+        kind, "KeyError: 'visa'"
+    ) in made.replace("\\", "")
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -45,8 +47,14 @@ def test_hostile_events_make_no_harm(path: Path) -> None:
             if ".json." in path.name:
                 assert isinstance(json.loads(made), dict), name
             if service in SERVICES:
-                (step,) = registry.provider(service).build_requests(sample(kind), Target("https://x.example/", rendered=made), [])
+                (step,) = registry.provider(service).build_requests(
+                    sample(kind), Target("https://x.example/", rendered=made), []
+                )
                 request = step([])
                 assert isinstance(request, Request)
                 fault = services.fault(service, dict(request.headers), request.body)
-                assert fault == "" or (service == "slack" and fault.startswith("markup in text: ") and "<https://crashes.example/issues/7|" in fault), name
+                assert fault == "" or (
+                    service == "slack"
+                    and fault.startswith("markup in text: ")
+                    and "<https://crashes.example/issues/7|" in fault
+                ), name
