@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
+import http.server
 import json
 import re
+import threading
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 Body = dict[str, Any]
 
@@ -261,3 +263,84 @@ def parts(content_type: str, body: bytes) -> list[tuple[str, str | None, bytes]]
         name = part.get_param("name", header="content-disposition")
         found.append((str(name), part.get_filename(), bytes(part.get_payload(decode=True))))
     return found
+
+
+class Service:
+    """Slack, Discord or Teams on this machine: answers as they do, and remembers what it was told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.uploads: dict[str, dict[str, Any]] = {}
+        self.shared: list[Body] = []
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []  # what it answers before it does as usual
+        service = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                status, more, answer = service.answer(self.path, headers, body)
+                self.send_response(status)
+                for key, value in {**more, "content-length": str(len(answer))}.items():
+                    self.send_header(key, value)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Service:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        self.requests.append((path, headers, body))
+        if self.answers:
+            return self.answers.pop(0)
+        if path.startswith("/up/"):
+            self.uploads[path[4:]]["body"] = body
+            return 200, {}, b"OK - %d" % len(body)
+        if path.startswith("/api/"):
+            return 200, {"content-type": "application/json"}, json.dumps(self._method(path[5:], headers, body)).encode()
+        found = fault(self.name, headers, body)
+        if found:
+            return _REFUSALS[self.name]
+        return {"slack": (200, {}, b"ok"), "discord": (200, {}, b'{"id": "1"}')}.get(self.name, (202, {}, b""))
+
+    def _method(self, method: str, headers: dict[str, str], body: bytes) -> Body:
+        """The Web API of Slack."""
+        if headers.get("authorization") != "Bearer xoxb-1":
+            return {"ok": False, "error": "invalid_auth"}
+        if method == "files.getUploadURLExternal":
+            given = dict(parse_qsl(body.decode()))
+            name = f"F{len(self.uploads)}"
+            self.uploads[name] = {"filename": given["filename"], "length": int(given["length"])}
+            return {"ok": True, "upload_url": f"{self.url}/up/{name}", "file_id": name}
+        if method == "chat.postMessage":
+            found = fault("slack", headers, body)
+            return {"ok": False, "error": "invalid_blocks"} if found else {"ok": True, "channel": "C9", "ts": "17.25"}
+        assert method == "files.completeUploadExternal"
+        self.shared.append(strict_json(body))
+        for file in self.shared[-1]["files"]:
+            upload = self.uploads[file["id"]]
+            if len(upload["body"]) != upload["length"]:
+                return {"ok": False, "error": "file_update_failed"}
+        return {"ok": True}
+
+
+_REFUSALS: dict[str, tuple[int, dict[str, str], bytes]] = {
+    "slack": (400, {}, b"invalid_payload"),
+    "discord": (400, {}, b'{"code": 50035, "message": "Invalid Form Body", "errors": {}}'),
+    "teams": (400, {}, b'{"error": {"code": "TriggerInputSchemaMismatch", "message": "no"}}'),
+    "connector": (400, {}, b"Bad payload received by generic incoming webhook."),
+}

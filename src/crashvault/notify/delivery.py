@@ -81,7 +81,8 @@ def _run(command: Command, webhook: Webhook, outbound: Outbound) -> Response:
         outbound.check_host(host)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", command.module],
+            # -P: what lies in the current directory is not imported in place of what was installed.
+            [sys.executable, "-P", "-m", command.module, *(["--allow-private"] if outbound.allow_private else [])],
             input=command.stdin, capture_output=True, timeout=webhook.timeout, check=False, env=_environment(),
         )  # fmt: skip
     except subprocess.TimeoutExpired:

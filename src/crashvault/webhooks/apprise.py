@@ -11,7 +11,6 @@ import base64
 import warnings
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..errors import InvalidError
 from .base import (
@@ -106,7 +105,7 @@ def hosts(url: str) -> list[str]:
     """The hosts that the address names by itself. Those that a service has, Apprise knows; they are public."""
     found = service(url)
     named = [getattr(found, name, None) for name in ("smtp_host", "host")]
-    if urlsplit(url).scheme.lower().startswith("mail") and named[0]:
+    if url.lower().startswith("mail") and named[0]:
         named = named[:1]  # the host is the domain of the mail address
     return [host for host in named if isinstance(host, str) and _is_host(host)]
 
@@ -118,20 +117,27 @@ def _is_host(name: str) -> bool:
 
 def service(url: str) -> Any:
     """The service behind an address, as Apprise knows it. Raises InvalidError, which doesn't show the address."""
-    try:
-        with warnings.catch_warnings():  # of what Apprise itself imports
-            warnings.simplefilter("ignore")
-            import apprise
-    except ImportError:
-        raise InvalidError("Apprise is not installed", "Install it with: pip install 'crashvault[notify]'") from None
-    if urlsplit(url).scheme.lower() in _LOCAL:
+    if url.partition(":")[0].strip().lower() in _LOCAL:
         raise InvalidError("that address of Apprise's stays on this machine", "Use: crashvault notify")
-    found = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    with warnings.catch_warnings():  # of what Apprise itself imports
+        warnings.simplefilter("ignore")
+        found = _instantiated(url)
     if found is None:
         raise InvalidError(
             "Apprise can't read that address", "See https://github.com/caronc/apprise#supported-notifications"
         )
     return found
+
+
+def _instantiated(url: str) -> Any:
+    try:
+        import apprise
+    except ImportError:
+        raise InvalidError("Apprise is not installed", "Install it with: pip install 'crashvault[notify]'") from None
+    try:
+        return apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    except ValueError:  # of an address that can't be taken apart
+        return None
 
 
 def judge(response: Response, now: float) -> Verdict:

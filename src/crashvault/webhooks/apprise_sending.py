@@ -2,12 +2,14 @@
 
 Input: `{"url", "type", "title", "body", "format", "files": [{"name", "type", "data" (base64)}]}`. Output: one line,
 `{"delivered", "retry", "reason"}`. The exit code says the same: 0 delivered, 75 (EX_TEMPFAIL) try again, 1 in vain.
-Nothing of the address is ever printed.
+Nothing of the address is ever printed. Connections to private addresses are refused when they are made, unless it
+is called with `--allow-private`: an address may name hosts that nobody saw beforehand, and a service may redirect.
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import logging
 import re
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InvalidError
+from ..outbound import refusal
 from . import apprise
 from .base import RETRIED
 from .cutting import fit, units
@@ -46,7 +49,29 @@ class _Statuses(logging.Handler):
         self.found += [int(status) for status in _STATUS.findall(record.getMessage())]
 
 
-def send(asked: dict[str, Any]) -> Outcome:
+class _Guard:
+    """Looks at each connection before it is made, after its name was resolved."""
+
+    def __init__(self) -> None:
+        self.refused = ""
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto"):
+            what = _refusal(arguments[1])
+            if what:
+                self.refused = what
+                raise PermissionError(f"connections to {what} are not allowed")
+
+
+def _refusal(address: Any) -> str | None:
+    """What is wrong about an address as sockets take it; None for one of the public network."""
+    try:
+        return refusal(ipaddress.ip_address(str(address[0]).partition("%")[0]))
+    except (ValueError, IndexError, TypeError):  # a name, or a socket of this machine
+        return "something that is no address"
+
+
+def send(asked: dict[str, Any], guard: _Guard) -> Outcome:
     try:
         service = apprise.service(asked["url"])
     except InvalidError as error:
@@ -57,7 +82,11 @@ def send(asked: dict[str, Any]) -> Outcome:
     logger.handlers, logger.propagate = [statuses], False
     with tempfile.TemporaryDirectory(prefix="crashvault-") as folder:
         delivered = service.notify(attach=_files(asked, Path(folder), service), **_texts(asked, service))
-    return Outcome(True) if delivered else _failure(str(service.service_name), statuses.found)
+    if delivered:
+        return Outcome(True)
+    if guard.refused:
+        return Outcome(False, False, f"{service.service_name} is at {guard.refused}, and requests don't go there")
+    return _failure(str(service.service_name), statuses.found)
 
 
 def _texts(asked: dict[str, Any], service: Any) -> dict[str, str]:
@@ -89,7 +118,10 @@ def _failure(service: str, statuses: list[int]) -> Outcome:
 
 
 def main() -> int:
-    outcome = send(json.load(sys.stdin.buffer))
+    guard = _Guard()
+    if "--allow-private" not in sys.argv[1:]:
+        sys.addaudithook(guard)
+    outcome = send(json.load(sys.stdin.buffer), guard)
     sys.stdout.write(json.dumps(outcome._asdict()) + "\n")
     return outcome.exit_code
 

@@ -80,7 +80,10 @@ class Request(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A Python module that sends by itself, in a process of its own. Its hosts are checked beforehand."""
+    """A Python module that sends by itself, in a process of its own. Its hosts are checked beforehand.
+
+    Where private addresses are allowed it is called with `--allow-private`. What it prints is the body of the answer.
+    """
 
     module: str
     hosts: Sequence[str]

@@ -68,9 +68,9 @@ def payload(shown: Message, note: str = "") -> dict[str, Any]:
     """A message as blocks: the title on top, the rest beside a bar in the level's colour."""
     parts = list(_blocks(shown, note))
     blocks = [_plain("header", shown.heading, HEADER)]
-    colour = {"color": shown.colour, "fallback": fit(shown.plain, FALLBACK, escape), "blocks": parts}
+    colour = {"color": shown.colour, "fallback": fit(shown.plain, FALLBACK, _code), "blocks": parts}
     return {
-        "text": fit(shown.plain, FALLBACK, escape),
+        "text": fit(shown.plain, FALLBACK, _code),
         "blocks": blocks,
         "attachments": [colour],
         "unfurl_links": False,
