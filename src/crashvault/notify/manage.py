@@ -29,7 +29,6 @@ MOST_TIMEOUT = 30
 MOST_ATTEMPTS = 50
 DEFAULT_PAUSE = 30  # seconds
 MOST_PAUSE = 86_400
-_MOST_TEXT = 100_000  # characters of a template
 _MOST_URL = 4_000
 _SECRETS = 2  # that sign at the same time
 
@@ -146,8 +145,6 @@ def _query(store: Store, text: str) -> str:
 
 
 def _template(store: Store, source: str) -> str:
-    if len(source) > _MOST_TEXT:
-        raise InvalidError(f"a template has at most {_MOST_TEXT} characters", "Say it in fewer")
     if source.strip():
         from .templates import check
 
