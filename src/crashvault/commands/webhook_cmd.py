@@ -206,11 +206,10 @@ def test(context: Context, webhook: str) -> int:
     """Send a test message now; exit code 1 when it does not arrive."""
     from ..console import console, escape
     from ..notify import manage
-    from ..notify.service import make_outbound
 
     store = context.store
     found = store.webhooks.require(webhook)
-    verdict, status = manage.test(store, found, make_outbound(store))
+    verdict, status = manage.test(store, found)
     if context.json:
         emit(
             {"webhook": found.name, "delivered": verdict.delivered, "status": status, "reason": verdict.reason or None}

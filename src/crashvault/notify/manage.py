@@ -10,7 +10,7 @@ from ..announce import checked_levels
 from ..clock import SECOND, to_iso
 from ..errors import InvalidError
 from ..models import DEFAULT_PROJECT
-from ..outbound import Outbound, check_visible
+from ..outbound import check_visible
 from ..storage.outbox import Delivery
 from ..storage.store import Store
 from ..storage.webhooks import Webhook
@@ -21,6 +21,7 @@ from . import schedule
 from .delivery import Attempt, attempt, target_of
 from .message import Reader, dashboard_address, links, shown_levels
 from .shown import HIDDEN, delivery_shape, secret_parts, shown_url, webhook_shape
+from .service import make_outbound
 from .signing import check_secret, new_secret
 
 DEFAULT_KINDS = (NEW_ISSUE, REGRESSION, ALERT)
@@ -235,9 +236,13 @@ def delivery_shapes(store: Store, found: Sequence[Delivery]) -> list[dict[str, A
 # Trying them
 
 
-def test(store: Store, webhook: Webhook, outbound: Outbound) -> Attempt:
+def test(store: Store, webhook: Webhook) -> Attempt:
     """Send a test message now, past queue, filters and rate limit."""
-    made = attempt(webhook, sample(store), (), outbound)
+    outbound = make_outbound(store)
+    try:
+        made = attempt(webhook, sample(store), (), outbound)
+    finally:
+        outbound.close()
     if made.verdict.delivered:
         resumed(store, webhook)
     return made
