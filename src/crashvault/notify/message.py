@@ -10,11 +10,11 @@ from typing import Any
 from .. import core
 from ..clock import to_iso
 from ..models import DEFAULT_PROJECT
+from ..output.shapes import event_shape
 from ..output.stack_text import stack_text
-from ..storage.loading import StoredEvent
 from ..storage.outbox import Delivery, alert_of
 from ..storage.store import Store
-from ..views import shown_events, shown_issues
+from ..views import shown_issues
 from ..webhooks.base import EVENT, NEW_ISSUE, REGRESSION, RESOLVED, SUMMARY, File, Held, Notification
 
 MOST_FILE = 5 << 20  # bytes of an attachment; larger ones stay in the vault
@@ -47,9 +47,7 @@ class Reader:
             issues = {one["id"]: one for one in shown_issues(self._store, list(set(roots.values())), self._now)}
             rows = [one.event for one in deliveries if one.event is not None]
             items = {item.row: item for item in self._store.events.load(rows)}
-            events = (
-                {row: shown_events(self._store, [row])[0] for row in items} if len(items) < 2 else self._shown(items)
-            )
+            events = {row: event_shape(item.event, item.issue_id, item.fingerprint) for row, item in items.items()}
             found = {}
             for one in deliveries:
                 issue = issues.get(roots.get(one.issue_id or 0, 0))
@@ -61,10 +59,6 @@ class Reader:
                     continue
                 found[one.id] = self._notification(one, issue, event, held)
             return found
-
-    def _shown(self, items: Mapping[int, StoredEvent]) -> dict[int, dict[str, Any]]:
-        rows = list(items)
-        return dict(zip(rows, shown_events(self._store, rows), strict=True))
 
     def _roots(self, deliveries: Sequence[Delivery]) -> dict[int, int]:
         """The issue that each delivery's issue is, or is part of by now."""
