@@ -54,7 +54,7 @@ def crashvault(request: HttpRequest) -> HttpResponse:
 
 
 def list_heard(request: HttpRequest) -> HttpResponse:
-    told = [{"type": one["type"], "title": one["data"]["issue"]["title"]} for one in heard.values()]
+    told = [{"type": one["type"], "title": (one["data"]["issue"] or {}).get("title")} for one in heard.values()]
     return JsonResponse(told, safe=False)
 
 

@@ -31,7 +31,7 @@ app.post("/crashvault", express.raw({ type: () => true, limit: "2mb" }), (reques
 });
 
 app.get("/heard", (request, response) => {
-  response.json([...heard.values()].map((one) => ({ type: one.type, title: one.data.issue.title })));
+  response.json([...heard.values()].map((one) => ({ type: one.type, title: one.data.issue?.title ?? null })));
 });
 
 Sentry.setupExpressErrorHandler(app); // after the routes

@@ -34,8 +34,8 @@ async def crashvault(request: Request) -> Response:
 
 
 @app.get("/heard")
-def list_heard() -> list[dict[str, str]]:
-    return [{"type": one["type"], "title": one["data"]["issue"]["title"]} for one in heard.values()]
+def list_heard() -> list[dict[str, Any]]:
+    return [{"type": one["type"], "title": (one["data"]["issue"] or {}).get("title")} for one in heard.values()]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ def crashvault() -> Any:
 
 @app.get("/heard")
 def list_heard() -> Any:
-    return jsonify([{"type": one["type"], "title": one["data"]["issue"]["title"]} for one in heard.values()])
+    return jsonify(
+        [{"type": one["type"], "title": (one["data"]["issue"] or {}).get("title")} for one in heard.values()]
+    )
 
 
 if __name__ == "__main__":

@@ -152,6 +152,36 @@ def test_webhooks_and_configuration_are_kept(home: Path) -> None:
     assert json.loads((home / "legacy" / "config.json").read_text())["colour"] == "blue"
 
 
+def test_old_webhooks_go_on_as_they_did(tmp_path: Path) -> None:
+    old = [
+        {"id": "1", "type": "slack", "url": "https://hooks.slack.com/services/T/B/x", "name": "team", "events": ["error", "fatal", "odd"]},
+        {"type": "discord", "url": "https://discord.com/api/webhooks/1/x", "enabled": False, "secret": "not for Discord"},
+        {"type": "http", "url": "http://ci.example/in", "name": "Team", "secret": "s3cr3t-s3cr3t", "headers": {"X-Team": "a"}, "events": "info, warn"},
+        {"type": "pager", "url": "https://x/s3cr3t"}, {"type": "slack", "url": "s3cr3t"}, "odd", None, {},
+    ]  # fmt: skip
+    home = write(tmp_path / "v", [issue(1, "m")], [event(1, 1, "m")], {"webhooks": old})
+    with opened(home) as store:
+        team, discord, http = store.webhooks.list()
+        noted = [why for path, why in store.settings.get("legacy.unreadable", []) if path == "config.json"]
+        assert store.outbox.counts() == {}, "an import tells nobody"
+    assert (team.name, team.type, team.levels, team.kinds, team.enabled) == (
+        "team",
+        "slack",
+        "error,critical",
+        {"event"},
+        True,
+    )
+    assert (discord.name, discord.enabled, discord.secrets, discord.levels) == ("discord", False, (), "")
+    assert (http.name, http.secrets, http.headers, http.levels) == (
+        "Team-2",
+        ("s3cr3t-s3cr3t",),
+        {"X-Team": "a"},
+        "info,warning",
+    )
+    assert [why.partition(":")[0] for why in noted] == [f"webhook {place}" for place in (3, 4, 5, 6, 7)]
+    assert "s3cr3t" not in str(noted)
+
+
 def test_unknown_keys_are_kept_in_the_context(tmp_path: Path) -> None:
     home = write(tmp_path / "v", [issue(1, "m", owner="ann")], [event(1, 1, "m", odd={"x": [1]}), event(2, 1, "m")])
     _, (first, second) = held(home)

@@ -13,22 +13,18 @@ from ..models import DEFAULT_PROJECT
 from ..outbound import check_visible
 from ..storage.outbox import Delivery
 from ..storage.store import Store
-from ..storage.webhooks import Webhook
+from ..storage.webhooks import DEFAULTS, Webhook
 from ..units import parse_rate
-from ..webhooks.base import ALERT, CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification
+from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification
 from ..webhooks.registry import names, provider
-from . import schedule
 from .delivery import Attempt, attempt, target_of
 from .message import Reader, dashboard_address, links, shown_levels
 from .shown import HIDDEN, delivery_shape, secret_parts, shown_url, webhook_shape
 from .service import make_outbound
 from .signing import check_secret, new_secret
 
-DEFAULT_KINDS = (NEW_ISSUE, REGRESSION, ALERT)
-DEFAULT_TIMEOUT = 10  # seconds
 MOST_TIMEOUT = 30
 MOST_ATTEMPTS = 50
-DEFAULT_PAUSE = 30  # seconds
 MOST_PAUSE = 86_400
 _MOST_URL = 4_000
 _SECRETS = 2  # that sign at the same time
@@ -45,11 +41,9 @@ def add(store: Store, kind: str, given: Mapping[str, Any], *, allow_private: boo
     secret = given.get("secret")
     made_up = new_secret() if found.signed and not secret else None
     fields = {
+        **DEFAULTS,
         "name": given.get("name") or _free_name(store, found.name),
         "type": found.name,
-        "headers": {}, "options": {}, "kinds": frozenset(DEFAULT_KINDS), "levels": "", "query": "", "project": "",
-        "template": "", "rate_limit": "", "pause": DEFAULT_PAUSE * SECOND, "attach": False, "timeout": DEFAULT_TIMEOUT,
-        "max_attempts": schedule.MAX_ATTEMPTS, "enabled": True,
         **_checked(store, given),
         "secrets": [secret or made_up] if secret or made_up else [],
     }  # fmt: skip

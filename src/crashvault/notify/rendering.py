@@ -7,6 +7,7 @@ without work.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import html
@@ -131,7 +132,8 @@ def _line(error: BaseException) -> int | None:
 
 def _limit() -> None:
     for what, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(what, (most, most))
+        with contextlib.suppress(ValueError, OSError):  # there is a narrower limit already, or the system has none
+            resource.setrlimit(what, (most, most))
     sys.setrecursionlimit(500)
 
 

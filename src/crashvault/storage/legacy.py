@@ -23,7 +23,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import to_iso
-from ..errors import CrashvaultError, StoreError
+from ..errors import CrashvaultError, InvalidError, StoreError
 from ..grouping import group
 from ..ingest.fields import dashed, microseconds
 from ..ingest.normalize import normalize
@@ -33,6 +33,7 @@ from .blobs import clean_name
 from .document import trim_caches
 from .importing import FileRecord, HashRecord, Importing, IssueRecord
 from .recording import Prepared, prepare
+from .webhooks import DEFAULTS
 
 if TYPE_CHECKING:
     from .store import Store
@@ -378,6 +379,20 @@ class _Run:
         for key, value in ((WEBHOOKS_SETTING, webhooks), (CONFIG_SETTING, others)):
             if value:
                 self.store.settings.set(key, json.loads(json.dumps(value, ensure_ascii=True)), self.now)
+        for place, entry in enumerate(webhooks if isinstance(webhooks, list) else ()):
+            self._keep_webhook(path, place, entry)
+
+    def _keep_webhook(self, path: str, place: int, entry: Any) -> None:
+        from ..webhooks.old import old_webhook
+
+        try:
+            fields = old_webhook(entry, self.ranks)
+            name, taken = fields["name"], {webhook.name.casefold() for webhook in self.store.webhooks.list()}
+            names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+            free = next(one for one in names if one.casefold() not in taken)
+            self.store.webhooks.add({**DEFAULTS, **fields, "name": free}, self.now)
+        except InvalidError as error:
+            self._note(path, f"webhook {place}: {error.message}")
 
     def _keep_webhooks(self, given: Any, path: str) -> list[Any]:
         """Make the old webhooks real ones; those that cannot be used are the answer."""

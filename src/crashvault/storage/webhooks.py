@@ -13,6 +13,13 @@ from .sqlite import SQLite
 
 FAILURES_ALLOWED = 5  # in a row; then a webhook is left alone, and only tried now and then
 
+# What a webhook has where nobody says otherwise.
+DEFAULTS: Mapping[str, Any] = {
+    "headers": {}, "options": {}, "secrets": [], "kinds": frozenset({"new-issue", "regression", "alert"}), "levels": "", "query": "",
+    "project": "", "template": "", "rate_limit": "", "pause": 30_000_000, "attach": False, "timeout": 10, "max_attempts": 10,
+    "enabled": True,
+}  # fmt: skip
+
 _NAME = re.compile(r"[\w][\w .+@-]{0,99}")
 _RESERVED = frozenset({"deliveries"})  # words of addresses
 _VERSION = "webhooks"  # of meta

@@ -11,6 +11,7 @@ import base64
 import warnings
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import InvalidError
 from .base import (
@@ -102,12 +103,16 @@ def _escaped(text: str) -> str:
 
 
 def hosts(url: str) -> list[str]:
-    """The hosts that the address names by itself. Those that a service has, Apprise knows; they are public."""
-    found = service(url)
-    named = [getattr(found, name, None) for name in ("smtp_host", "host")]
-    if url.lower().startswith("mail") and named[0]:
-        named = named[:1]  # the host is the domain of the mail address
-    return [host for host in named if isinstance(host, str) and _is_host(host)]
+    """The hosts that can be seen in the address; all of them are checked when Apprise connects.
+
+    Apprise could name more, but takes longer to load than all the rest of a delivery.
+    """
+    try:
+        parts = urlsplit(url)
+        named = dict(parse_qsl(parts.query)).get("smtp") if parts.scheme.startswith("mail") else parts.hostname
+    except ValueError:
+        return []
+    return [named] if named and _is_host(named) else []
 
 
 def _is_host(name: str) -> bool:

@@ -12,6 +12,7 @@ import base64
 import ipaddress
 import json
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -50,14 +51,21 @@ class _Statuses(logging.Handler):
 
 
 class _Guard:
-    """Looks at each connection before it is made, after its name was resolved."""
+    """Looks at each connection before it is made, after its name was resolved.
 
-    def __init__(self) -> None:
+    Nothing is sent once the sender is gone: it can't hear of it, so whoever comes next sends the message again.
+    """
+
+    def __init__(self, allow_private: bool) -> None:
+        self.allow_private = allow_private
+        self.sender = os.getppid()
         self.refused = ""
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("socket.connect", "socket.sendto"):
-            what = _refusal(arguments[1])
+            if os.getppid() != self.sender:
+                raise PermissionError("nobody waits for this any more")
+            what = None if self.allow_private else _refusal(arguments[1])
             if what:
                 self.refused = what
                 raise PermissionError(f"connections to {what} are not allowed")
@@ -118,9 +126,8 @@ def _failure(service: str, statuses: list[int]) -> Outcome:
 
 
 def main() -> int:
-    guard = _Guard()
-    if "--allow-private" not in sys.argv[1:]:
-        sys.addaudithook(guard)
+    guard = _Guard("--allow-private" in sys.argv[1:])
+    sys.addaudithook(guard)
     outcome = send(json.load(sys.stdin.buffer), guard)
     sys.stdout.write(json.dumps(outcome._asdict()) + "\n")
     return outcome.exit_code
