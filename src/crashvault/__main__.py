@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
     context = Context()
     code = _run(cli, arguments, context)
+    _flush()
+    _deliver(context)
     _close(context)
     _flush()
     # Skipping the interpreter's tear-down is worth a tenth of a short command's time; everything is closed by hand.
@@ -111,6 +113,19 @@ def _option_hint(error: click.NoSuchOption) -> str:
     takes_query = error.ctx is not None and any(given.name == "query" for given in error.ctx.command.params)
     term = f"; a query that begins with - goes behind --: {path} -- '-tag:test'" if takes_query else ""
     return f"See: {path} --help{term}"
+
+
+def _deliver(context: Context) -> None:
+    """Send what this command has queued, after everything was said and where no server does it."""
+    if not context.has_queued:
+        return
+    from .notify.service import deliver_briefly
+
+    try:
+        deliver_briefly(context.home)
+    except (CrashvaultError, KeyboardInterrupt) as error:  # it stays queued
+        if context.debug:
+            _complain(str(error))
 
 
 def _close(context: Context) -> None:

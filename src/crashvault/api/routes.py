@@ -10,14 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from . import administration, openapi, reading, tail, triage
+from . import administration, openapi, reading, tail, triage, webhooks
 from .endpoints import Endpoint, route_of
 from .errors import EXCEPTION_HANDLERS, request_id, response_of
 from .ingest import methods_of
 from .node import Node
 
 # Fixed addresses stand before those with a place for an id.
-ENDPOINTS: tuple[Endpoint, ...] = (*reading.ENDPOINTS, *triage.ENDPOINTS, *administration.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *reading.ENDPOINTS,
+    *triage.ENDPOINTS,
+    *administration.ENDPOINTS,
+    *webhooks.ENDPOINTS,
+)
 
 
 def routes(node: Node) -> list[BaseRoute]:
