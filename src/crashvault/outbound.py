@@ -73,7 +73,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("10.0.0.0/8", "a private address"), ("172.16.0.0/12", "a private address"), ("192.168.0.0/16", "a private address"),
     ("fc00::/7", "a private address"), ("fec0::/10", "a private address"),
     ("100.64.0.0/10", "an address of a provider's inner network"),
-    ("224.0.0.0/4", "a multicast address"), ("ff00::/8", "a multicast address"),
+    ("192.0.0.0/24", "a reserved address"), ("224.0.0.0/4", "a multicast address"), ("ff00::/8", "a multicast address"),
 )  # fmt: skip
 _NETWORKS = [(ipaddress.ip_network(text), what) for text, what in _KINDS]
 # IPv6 addresses that stand for an IPv4 address: the network, and by how many bits it lies from the right.

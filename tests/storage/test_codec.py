@@ -160,7 +160,9 @@ def test_index_documents_are_what_they_were() -> None:
 
 
 def test_threads_do_not_share_what_is_not_theirs() -> None:
-    bodies = [f'{{"message": "event {number}", "words": "{"word " * (number % 90)}"}}'.encode() for number in range(300)]
+    bodies = [
+        f'{{"message": "event {number}", "words": "{"word " * (number % 90)}"}}'.encode() for number in range(300)
+    ]
     stored = [codec.shrink(body, codec.PAYLOAD) for body in bodies]
 
     def round_trip(_: int) -> bool:

@@ -55,13 +55,26 @@ def write(home: Path, issues: Any, events: list[dict[str, Any]] = [], config: An
     return home
 
 
+WEBHOOKS: list[Any] = [
+    {
+        "type": "slack",
+        "name": "ops",
+        "url": "https://hooks.slack.com/services/T0/B0/x",
+        "events": ["error", "critical"],
+    },
+    {"type": "generic", "url": "https://ci.example.com/hook", "secret": "hushhush", "enabled": False, "events": ["*"]},
+    "https://discord.com/api/webhooks/1/x",
+    {"type": "pager", "url": "https://x.example"},
+]
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return write(
         tmp_path / "vault",
         [issue(3, "boom", status="resolved"), issue(7, "user 1 left", status="ignored"), issue(8, "user 2 left")],
         [event(1, 3, "boom", stacktrace=STACK), event(2, 7, "user 1 left"), event(3, 8, "user 2 left"), event(4, 8, "user 2 left")],
-        {"webhooks": [{"type": "slack", "url": "https://x"}], "logging.level": "debug", "colour": "blue"},
+        {"webhooks": WEBHOOKS, "logging.level": "debug", "colour": "blue"},
     )  # fmt: skip
 
 
@@ -119,7 +132,21 @@ def test_a_crash_that_comes_again_finds_its_old_issue(home: Path) -> None:
 
 def test_webhooks_and_configuration_are_kept(home: Path) -> None:
     with opened(home) as store:
-        assert store.settings.get("legacy.webhooks") == [{"type": "slack", "url": "https://x"}]
+        slack, plain, team = store.webhooks.list()
+        assert (slack.name, slack.type, slack.url, slack.levels) == (
+            "ops",
+            "slack",
+            WEBHOOKS[0]["url"],
+            "error,critical",
+        )
+        assert slack.enabled and slack.kinds == {"event", "new-issue", "regression", "alert"}
+        assert (plain.name, plain.type, plain.secrets, plain.enabled) == ("http", "http", ("hushhush",), False)
+        assert (team.type, team.url) == ("discord", WEBHOOKS[2])
+        assert store.settings.get("legacy.webhooks") == [{"type": "pager", "url": "https://x.example"}]
+        assert any(
+            "webhook 4: there is no webhook type 'pager'" in why for _, why in store.settings.get("legacy.unreadable")
+        )
+        assert store.outbox.list() == ([], 0), "nobody is told of old events"
         assert store.settings.get("legacy.config") == {"colour": "blue"}
     assert core.load_config(str(home)) == {"logging.level": "debug"}
     assert json.loads((home / "legacy" / "config.json").read_text())["colour"] == "blue"
@@ -215,12 +242,12 @@ def test_what_cannot_be_read_is_told_counted_and_remembered(home: Path) -> None:
     result = CliRunner().invoke(cli, ["--home", str(home), "list", "--json"], obj=context)
     context.close()
     assert json.loads(result.stdout)["total"] == 1
-    assert result.stderr.count("could not be imported") == 4
+    assert result.stderr.count("could not be imported") == 5  # with a webhook
     assert "3 issues, 4 events" in result.stderr
     with opened(home) as store:
-        assert [(drop.reason, drop.count) for drop in store.ledger.list()] == [("legacy_unreadable", 4)]
+        assert [(drop.reason, drop.count) for drop in store.ledger.list()] == [("legacy_unreadable", 5)]
         found = dict(core.examine(store))["old vault"]
-        assert len(found) == 4
+        assert len(found) == 5
         assert "broken.json" in found[0].message
 
 
@@ -298,7 +325,7 @@ def test_an_import_that_is_killed_is_finished_by_the_next(home: Path, where: str
     assert ([item["id"] for item in issues], len(events)) == ([3, 7, 8], 4)
     assert not (home / "issues.json").exists()
     with opened(home) as store:
-        assert store.settings.get("legacy.webhooks")
+        assert len(store.webhooks.list()) == 3
 
 
 def test_two_processes_at_once_import_it_once(home: Path) -> None:

@@ -9,7 +9,7 @@ from msgspec import UNSET, to_builtins
 from .. import core
 from ..errors import NotFoundError
 from ..notify import manage
-from ..notify.service import ALLOW_PRIVATE, make_outbound
+from ..notify.service import ALLOW_PRIVATE
 from ..output.shapes import listing
 from ..storage.outbox import STATES
 from ..storage.webhooks import Webhook
@@ -53,7 +53,7 @@ def remove_webhook(call: Call) -> Answer:
 
 def test_webhook(call: Call) -> dict[str, Any]:
     found = _known(call)
-    verdict, status = manage.test(call.store, found, make_outbound(call.store))
+    verdict, status = manage.test(call.store, found)
     return {"webhook": found.name, "delivered": verdict.delivered, "status": status, "reason": verdict.reason or None}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -110,7 +111,7 @@ def _read(given: dict[str, Any], before: Any = None) -> dict[str, Any]:
         raise InvalidError("standard input cannot be address and secret", "Give one of them as it is")
     for name in ("url", "secret"):
         if found.get(name) == "-":
-            found[name] = click.get_text_stream("stdin").readline().strip()
+            found[name] = sys.stdin.readline().strip()
     if "template" in found:
         with click.open_file(found["template"], encoding="utf-8") as file:
             found["template"] = file.read()
@@ -205,11 +206,10 @@ def test(context: Context, webhook: str) -> int:
     """Send a test message now; exit code 1 when it does not arrive."""
     from ..console import console, escape
     from ..notify import manage
-    from ..notify.service import make_outbound
 
     store = context.store
     found = store.webhooks.require(webhook)
-    verdict, status = manage.test(store, found, make_outbound(store))
+    verdict, status = manage.test(store, found)
     if context.json:
         emit(
             {"webhook": found.name, "delivered": verdict.delivered, "status": status, "reason": verdict.reason or None}

@@ -23,7 +23,7 @@ from ..storage.webhooks import Webhook
 from ..units import parse_rate
 from ..webhooks.base import ALERT, SUMMARY, File, Notification
 from ..webhooks.registry import provider
-from . import schedule
+from . import holders, schedule
 from .delivery import Attempt, attempt, target_of
 from .message import Reader
 
@@ -90,6 +90,7 @@ class Sender:
             return None
         with store.writing():
             now = clock.now()
+            self._end_lease_of_the_dead(webhook_id, now)
             if not store.leases.take(lease_name(webhook_id), self._holder, now, LEASE_LASTS):
                 return None
             store.outbox.recover(webhook_id)  # what was begun and not written down: by somebody who is gone
@@ -103,7 +104,12 @@ class Sender:
     def _taken(self, webhook: int) -> bool:
         """Whether somebody else sends, asked without waiting for those who write."""
         lease = self._store.leases.live(lease_name(webhook), clock.now())
-        return lease is not None and lease.holder != self._holder
+        return lease is not None and lease.holder != self._holder and not holders.is_dead(lease.holder)
+
+    def _end_lease_of_the_dead(self, webhook: int, now: int) -> None:
+        lease = self._store.leases.live(lease_name(webhook), now)
+        if lease is not None and lease.holder != self._holder and holders.is_dead(lease.holder):
+            self._store.leases.release(lease.name, lease.holder)
 
     def _admitted(self, webhook: Webhook, now: int) -> list[Delivery]:
         """What is due and may go: all of it, or one where the webhook has failed, or what the rate limit allows."""

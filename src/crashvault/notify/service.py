@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from ..errors import CrashvaultError
 from ..logs import log, log_debug
 from ..outbound import Outbound
 from ..storage.store import Store
+from .holders import holder_name
 from .sender import LEASE_LASTS, Outcome, Sender, lease_name
 
 ALLOW_PRIVATE = "webhook.allow_private"
@@ -28,11 +27,6 @@ _AGAIN = clock.SECOND  # before a webhook that somebody else serves is looked at
 _LEASES_RENEWED = 8.0  # seconds
 _PRUNED = 3_600.0  # seconds
 _LINGER = 2.0  # seconds for requests under way when the server stops
-
-
-def holder_name() -> str:
-    """A name for one sender that no other has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
 
 def make_outbound(store: Store) -> Outbound:
@@ -189,6 +183,7 @@ def deliver_briefly(home: str, seconds: float = COMMAND_SECONDS) -> int:
                 thread.join(max(0.0, deadline - time.monotonic()))
         finally:
             stopping.set()
+            outbound.close()
             for webhook in due:
                 store.leases.release(lease_name(webhook), holder)
         return made[0]

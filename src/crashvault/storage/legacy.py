@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 ISSUES, EVENTS, ATTACHMENTS, CONFIG, MOVED = "issues.json", "events", "attachments", "config.json", "legacy"
-WEBHOOKS_SETTING = "legacy.webhooks"  # for the deliveries to read
+WEBHOOKS_SETTING = "legacy.webhooks"  # those that could not be used
 CONFIG_SETTING = "legacy.config"  # what else the old configuration said
 UNREADABLE_SETTING = "legacy.unreadable"  # [path, why] of each file, for `doctor`
 REASON = "legacy_unreadable"
@@ -374,7 +374,7 @@ class _Run:
         config = self._read(path) if os.path.exists(path) else None
         if not isinstance(config, dict):
             return
-        webhooks = config.get("webhooks")
+        webhooks = self._keep_webhooks(config.get("webhooks"), path)
         others = {key: value for key, value in config.items() if key != "webhooks" and key not in SETTINGS}
         for key, value in ((WEBHOOKS_SETTING, webhooks), (CONFIG_SETTING, others)):
             if value:
@@ -393,6 +393,27 @@ class _Run:
             self.store.webhooks.add({**DEFAULTS, **fields, "name": free}, self.now)
         except InvalidError as error:
             self._note(path, f"webhook {place}: {error.message}")
+
+    def _keep_webhooks(self, given: Any, path: str) -> list[Any]:
+        """Make the old webhooks real ones; those that cannot be used are the answer."""
+        from .legacy_webhooks import convert
+
+        if not given:
+            return []
+        left, reasons = convert(given, self.store.levels.ranks(), self._keep_webhook)
+        for reason in reasons:
+            self._note(path, reason)
+        return left
+
+    def _keep_webhook(self, fields: dict[str, Any]) -> None:
+        taken = {webhook.name: webhook for webhook in self.store.webhooks.list()}
+        if any(one.url == fields["url"] and one.type == fields["type"] for one in taken.values()):
+            return  # imported before
+        name, number = fields["name"], 1
+        while fields["name"] in taken:
+            number += 1
+            fields["name"] = f"{name}-{number}"
+        self.store.webhooks.add(fields, self.now)
 
     def _keep_notes(self) -> None:
         before = [tuple(entry) for entry in self.store.settings.get(UNREADABLE_SETTING, [])]

@@ -86,12 +86,14 @@ class Outbox:
 
     def add(self, wanted: Sequence[Wanted], now: int) -> None:
         """Queue deliveries. Those with a `pause` join the message about their issue that still waits, if there is one."""
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for one in wanted:
             due = now
             if one.pause:
                 if self._joined(one):
                     continue
+                self.db.execute_many(_INSERT, rows)  # where the issue's last message is looked for
+                rows = []
                 due = self._after_pause(one, now)
             elif one.issue is not None and one.kind != _EVENT:  # what waits is of before, and is told first
                 self._release(one.webhook, one.issue, now)
