@@ -5,8 +5,9 @@ Nothing is sent here. With no webhook this costs one look at a number for each b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import InvalidError
 from .storage.outbox import Wanted
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .storage.webhooks import Webhook
 
 # As in webhooks.base, which takes long to import, and this is imported by all who record.
-EVENT, NEW_ISSUE, REGRESSION, RESOLVED = "event", "new-issue", "regression", "resolved"
+EVENT, NEW_ISSUE, REGRESSION, RESOLVED, ALERT = "event", "new-issue", "regression", "resolved", "alert"
 
 
 class _News(NamedTuple):
@@ -58,6 +59,24 @@ def announce_resolved(store: Store, issues: Iterable[int], now: int) -> None:
     news = [_News(RESOLVED, issue.id, issue.last_event, issue.level, issue.project) for issue in found]
     wanted = [one._replace(event=None) for hook in hooks for one in _wanted(store, hook, news, now)]
     store.outbox.add(wanted, now)
+
+
+def announce_alert(
+    store: Store, alert: Mapping[str, Any], now: int, *, to: Collection[str] = (), issue: int | None = None
+) -> None:
+    """Queue what webhooks should hear of an alert. Joins the open transaction.
+
+    `alert` has name, condition, state, severity, group, value, since and, where it is about one, project. `to` are the
+    names of the webhooks that it goes to; without, to all that hear of alerts.
+    """
+    project = alert.get("project")
+    hooks = [
+        hook
+        for hook in store.webhooks.listening()
+        if (hook.name in to if to else ALERT in hook.kinds and (not hook.project or hook.project == project))
+    ]
+    text = json.dumps(alert, ensure_ascii=False)
+    store.outbox.add([Wanted(hook.id, ALERT, issue, alert=text) for hook in hooks], now)
 
 
 def _news(stored: Sequence[Stored], prepared: Sequence[Prepared], regressed: set[int]) -> Iterable[_News]:

@@ -24,7 +24,8 @@ def told(post: Any) -> list[tuple[str, str, int | None, int]]:
 
 
 def test_the_words_are_those_of_the_providers() -> None:
-    assert base.CHOICES[:4] == (announce.EVENT, announce.NEW_ISSUE, announce.REGRESSION, announce.RESOLVED)
+    ours = (announce.EVENT, announce.NEW_ISSUE, announce.REGRESSION, announce.RESOLVED, announce.ALERT)
+    assert ours == base.CHOICES
 
 
 def test_kinds(post: Any) -> None:
@@ -149,6 +150,23 @@ def test_merged_issues_are_told_as_what_they_are_part_of(post: Any) -> None:
     post.record("a", "b")
     lifecycle.merge(post.store, 1, [2], "me", post.time.now)
     assert post.drain() == 2 and post.titles() == ["a", "a"]
+
+
+def test_alerts(post: Any) -> None:
+    post.hook(name="usual", rate_limit="1/minute")
+    post.hook(name="shop", project="shop")
+    post.hook(name="no alerts", on=["new-issue"])
+    alert = {"name": "flood", "condition": "count > 10 in 1m", "state": "firing", "severity": "high", "group": "issue 1",
+             "value": 12, "since": "2026-01-02T03:04:05.000000Z", "project": "default"}  # fmt: skip
+    post.record("a")
+    with post.store.writing():
+        announce.announce_alert(post.store, alert, post.time.now, issue=1)
+        announce.announce_alert(post.store, alert, post.time.now, to=["no alerts"])
+    assert [(one[0], one[1]) for one in told(post) if one[1] == "alert"] == [("usual", "alert"), ("no alerts", "alert")]
+    assert post.drain() == 1
+    post.time.tick(61)
+    assert post.drain() == 1, "an alert waits for its turn, and is not lost in a summary"
+    assert post.receiver.arrived[-1].json["data"]["alert"] == alert
 
 
 def test_import_and_restore_tell_nobody(tmp_path: Path, cli: Any, receiver: Any) -> None:

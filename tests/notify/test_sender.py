@@ -208,6 +208,24 @@ def test_one_that_was_held_alone_is_sent_as_it_is(post: Any) -> None:
     assert post.drain() == 1 and post.titles() == ["a", "b"]
 
 
+def test_what_is_held_back_goes_when_the_limit_is_lifted(post: Any) -> None:
+    hook = post.hook(rate_limit="1/hour")
+    post.record("a", "b", "c")
+    post.drain()
+    manage.edit(post.store, hook, {"rate_limit": "none"}, allow_private=True)
+    post.drain()
+    assert post.titles() == ["a", "b", "c"]
+
+
+def test_a_type_that_is_gone_fails_and_says_so(post: Any) -> None:
+    post.hook(attach=True)
+    post.record("a")
+    post.store.db.execute("UPDATE webhooks SET type = 'pager'")
+    assert post.drain() == 1 and post.states() == ["failed"]
+    assert "there is no webhook type 'pager'" in post.store.outbox.list()[0][0].reason
+    assert manage.shapes(post.store)[0]["url"].endswith("/…")
+
+
 def test_a_burst_of_one_issue_is_one_message_with_a_count(post: Any) -> None:
     post.hook(on=["event", "new-issue"], pause=30)
     post.record(*["boom"] * 40, "other")

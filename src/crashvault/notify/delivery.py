@@ -36,6 +36,14 @@ def target_of(webhook: Webhook, notification: Notification | None = None) -> Tar
     return Target(webhook.url, webhook.headers, webhook.options, render(webhook.template, notification))
 
 
+def takes_files(webhook: Webhook) -> bool:
+    """Whether files go with its messages."""
+    try:
+        return webhook.attach and provider_named(webhook.type).takes_files(target_of(webhook))
+    except CrashvaultError:  # a type that is not there any more: the attempt will say so
+        return False
+
+
 def attempt(webhook: Webhook, notification: Notification, files: Sequence[File], outbound: Outbound) -> Attempt:
     """Send one notification. What goes wrong is the answer; nothing is raised."""
     try:

@@ -13,6 +13,8 @@ def holder_name() -> str:
 
 def is_dead(holder: str) -> bool:
     """Whether the holder was a process here that is gone, so that nobody need wait until its lease runs out."""
+    if os.name == "nt":  # there signal 0 is Ctrl-C
+        return False
     machine, _, rest = holder.rpartition("/")[0].rpartition("/")
     if machine != _machine() or not rest.isdecimal():
         return False

@@ -17,10 +17,10 @@ from ..storage.webhooks import DEFAULTS, Webhook
 from ..units import parse_rate
 from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification
 from ..webhooks.registry import names, provider
-from .delivery import Attempt, attempt, target_of
+from .delivery import Attempt, attempt, takes_files, target_of
 from .message import Reader, dashboard_address, links, shown_levels
-from .shown import HIDDEN, delivery_shape, secret_parts, shown_url, webhook_shape
 from .service import make_outbound
+from .shown import HIDDEN, delivery_shape, secret_parts, shown_url, webhook_shape
 from .signing import check_secret, new_secret
 
 MOST_TIMEOUT = 30
@@ -264,7 +264,7 @@ def preview(store: Store, webhook: Webhook, row: int, kind: str = "") -> list[di
     notification = reader.notifications([delivery])[0]
     found = provider(webhook.type)
     target = target_of(webhook, notification)
-    files = reader.files(delivery, notification) if webhook.attach and found.takes_files(target) else []
+    files = reader.files(delivery, notification) if takes_files(webhook) else []
     shown: list[dict[str, Any]] = []
     for step in found.build_requests(notification, target, files):
         try:

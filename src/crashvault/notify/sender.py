@@ -22,9 +22,8 @@ from ..storage.store import Store
 from ..storage.webhooks import Webhook
 from ..units import parse_rate
 from ..webhooks.base import ALERT, SUMMARY, File, Notification
-from ..webhooks.registry import provider
 from . import holders, schedule
-from .delivery import Attempt, attempt, target_of
+from .delivery import Attempt, attempt, takes_files
 from .message import Reader
 
 LEASE_LASTS = 30 * clock.SECOND
@@ -117,6 +116,7 @@ class Sender:
         outbox = self._store.outbox
         rate = parse_rate(webhook.rate_limit)
         if rate is None:
+            outbox.let_go(webhook.id, now)  # what was held back before the limit was lifted
             return outbox.due(webhook.id, now, limit)
         tokens = schedule.tokens_at(now, webhook.tokens, webhook.tokens_at, rate)
         held, summary_due = outbox.held(webhook.id)
@@ -154,7 +154,7 @@ class Sender:
         webhook, left = claim.webhook, list(claim.deliveries)
         reader = Reader(self._store, clock.now())
         notifications = reader.notifications(left)
-        takes_files = webhook.attach and provider(webhook.type).takes_files(target_of(webhook))
+        with_files = takes_files(webhook)
         blocked: set[int | None] = set()
         done: list[tuple[Delivery, Attempt]] = []
         gone: list[int] = []
@@ -173,7 +173,7 @@ class Sender:
             ):
                 back.append(one)
                 continue
-            files: Sequence[File] = reader.files(one, notification) if takes_files else ()
+            files: Sequence[File] = reader.files(one, notification) if with_files else ()
             made = self._attempt(webhook, notification, files)
             count += 1
             done.append((one, made))

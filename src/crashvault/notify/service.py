@@ -186,6 +186,7 @@ def deliver_briefly(home: str, seconds: float = COMMAND_SECONDS) -> int:
             outbound.close()
             for webhook in due:
                 store.leases.release(lease_name(webhook), holder)
+        store.outbox.prune(clock.now() - KEPT)
         return made[0]
 
 

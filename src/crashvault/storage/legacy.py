@@ -379,41 +379,28 @@ class _Run:
         for key, value in ((WEBHOOKS_SETTING, webhooks), (CONFIG_SETTING, others)):
             if value:
                 self.store.settings.set(key, json.loads(json.dumps(value, ensure_ascii=True)), self.now)
-        for place, entry in enumerate(webhooks if isinstance(webhooks, list) else ()):
-            self._keep_webhook(path, place, entry)
 
-    def _keep_webhook(self, path: str, place: int, entry: Any) -> None:
+    def _keep_webhooks(self, given: Any, path: str) -> list[Any]:
+        """Make the old webhooks real ones; those that cannot be used are the answer."""
+        entries = given if isinstance(given, list) else [given] if given else []
+        return [entry for place, entry in enumerate(entries) if not self._keep_webhook(path, place, entry)]
+
+    def _keep_webhook(self, path: str, place: int, entry: Any) -> bool:
         from ..webhooks.old import old_webhook
 
         try:
             fields = old_webhook(entry, self.ranks)
-            name, taken = fields["name"], {webhook.name.casefold() for webhook in self.store.webhooks.list()}
+            known = self.store.webhooks.list()
+            if any((one.type, one.url) == (fields["type"], fields["url"]) for one in known):
+                return True  # imported before
+            name, taken = fields["name"], {webhook.name.casefold() for webhook in known}
             names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
             free = next(one for one in names if one.casefold() not in taken)
             self.store.webhooks.add({**DEFAULTS, **fields, "name": free}, self.now)
         except InvalidError as error:
             self._note(path, f"webhook {place}: {error.message}")
-
-    def _keep_webhooks(self, given: Any, path: str) -> list[Any]:
-        """Make the old webhooks real ones; those that cannot be used are the answer."""
-        from .legacy_webhooks import convert
-
-        if not given:
-            return []
-        left, reasons = convert(given, self.store.levels.ranks(), self._keep_webhook)
-        for reason in reasons:
-            self._note(path, reason)
-        return left
-
-    def _keep_webhook(self, fields: dict[str, Any]) -> None:
-        taken = {webhook.name: webhook for webhook in self.store.webhooks.list()}
-        if any(one.url == fields["url"] and one.type == fields["type"] for one in taken.values()):
-            return  # imported before
-        name, number = fields["name"], 1
-        while fields["name"] in taken:
-            number += 1
-            fields["name"] = f"{name}-{number}"
-        self.store.webhooks.add(fields, self.now)
+            return False
+        return True
 
     def _keep_notes(self) -> None:
         before = [tuple(entry) for entry in self.store.settings.get(UNREADABLE_SETTING, [])]

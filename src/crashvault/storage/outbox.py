@@ -202,11 +202,7 @@ class Outbox:
         """Let one message take the place of all that are held back; a single one goes as it is."""
         held, _ = self.held(webhook)
         if held == 1:
-            self.db.execute(
-                """UPDATE outbox SET state = 'queued', due_at = ?, reason = NULL
-                   WHERE webhook_id = ? AND state = 'held'""",
-                (now, webhook),
-            )
+            self.let_go(webhook, now)
             return
         summary = self.db.value(
             f"""{_INSERT.replace("VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)", "")}
@@ -217,6 +213,13 @@ class Outbox:
         self.db.execute(
             "UPDATE outbox SET state = 'merged', summary_id = ?, ended_at = ? WHERE webhook_id = ? AND state = 'held'",
             (summary, now, webhook),
+        )
+
+    def let_go(self, webhook: int, now: int) -> None:
+        """What is held back goes after all, each as it is."""
+        self.db.execute(
+            "UPDATE outbox SET state = 'queued', due_at = ?, reason = NULL WHERE webhook_id = ? AND state = 'held'",
+            (now, webhook),
         )
 
     def summarized(self, summary: int) -> list[tuple[int, int]]:
@@ -287,8 +290,11 @@ class Outbox:
 
     def prune(self, before: int) -> int:
         """Forget deliveries that ended before a time; those that failed are for a person to decide."""
+        old = "FROM outbox WHERE ended_at < ? AND state <> 'failed'"
+        if not self.db.row(f"SELECT 1 {old} LIMIT 1", (before,)):
+            return 0
         with self.db.writing():
-            return self.db.execute("DELETE FROM outbox WHERE ended_at < ? AND state <> 'failed'", (before,))
+            return self.db.execute(f"DELETE {old}", (before,))
 
 
 def waiting(db: SQLite) -> int:

@@ -42,14 +42,6 @@ def check_target(target: Target, service: str, options: Iterable[str] = ()) -> N
         raise InvalidError(f"there is no option {unknown[0]!r} for {service}", known)
 
 
-def service_of(url: str) -> str | None:
-    """The service whose address that is, where it can be known."""
-    try:
-        return _service(urlsplit(url).hostname or "")
-    except ValueError:
-        return None
-
-
 def _service(host: str) -> str | None:
     return next((name for known, name in _SERVICES.items() if host == known or host.endswith(f".{known}")), None)
 
