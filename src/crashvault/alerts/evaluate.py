@@ -1,0 +1,129 @@
+"""Whether a condition holds at a moment, with the numbers that say why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..clock import HOUR
+from .condition import (
+    SIGNS,
+    Both,
+    Compare,
+    Condition,
+    Either,
+    Fact,
+    Ratio,
+    Silence,
+    Spike,
+    atoms,
+    fact_window,
+)
+from .counters import Counters, width_of
+from .spike import SHORT_PART, is_spike, usual
+
+_LONGEST_STEP = HOUR // 60
+
+
+class Verdict(NamedTuple):
+    holds: bool
+    numbers: tuple[tuple[str, float], ...]  # what was compared: (name, value) pairs
+    reason: str  # the same in words
+
+
+class _Told(NamedTuple):
+    holds: bool
+    numbers: tuple[tuple[str, float], ...]
+    words: str
+
+
+def evaluate(condition: Condition, counters: Counters, now: int) -> Verdict:
+    """`now` is in microseconds."""
+    told: list[_Told] = []
+    holds = _holds(condition, counters, now, fact_window(condition), told)
+    shown = [one for one in told if one.holds] if holds else told
+    numbers = dict(pair for one in shown for pair in one.numbers)
+    return Verdict(holds, tuple(numbers.items()), "; ".join(dict.fromkeys(one.words for one in shown)))
+
+
+def _holds(condition: Condition, counters: Counters, now: int, lasts: int, told: list[_Told]) -> bool:
+    # Every part is looked at, so that the numbers tell all of it.
+    if isinstance(condition, Both):
+        return all([_holds(part, counters, now, lasts, told) for part in condition.parts])
+    if isinstance(condition, Either):
+        return any([_holds(part, counters, now, lasts, told) for part in condition.parts])
+    found = _atom(condition, counters, now, lasts)
+    told.append(found)
+    return found.holds
+
+
+def _atom(atom: Condition, counters: Counters, now: int, lasts: int) -> _Told:
+    match atom:
+        case Compare(metric, sign, limit, window):
+            value = counters.total(metric, window, now)
+            words = f"{value} {_NOUNS[metric]} in {shown_span(window)}"
+            return _Told(SIGNS[sign](value, limit), ((metric, value),), words)
+        case Ratio(sign, factor, window):
+            value = counters.total("count", window, now)
+            before = counters.total("count", window, now, back=1)
+            # A window before in which nothing was counted yet is none to compare with.
+            known = counters.since <= now - 2 * window
+            words = f"{value} events in {shown_span(window)}, {before} in the {shown_span(window)} before"
+            return _Told(
+                known and before > 0 and SIGNS[sign](value, factor * before),
+                (("count", value), ("previous", before)),
+                words,
+            )
+        case Spike(window):
+            return _spike(window, counters, now)
+        case Silence(window):
+            quiet = now - (counters.since if counters.last_at is None else counters.last_at)
+            return _Told(quiet > window, (("silence_seconds", quiet // 1_000_000),), f"nothing for {shown_span(quiet)}")
+        case Fact(what):
+            count = counters.total(what, lasts, now)
+            return _Told(count > 0, ((what.replace(" ", "_"), count),), what if count else f"no {what}")
+    raise TypeError(type(atom).__name__)
+
+
+_NOUNS = {"count": "events", "users": "users", "hosts": "hosts"}
+
+
+def _spike(window: int, counters: Counters, now: int) -> _Told:
+    """The whole window, and its last part, in which a spike shows first."""
+    best: _Told | None = None
+    for span in (window // SHORT_PART, window):
+        width = width_of(span)
+        end = (now // width + 1) * width
+        count = counters.total("count", span, now)
+        expected = usual(counters.hour, counters.since, end - span, min(now, end))
+        mean = round(expected.mean, 2) if expected else 0.0
+        words = f"{count} events in {shown_span(span)}, usual are {mean:g}" if expected else "not enough history yet"
+        told = _Told(is_spike(count, expected), (("count", count), ("usual", mean)), words)
+        if told.holds:
+            return told
+        best = told
+    assert best is not None
+    return best
+
+
+def next_look(condition: Condition, now: int) -> int:
+    """When time alone may change whether a condition holds: the next bucket of its finest window."""
+    spans = [fact_window(condition) if isinstance(atom, Fact) else atom.window for atom in atoms(condition)]
+    step = min(min(map(width_of, spans)), _LONGEST_STEP)
+    return (now // step + 1) * step
+
+
+def holds_by_itself(condition: Condition) -> bool:
+    """Whether a condition can begin to hold without an event: silence, or fewer than so many."""
+    return any(
+        isinstance(atom, Silence) or (isinstance(atom, Compare | Ratio) and atom.sign in ("<", "<=", "="))
+        for atom in atoms(condition)
+    )
+
+
+def shown_span(microseconds: int) -> str:
+    """`90s`, `5m`, `2h`, `7d`: the largest unit that gives a whole number, seconds otherwise."""
+    seconds = round(microseconds / 1_000_000)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
