@@ -47,10 +47,9 @@ def evaluate(condition: Condition, counters: Counters, now: int) -> Verdict:
 
 def _holds(condition: Condition, counters: Counters, now: int, lasts: int, told: list[_Told]) -> bool:
     # Every part is looked at, so that the numbers tell all of it.
-    if isinstance(condition, Both):
-        return all([_holds(part, counters, now, lasts, told) for part in condition.parts])
-    if isinstance(condition, Either):
-        return any([_holds(part, counters, now, lasts, told) for part in condition.parts])
+    if isinstance(condition, Both | Either):
+        parts = [_holds(part, counters, now, lasts, told) for part in condition.parts]
+        return all(parts) if isinstance(condition, Both) else any(parts)
     found = _atom(condition, counters, now, lasts)
     told.append(found)
     return found.holds
@@ -105,19 +104,34 @@ def _spike(window: int, counters: Counters, now: int) -> _Told:
     return best
 
 
-def next_look(condition: Condition, now: int) -> int:
-    """When time alone may change whether a condition holds: the next bucket of its finest window."""
-    spans = [fact_window(condition) if isinstance(atom, Fact) else atom.window for atom in atoms(condition)]
+def next_look(condition: Condition, counters: Counters, is_ok: bool, now: int) -> int | None:
+    """When time alone may change something: the next bucket of the finest window; None: only an event can."""
+    listed = list(atoms(condition))
+    if is_ok and not any(_begins_by_itself(atom, counters, now) for atom in listed):
+        return None
+    spans = [fact_window(condition) if isinstance(atom, Fact) else atom.window for atom in listed]
     step = min(min(map(width_of, spans)), _LONGEST_STEP)
     return (now // step + 1) * step
 
 
 def holds_by_itself(condition: Condition) -> bool:
-    """Whether a condition can begin to hold without an event: silence, or fewer than so many."""
-    return any(
-        isinstance(atom, Silence) or (isinstance(atom, Compare | Ratio) and atom.sign in ("<", "<=", "="))
-        for atom in atoms(condition)
-    )
+    """Whether a condition can hold though no event ever came: silence, or fewer than so many."""
+    return any(isinstance(atom, Silence) or (isinstance(atom, Compare) and _is_low(atom)) for atom in atoms(condition))
+
+
+def _is_low(atom: Compare) -> bool:
+    return SIGNS[atom.sign](0, atom.limit)
+
+
+def _begins_by_itself(atom: Condition, counters: Counters, now: int) -> bool:
+    match atom:
+        case Silence():
+            return True
+        case Compare(_, sign):
+            return _is_low(atom) or sign == "="
+        case Ratio(_, _, window):  # the window before may empty faster than the present one
+            return counters.last_at is not None and counters.last_at > now - 2 * window
+    return False
 
 
 def shown_span(microseconds: int) -> str:

@@ -34,36 +34,35 @@ class Change(NamedTuple):
     tell: bool  # whether people hear of it
 
 
-def step(life: Life, holds: bool, now: int, terms: Terms) -> tuple[Life, list[Change]]:
+def step(life: Life, holds: bool, now: int, terms: Terms, *, quiet: bool = False) -> tuple[Life, list[Change]]:
     """The next state at a time, and what has happened.
 
-    A firing within the cooldown is kept to ourselves; if it still lasts when that ends, people hear of it then. They
-    hear of the end of what they have heard of.
+    A firing within the cooldown, or while the rule is muted (`quiet`), is kept to ourselves; if it still lasts when
+    that ends, people hear of it then. They hear of the end of what they have heard of.
     """
-    changes: list[Change] = []
-    if holds:
-        life = life._replace(held_at=now)
-        if life.state == OK:
-            life = life._replace(state=PENDING, since=now)
-        if life.state == PENDING and now - life.since >= terms.hold:
-            life = life._replace(state=FIRING, since=now, is_told=False)
-            told = life.told_at is None or now - life.told_at >= terms.cooldown
-            changes.append(Change(FIRED, told))
-            life = _told(life, now) if told else life
-        elif (
-            life.state == FIRING
-            and not life.is_told
-            and life.told_at is not None
-            and now - life.told_at >= terms.cooldown
-        ):
-            changes.append(Change(FIRED, True))
-            life = _told(life, now)
-    elif life.state == PENDING:
-        life = life._replace(state=OK, since=now)
-    elif life.state == FIRING and now - life.held_at >= terms.linger:
-        changes.append(Change(RESOLVED, life.is_told))
-        life = life._replace(state=OK, since=now, is_told=False)
-    return life, changes
+    if not holds:
+        return _without(life, now, terms, quiet)
+    life = life._replace(held_at=now)
+    may_tell = not quiet and (life.told_at is None or now - life.told_at >= terms.cooldown)
+    if life.state == OK:
+        life = life._replace(state=PENDING, since=now)
+    if life.state == PENDING:
+        if now - life.since < terms.hold:
+            return life, []
+        life = life._replace(state=FIRING, since=now, is_told=False)
+        return (_told(life, now) if may_tell else life), [Change(FIRED, may_tell)]
+    if may_tell and not life.is_told:
+        return _told(life, now), [Change(FIRED, True)]
+    return life, []
+
+
+def _without(life: Life, now: int, terms: Terms, quiet: bool) -> tuple[Life, list[Change]]:
+    if life.state == PENDING:
+        return life._replace(state=OK, since=now), []
+    if life.state == FIRING and now - life.held_at >= terms.linger:
+        tell = life.is_told and not quiet
+        return life._replace(state=OK, since=now, is_told=False), [Change(RESOLVED, tell)]
+    return life, []
 
 
 def _told(life: Life, now: int) -> Life:
