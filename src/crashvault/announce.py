@@ -77,7 +77,7 @@ def _news(stored: Sequence[Stored], prepared: Sequence[Prepared], regressed: set
 
 def _wanted(store: Store, hook: Webhook, news: Sequence[_News], now: int) -> list[Wanted]:
     """What one webhook wants to hear of: an event that is more than that as what it is, the others of an issue as one."""
-    heard = [one for one in news if one.kind in hook.kinds or EVENT in hook.kinds and one.kind != RESOLVED]
+    heard = [one for one in news if one.kind in hook.kinds or (EVENT in hook.kinds and one.kind != RESOLVED)]
     if hook.levels:
         ranks = heard_ranks(hook.levels, store.levels.ranks())
         heard = [one for one in heard if one.rank in ranks]
@@ -120,5 +120,7 @@ def checked_levels(text: str, ranks: dict[str, int]) -> str:
     names = ["critical" if name == "fatal" else name for name in names]
     for name in names:
         if name not in ranks:
-            raise InvalidError(f"there is no level {name!r}", f"Write error,critical or >=error; there are: {', '.join(ranks)}")
+            raise InvalidError(
+                f"there is no level {name!r}", f"Write error,critical or >=error; there are: {', '.join(ranks)}"
+            )
     return f">={names[0]}" if folded.startswith(">=") else ",".join(dict.fromkeys(names))

@@ -22,6 +22,6 @@ for line in """
     completion setup notify docs test
     wrap group level
     autolog
-    server api-key project demo
+    server api-key project demo webhook
 """.split():
     cli.add_lazy_command(*line.split("="))

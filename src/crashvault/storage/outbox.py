@@ -193,6 +193,9 @@ class Outbox:
             [(until, one) for one in deliveries],
         )
 
+    def put_held_off(self, webhook: int, until: int) -> None:
+        self.db.execute("UPDATE outbox SET due_at = ? WHERE webhook_id = ? AND state = 'held'", (until, webhook))
+
     def summarize(self, webhook: int, now: int) -> None:
         """Let one message take the place of all that are held back; a single one goes as it is."""
         held, _ = self.held(webhook)

@@ -510,7 +510,9 @@ class Recording:
                 announced.add(group.issue_id)
                 taken[key] = row
                 known[row] = group.issue_id
-                report.append(Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp, row))
+                report.append(
+                    Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp, row)
+                )
             else:
                 issue = known.get(taken[key] or 0)
                 report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp, taken[key]))

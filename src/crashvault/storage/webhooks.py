@@ -132,7 +132,9 @@ class Webhooks:
                 return webhook
         names = [webhook.name for webhook in known]
         close = difflib.get_close_matches(which, names, 1, 0.5)
-        there_are = f"There are: {', '.join(names)}" if names else "There is none yet; see: crashvault webhook add --help"
+        there_are = (
+            f"There are: {', '.join(names)}" if names else "There is none yet; see: crashvault webhook add --help"
+        )
         raise NotFoundError(f"there is no webhook {which!r}", f"Did you mean {close[0]!r}?" if close else there_are)
 
     # For those who record: asked with every batch

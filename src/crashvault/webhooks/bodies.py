@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .base import File, Request, Target
@@ -31,11 +31,27 @@ def json_bytes(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def is_json(text: str) -> bool:
-    """By RFC 8259, so without NaN."""
+def parsed(text: str) -> Any:
+    """The value of a JSON text by RFC 8259, so without NaN. Raises ValueError."""
     try:
-        json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("too deep") from None
+
+
+def parsed_object(text: str) -> dict[str, Any] | None:
+    """The object that a JSON text is; None when it is none."""
+    try:
+        value = parsed(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def is_json(text: str) -> bool:
+    try:
+        parsed(text)
+    except ValueError:
         return False
     return True
 
@@ -113,8 +129,3 @@ def within(files: Sequence[File], *, each: int, together: int, count: int) -> li
         if len(found) < count and file.size <= each and file.size + sum(one.size for one in found) <= together:
             found.append(file)
     return found
-
-
-def options_of(target: Target, known: Mapping[str, str]) -> dict[str, str]:
-    """The target's options that mean something; an empty one is as good as none."""
-    return {name: value for name, value in target.options.items() if name in known and value}
