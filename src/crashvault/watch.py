@@ -11,23 +11,27 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .alerts.condition import Compare, Condition, Spike, atoms, facts, parse
+from . import clock, core
+from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
 from .alerts.counters import HOURS, series_of
 from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, shown_span
-from .alerts.life import OK, Change, Terms, step
+from .alerts.life import FIRED, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
 from .clock import DAY, HOUR, MINUTE, to_iso
-from .errors import InvalidError
+from .errors import CrashvaultError, InvalidError
+from .logs import log_debug
 from .models import SEVERITIES
 from .query.tree import Pattern, Term, all_of
-from .storage.alerts import Alert, Mute, Rule
+from .storage.alerts import Alert, Entry, Mute, Rule
 from .storage.document import user_identities, word_of
 from .storage.outbox import Wanted
 from .storage.store import Store
 from .tally import rule_node
+from .units import parse_span
 
 DESKTOP, PUSH = "desktop", "push"
+SERVER_LEASE = "server"
 DEFAULT_COOLDOWN = 10 * MINUTE
 DEFAULT_LINGER = MINUTE
 HISTORY_KEPT = 90 * DAY
@@ -88,9 +92,11 @@ class Watch:
         self._store.alerts.settle(alert, life, verdict.reason, due)
         told = []
         for change in changes:
-            kept = "yes" if change.tell else "muted" if quiet else "cooldown"
+            # What happened at one moment is over at once; that is no news.
+            tell = change.tell and (change.what == FIRED or not only_facts(condition))
+            kept = "yes" if tell else "muted" if quiet else "cooldown" if change.what == FIRED else "no"
             self._store.alerts.note(alert, now, change.what, kept, dict(verdict.numbers), verdict.reason)
-            if change.tell:
+            if tell:
                 told.append(Told(rule, _news(rule, alert, change, verdict, now)))
                 self._queue(rule, alert, told[-1].alert, now)
         return told
@@ -128,11 +134,37 @@ def _news(rule: Rule, alert: Alert, change: Change, verdict: Verdict, now: int) 
         "by": rule.by or None,
         "group": alert.group or None,
         "severity": rule.severity or None,
-        "reason": verdict.reason,
+        "value": verdict.reason,
         "numbers": dict(verdict.numbers),
+        "since": to_iso(alert.life.since if change.what == "resolved" else now),
         "at": to_iso(now),
         "issue_id": alert.issue_id,
     }
+
+
+def look_once(home: str) -> list[Told]:
+    """What a command does about the alerts that its events have reached, where no server does."""
+    with core.open_vault(home, create=False) as store:
+        now = clock.now()
+        if store.leases.live(SERVER_LEASE, now) is not None:
+            return []
+        return Watch(store).look(now)
+
+
+def show_on_desktop(told: Iterable[Told]) -> None:
+    """Alerts of rules that ask for it, on the screen of whoever runs this."""
+    from .desktop import notify
+
+    for one in told:
+        if DESKTOP in one.rule.notify:
+            what = "resolved" if one.alert["state"] == "resolved" else "alert"
+            group = f" ({one.alert['group']})" if one.alert["group"] else ""
+            try:
+                notify(
+                    f"{one.rule.name}: {what}", f"{one.alert['value']}{group}", urgent=one.rule.severity == "critical"
+                )
+            except CrashvaultError as error:
+                log_debug("alert not shown", name=one.rule.name, error=error)
 
 
 # Rules
@@ -219,12 +251,12 @@ def past_events(store: Store, condition: Condition, fields: Mapping[str, Any], s
     node = rule_node(search, fields["query"], fields["project"])
     needs_event = _needs_event(condition, fields["by"])
     openings = _openings(store, start, end) if facts(condition) else {}
-    for rows in _in_parts(search.every_event(node)):
-        rows = store.events.received_between(rows, start, end)
-        if not rows:
-            continue
-        whole = {item.row: item.event for item in store.events.load([row.row for row in rows])} if needs_event else {}
-        for row in rows:
+    for part in _in_parts(search.every_event(node)):
+        arrived = store.events.received_between(part, start, end)
+        whole = (
+            {item.row: item.event for item in store.events.load([row.row for row in arrived])} if needs_event else {}
+        )
+        for row in arrived:
             past = _past(row, whole.get(row.row, {}), fields["by"], openings)
             if past is not None:
                 yield past
@@ -285,17 +317,60 @@ def _past(row: Any, event: Mapping[str, Any], by: str, openings: Mapping[int, fr
     )
 
 
+def start_of(since: str, now: int) -> int:
+    """The moment of `24h` or of an ISO 8601 time. Raises InvalidError."""
+    try:
+        return clock.from_iso(since)
+    except ValueError:
+        return now - parse_span(since)
+
+
+def end_of_mute(span: str | None, until: str | None, now: int) -> int | None:
+    """When a mute ends; None: when it is taken back. Raises InvalidError."""
+    if span and until:
+        raise InvalidError("give a time or a span, not both", "Use --for 2h, or --until 2026-12-01T08:00")
+    if span:
+        return now + parse_span(span)
+    if not until:
+        return None
+    try:
+        end = clock.from_iso(until)
+    except ValueError:
+        raise InvalidError(f"{until!r} is not a time", "Write it as 2026-12-01T08:00:00Z") from None
+    if end <= now:
+        raise InvalidError(f"{until} is past", "Give a time to come")
+    return end
+
+
 def happening_shape(happening: Happening) -> dict[str, Any]:
-    """What would have happened, as front ends show it."""
+    """What would have happened, in the shape of the history."""
     return {
         "at": to_iso(happening.at),
         "what": happening.what,
         "group": happening.group or None,
-        "told": happening.told,
+        "told": "yes" if happening.told else "cooldown" if happening.what == FIRED else "no",
         "reason": happening.reason,
         "numbers": dict(happening.numbers),
         "issue_id": happening.issue,
     }
+
+
+def entry_shape(entry: Entry) -> dict[str, Any]:
+    """One line of the history, as front ends show it."""
+    return {
+        "alert": entry.rule,
+        "at": to_iso(entry.at),
+        "what": entry.what,
+        "group": entry.group or None,
+        "told": entry.told,
+        "reason": entry.reason,
+        "numbers": entry.numbers,
+        "issue_id": entry.issue_id,
+    }
+
+
+def mute_shape(mute: Mute) -> dict[str, Any]:
+    return {"query": mute.query or None, "until": None if mute.until is None else to_iso(mute.until)}
 
 
 def rule_shape(rule: Rule, alerts: Sequence[Alert], mutes: Sequence[Mute]) -> dict[str, Any]:
@@ -326,9 +401,5 @@ def rule_shape(rule: Rule, alerts: Sequence[Alert], mutes: Sequence[Mute]) -> di
             for alert in firing
         ],
         "muted": bool(whole),
-        "mutes": [
-            {"query": mute.query or None, "until": to_iso(mute.until) if mute.until else None}
-            for mute in mutes
-            if mute.rule_id == rule.id
-        ],
+        "mutes": [mute_shape(mute) for mute in mutes if mute.rule_id == rule.id],
     }

@@ -119,6 +119,11 @@ def facts(condition: Condition) -> set[str]:
     return {atom.what for atom in atoms(condition) if isinstance(atom, Fact)}
 
 
+def only_facts(condition: Condition) -> bool:
+    """Whether nothing lasts: the condition speaks of moments alone."""
+    return all(isinstance(atom, Fact) for atom in atoms(condition))
+
+
 class _Token(NamedTuple):
     kind: str  # sign, number, word, end
     text: str  # folded

@@ -99,6 +99,7 @@ _ALERT = (
 class Alerts:
     def __init__(self, db: SQLite) -> None:
         self.db = db
+        self.counted = 0  # alerts that this process has marked to be looked at
 
     # Rules
 
@@ -203,6 +204,7 @@ class Alerts:
                ON CONFLICT DO UPDATE SET bucket = max(alert_members.bucket, excluded.bucket)""",
             [(*key, bucket) for key, bucket in sorted(added.members.items())],
         )
+        self.counted += len(added.seen)
         self.db.execute_many(
             """INSERT INTO alerts (rule_id, grp, counted_since, last_at, issue_id, event, due_at) VALUES (?, ?, ?, ?, ?, ?, 0)
                ON CONFLICT DO UPDATE SET last_at = excluded.last_at, issue_id = excluded.issue_id,
