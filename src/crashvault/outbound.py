@@ -160,33 +160,34 @@ class _TimedMixin:
     """A socket on which everything together has to be done by `deadline`, whoever is slow."""
 
     deadline: float = 0.0  # time.monotonic(); 0: none
-    settimeout: Callable[[float], None]
 
-    def _limit(self) -> None:
-        if self.deadline:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self.settimeout(left)
+    def _left(self) -> float | None:
+        """Seconds; None without a limit."""
+        if not self.deadline:
+            return None
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
 
 
 class _Socket(_TimedMixin, socket.socket):
     def recv_into(self, *args: Any) -> int:
-        self._limit()
+        self.settimeout(self._left())
         return super().recv_into(*args)
 
     def sendall(self, *args: Any) -> None:
-        self._limit()
+        self.settimeout(self._left())
         super().sendall(*args)
 
 
 class _TLSSocket(_TimedMixin, ssl.SSLSocket):
     def recv_into(self, *args: Any) -> int:
-        self._limit()
+        self.settimeout(self._left())
         return super().recv_into(*args)
 
     def send(self, *args: Any) -> int:
-        self._limit()
+        self.settimeout(self._left())
         return super().send(*args)
 
 
@@ -198,6 +199,8 @@ def _tls_context() -> ssl.SSLContext:
 
 class _Connection(http.client.HTTPConnection):
     """A connection to one address, which was checked, in the name of a host."""
+
+    sock: _Socket | _TLSSocket
 
     def __init__(self, host: str, port: int, connected: _Socket | _TLSSocket) -> None:
         super().__init__(host, port)

@@ -32,7 +32,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-_SETTINGS = (
+_SETTINGS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--url", metavar="URL", help="Where messages go; - reads it from standard input."),
     click.option("--secret", metavar="TEXT", help="Signs messages of type http; - reads it from standard input."),
     click.option("--on", multiple=True, type=click.Choice(_KINDS, case_sensitive=False),
@@ -102,7 +102,10 @@ def edit(context: Context, webhook: str, **given: Any) -> None:
 
 def _read(given: dict[str, Any], before: Any = None) -> dict[str, Any]:
     """The options as `notify.manage` takes them: what stands in files and on standard input is read."""
-    found = {name: value for name, value in given.items() if value not in (None, (), False) or name == "attach"}
+    kept = (
+        item for item in given.items() if item[0] == "attach" or (item[1] not in (None, ()) and item[1] is not False)
+    )
+    found: dict[str, Any] = dict(kept)
     if given["url"] == given["secret"] == "-":
         raise InvalidError("standard input cannot be address and secret", "Give one of them as it is")
     for name in ("url", "secret"):

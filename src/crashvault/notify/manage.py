@@ -269,7 +269,7 @@ def preview(store: Store, webhook: Webhook, row: int, kind: str = "") -> list[di
     found = provider(webhook.type)
     target = target_of(webhook, notification)
     files = reader.files(delivery, notification) if webhook.attach and found.takes_files(target) else []
-    shown = []
+    shown: list[dict[str, Any]] = []
     for step in found.build_requests(notification, target, files):
         try:
             sending = step([])

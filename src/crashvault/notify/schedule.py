@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..clock import HOUR, MINUTE, SECOND
+from ..storage.webhooks import FAILURES_ALLOWED
 from ..units import Rate
 
 # Microseconds before the second attempt, the third and so on; each is multiplied by a random share of it.
@@ -10,7 +11,7 @@ BACKOFF = (SECOND, 5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE
 MAX_ATTEMPTS = len(BACKOFF) + 1
 MOST_ASKED = 12 * HOUR  # that a service can ask us to wait
 
-FAILURES_ALLOWED = 5  # in a row; then the webhook is left alone, and only tried now and then
+# Microseconds for which a webhook is left alone after FAILURES_ALLOWED in a row, after one more, and so on.
 _PROBES = (30 * SECOND, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE)
 _LONGEST_HOLD = MINUTE
 

@@ -109,7 +109,7 @@ class Sender:
 
     def _admitted(self, webhook: Webhook, now: int) -> list[Delivery]:
         """What is due and may go: all of it, or one where the webhook has failed, or what the rate limit allows."""
-        limit = 1 if webhook.failures >= schedule.FAILURES_ALLOWED else AT_ONCE
+        limit = 1 if webhook.failing else AT_ONCE
         outbox = self._store.outbox
         rate = parse_rate(webhook.rate_limit)
         if rate is None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
 from .. import clock, core
@@ -27,6 +27,7 @@ _LOOK = 0.2  # seconds between looks at whether something happened
 _AGAIN = clock.SECOND  # before a webhook that somebody else serves is looked at again
 _LEASES_RENEWED = 8.0  # seconds
 _PRUNED = 3_600.0  # seconds
+_LINGER = 2.0  # seconds for requests under way when the server stops
 
 
 def holder_name() -> str:
@@ -65,7 +66,7 @@ class Service:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the requests under way, give the leases back, and end."""
+        """Give the requests under way a moment, and the leases back. What takes longer is sent again by who comes next."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -148,11 +149,12 @@ class Service:
                 store.leases.take(lease_name(webhook), self._holder, now, LEASE_LASTS)
 
     def _end(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        _, busy = wait(self._active.values(), _LINGER)
         with contextlib.suppress(CrashvaultError), self._open_store() as store:
             for webhook in self._held:
                 store.leases.release(lease_name(webhook), self._holder)
-        for store, _ in self._made:
+        for store, _ in self._made if not busy else ():
             store.close()
         if self._outbound is not None:
             self._outbound.close()

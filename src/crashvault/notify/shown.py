@@ -13,7 +13,6 @@ from ..storage.outbox import DELIVERED, DELIVERING, FAILED, HELD, QUEUED, RETRY,
 from ..storage.webhooks import Webhook
 from ..webhooks.base import CHOICES, Provider
 from ..webhooks.registry import provider
-from .schedule import FAILURES_ALLOWED
 
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 6  # characters; shorter ones would be found everywhere
@@ -22,7 +21,8 @@ _TOKEN = 12  # characters of a part of an address that may be a secret by itself
 
 def webhook_shape(webhook: Webhook, counts: Mapping[str, int], now: int) -> dict[str, Any]:
     """A webhook as the interface documents it; `counts` are its deliveries by state."""
-    secret_options = _provider(webhook).secret_options if _provider(webhook) else frozenset(webhook.options)
+    found = _provider(webhook)
+    secret_options = found.secret_options if found else frozenset(webhook.options)
     return {
         "id": webhook.id,
         "name": webhook.name,
@@ -59,7 +59,7 @@ def status(webhook: Webhook, now: int) -> str:
     """disabled; failing: left alone after repeated failure; waiting: the service asked for time; else active."""
     if not webhook.enabled:
         return "disabled"
-    if webhook.failures >= FAILURES_ALLOWED:
+    if webhook.failing:
         return "failing"
     return "waiting" if webhook.silent_until and webhook.silent_until > now else "active"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import ConflictError, InvalidError, NotFoundError
 from .sqlite import SQLite
+
+FAILURES_ALLOWED = 5  # in a row; then a webhook is left alone, and only tried now and then
 
 _NAME = re.compile(r"[\w][\w .+@-]{0,99}")
 _RESERVED = frozenset({"deliveries"})  # words of addresses
@@ -44,6 +46,11 @@ class Webhook(NamedTuple):
     tokens: float | None  # of the rate limit, at `tokens_at`
     tokens_at: int | None
 
+    @property
+    def failing(self) -> bool:
+        """Whether it is left alone after repeated failure."""
+        return self.failures >= FAILURES_ALLOWED
+
 
 _COLUMNS = ", ".join(Webhook._fields)
 _JSON = frozenset({"headers", "options", "secrets"})
@@ -54,7 +61,7 @@ _STATE = frozenset({"failures", "silent_until", "last_error", "last_delivered_at
 class Webhooks:
     def __init__(self, db: SQLite) -> None:
         self.db = db
-        self._listening: tuple[str, list[Webhook]] | None = None
+        self._listening: tuple[str, Sequence[Webhook]] | None = None
 
     def add(self, fields: Mapping[str, Any], now: int) -> Webhook:
         """Keep a new webhook; `fields` are those of Webhook up to `enabled`. Raises InvalidError, ConflictError."""
@@ -143,7 +150,7 @@ class Webhooks:
         """Changes whenever a webhook does."""
         return str(self.db.value("SELECT value FROM meta WHERE key = ?", (_VERSION,), default=""))
 
-    def listening(self) -> list[Webhook]:
+    def listening(self) -> Sequence[Webhook]:
         """The webhooks that are enabled; read again only when one of them has changed."""
         version = self.version()
         if self._listening is None or self._listening[0] != version:
