@@ -8,19 +8,22 @@ was seen is told, and told once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import clock, core
 from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
 from .alerts.counters import HOURS, series_of
 from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, shown_span
-from .alerts.life import FIRED, OK, Change, Terms, step
+from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
 from .clock import DAY, HOUR, MINUTE, to_iso
 from .errors import CrashvaultError, InvalidError
-from .logs import log_debug
+from .logs import log, log_debug
 from .models import SEVERITIES
 from .query.tree import Pattern, Term, all_of
 from .storage.alerts import Alert, Entry, Mute, Rule
@@ -32,6 +35,7 @@ from .units import parse_span
 
 DESKTOP, PUSH = "desktop", "push"
 SERVER_LEASE = "server"
+LEASE = "alerts"
 DEFAULT_COOLDOWN = 10 * MINUTE
 DEFAULT_LINGER = MINUTE
 HISTORY_KEPT = 90 * DAY
@@ -39,6 +43,9 @@ KIND = "alert"  # of deliveries
 _FORGET_EVERY = 10 * MINUTE
 _BY = ("issue", "project")
 _EVENTS_AT_ONCE = 1_000
+_LOOK = 0.5  # seconds
+_AGAIN = 2.0  # seconds after the vault could not be read
+_LEASE_LASTS = 15 * clock.SECOND
 
 
 class Told(NamedTuple):
@@ -85,11 +92,28 @@ class Watch:
             return []
         rule, condition = self._rules[alert.rule_id]
         counters = self._store.alerts.counters(alert, series_of(condition), now)
-        verdict = evaluate(condition, counters, now)
         quiet = any(mute.rule_id == rule.id and not mute.query for mute in mutes)
-        life, changes = step(alert.life, verdict.holds, now, terms_of(rule), quiet=quiet)
+        told = []
+        for moment in (*_missed(alert, condition, rule), now):
+            verdict = evaluate(condition, counters, moment)
+            life, changes = step(alert.life, verdict.holds, moment, terms_of(rule), quiet=quiet)
+            told += self._changed(rule, condition, alert, changes, verdict, moment, quiet)
+            alert = alert._replace(life=life)
         due = next_look(condition, counters, life.state == OK, now)
         self._store.alerts.settle(alert, life, verdict.reason, due)
+        return told
+
+    def _changed(
+        self,
+        rule: Rule,
+        condition: Condition,
+        alert: Alert,
+        changes: Iterable[Change],
+        verdict: Verdict,
+        now: int,
+        quiet: bool,
+    ) -> list[Told]:
+        """Keep and tell what has happened to an alert."""
         told = []
         for change in changes:
             # What happened at one moment is over at once; that is no news.
@@ -119,6 +143,18 @@ class Watch:
                 self._store.alerts.forget(rule.id, series_of(condition), now, now - HISTORY_KEPT)
 
 
+def _missed(alert: Alert, condition: Condition, rule: Rule) -> list[int]:
+    """A moment that nobody looked at, just before the last event, if the alert was over by then.
+
+    Without a server alerts are looked at when something is recorded, be it weeks later.
+    """
+    if alert.life.state != FIRING or alert.last_at is None:
+        return []
+    width = min(series.width for series in series_of(condition)) if series_of(condition) else clock.SECOND
+    before = alert.last_at // width * width - 1
+    return [before] if before - alert.life.held_at >= rule.linger else []
+
+
 def terms_of(rule: Rule) -> Terms:
     return Terms(rule.hold, rule.linger, rule.cooldown)
 
@@ -140,6 +176,50 @@ def _news(rule: Rule, alert: Alert, change: Change, verdict: Verdict, now: int) 
         "at": to_iso(now),
         "issue_id": alert.issue_id,
     }
+
+
+class Service:
+    """A thread that looks at alerts again and again, as long as no other process does; for a server."""
+
+    def __init__(
+        self, open_store: Callable[[], Store], told: Callable[[str, str], object] = lambda name, state: None
+    ) -> None:
+        self._open_store = open_store
+        self._told = told
+        self._stopping = threading.Event()
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._thread = threading.Thread(target=self._run, name="crashvault-alerts", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._open_store() as store:
+                    self._serve(store)
+                    store.leases.release(LEASE, self._holder)
+            except Exception as error:
+                log("error", "alerts cannot be looked at", error=repr(error))
+                self._stopping.wait(_AGAIN)
+
+    def _serve(self, store: Store) -> None:
+        watch, asked, ours = Watch(store), 0, False
+        while not self._stopping.wait(_LOOK):
+            now = clock.now()
+            if now - asked > _LEASE_LASTS // 3:
+                asked, ours = now, store.leases.take(LEASE, self._holder, now, _LEASE_LASTS)
+            if not ours:
+                continue
+            told = watch.look(now)
+            show_on_desktop(told)
+            for one in told:
+                self._told(one.rule.name, one.alert["state"])
 
 
 def look_once(home: str) -> list[Told]:

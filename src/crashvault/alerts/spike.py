@@ -47,22 +47,32 @@ def is_spike(count: int, usual: Usual | None) -> bool:
 
 def usual(hourly: Hourly, since: int, start: int, end: int) -> Usual | None:
     """What is expected between two times, of a history that began at `since` (microseconds all); None: it is too short."""
-    hour, first = end // HOUR, -(-since // HOUR)
-    if hour - first < LEAST_HISTORY:
+    first, now = -(-since // HOUR), end // HOUR
+    if now - first < LEAST_HISTORY:
         return None
-    mean_now, spread = _usual_hour(hourly, first, hour, hour)
-    mean_before, _ = _usual_hour(hourly, first, hour - 1, hour)
-    mean_after, _ = _usual_hour(hourly, first, hour + 1, hour)
-    share = (end - start) / HOUR
-    middle = ((start + end) / 2 / HOUR) % 1.0 if share <= 1 else 0.5
-    # Between the middles of two hours the rate goes from one to the other.
-    other = mean_before if middle < 0.5 else mean_after
-    rate = mean_now + (other - mean_now) * abs(middle - 0.5)
-    rate *= _trend(hourly, first, hour)
-    mean = max(rate * share, 0.05)
-    # Hours vary as a whole, so the part of their variance that is more than chance grows with the square of the mean.
-    extra = max(0.0, spread**2 - mean_now) / max(mean_now, 1.0) ** 2
-    return Usual(mean, mean + extra * mean**2)
+    mean = variance = 0.0
+    while start < end:  # an hour, or what is left of it, after the other
+        piece = min(HOUR, end - start)
+        rate, spread = _rate((start + piece / 2) / HOUR, hourly, first, now)
+        mean += rate * piece / HOUR
+        # Hours vary as a whole, so the part of it that is more than chance grows with the square of the mean.
+        variance += max(0.0, spread**2 - rate) / max(rate, 1.0) ** 2 * (rate * piece / HOUR) ** 2
+        start += piece
+    trend = _trend(hourly, first, now)
+    mean = max(mean * trend, 0.05)
+    return Usual(mean, mean + variance * trend**2)
+
+
+def _rate(moment: float, hourly: Hourly, first: int, now: int) -> tuple[float, float]:
+    """Events an hour at a moment (in hours since the epoch), and how they vary: between the middles of two hours
+    the rate goes from one to the other."""
+    before = math.floor(moment - 0.5)
+    part = moment - 0.5 - before
+    mean, spread = _usual_hour(hourly, first, before, now)
+    if part:
+        mean_after, spread_after = _usual_hour(hourly, first, before + 1, now)
+        mean, spread = mean + (mean_after - mean) * part, max(spread, spread_after)
+    return mean, spread
 
 
 def _usual_hour(hourly: Hourly, first: int, hour: int, now: int) -> tuple[float, float]:

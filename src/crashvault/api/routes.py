@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import administration, openapi, reading, tail, triage, webhooks
+from . import administration, alerts, openapi, reading, tail, triage, webhooks
 from .endpoints import Endpoint, route_of
 from .node import Node
 
@@ -14,6 +14,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *triage.ENDPOINTS,
     *administration.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *alerts.ENDPOINTS,
 )
 
 
