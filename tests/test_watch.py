@@ -249,7 +249,7 @@ def test_counting_as_it_comes_equals_a_recount(vault: Vault, seed: int) -> None:
         for rule in rules:
             condition = parse(rule.condition)
             alert = vault.store.alerts.alerts(rule.id)[0]
-            stored = vault.store.alerts.counters(alert, series_of(condition), at)
+            stored = vault.store.alerts.counters(rule.id, [alert], series_of(condition), at)[""]
             recount = Counters(alert.counted_since)
             for event in past:
                 add_past(recount, series_of(condition), event)

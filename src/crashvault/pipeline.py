@@ -211,7 +211,7 @@ class _Desk:
         levels = self._policy.levels
         rank = levels.get(draft.event["level"], levels[DEFAULT_LEVEL])
         draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank)
-        draft.mark = self._tally.mark(draft.event) if self._tally else None
+        draft.mark = self._tally.mark(draft.event, draft.prepared) if self._tally else None
 
 
 def _tally_of(store: Store, now: int) -> Tally | None:

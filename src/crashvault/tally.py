@@ -15,13 +15,14 @@ from .alerts.streams import Streams
 from .clock import MINUTE
 from .models import Event
 from .query.tree import Everything, Node, Term, all_of, fields_used, negate
-from .storage.document import word_of
+from .storage.document import SIGN, stack_document, word_of
 
 if TYPE_CHECKING:
     from .storage.alerts import Additions, Rule
     from .storage.recording import Prepared, Stored
     from .storage.store import Store
 
+_MOST_STACKS = 2_000  # that are remembered
 _TIME_FIELDS = frozenset(("since", "until", "first-seen", "last-seen"))
 
 
@@ -59,19 +60,32 @@ class Tally:
         self.ready = [_Counting(rule, tuple(series_of(parse(rule.condition)))) for rule in store.alerts.rules()]
         nodes = _nodes(store, [one.rule for one in self.ready], now)
         self.streams = Streams(zip(nodes, self.ready, strict=True), store.levels.ranks())
+        self._stacks: dict[bytes, str] = {}
         self._keys = tuple({one.rule.by for one in self.ready if one.rule.by.startswith("tag.")})
         self._wants_hosts = any(series.what == "hosts" for one in self.ready for series in one.series)
         self._wants_releases = any("reappears in release" in facts(parse(one.rule.condition)) for one in self.ready)
         self.until = _valid_until(store, nodes, now)
 
-    def mark(self, event: Event) -> Mark | None:
+    def mark(self, event: Event, item: Prepared) -> Mark | None:
         """What to keep of an event; None when no rule concerns it."""
-        streams = self.streams.heard(event)
+        text = item.document.partition(SIGN)[0]
+        streams = self.streams.heard(event, (text, self._stack_text(event, item.stack_digest)))
         if not streams:
             return None
         groups = {key: value for key in self._keys if (value := _tag_value(event, key[4:])) is not None}
         host = event.get("host")
         return Mark(streams, word_of("host", host) if host and self._wants_hosts else None, groups)
+
+    def _stack_text(self, event: Event, digest: bytes | None) -> str:
+        """What full-text search sees of a stack, remembered by its digest."""
+        if digest is None:
+            return ""
+        found = self._stacks.get(digest)
+        if found is None:
+            if len(self._stacks) >= _MOST_STACKS:
+                self._stacks.clear()
+            found = self._stacks[digest] = stack_document(event)
+        return found
 
     def add_up(self, facts: Mapping[int, Sequence[Fact]], now: int) -> Additions:
         """What a batch adds; `facts` are its events by stream. They all arrived now."""

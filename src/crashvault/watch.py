@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from . import clock, core
 from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
-from .alerts.counters import HOURS, series_of
+from .alerts.counters import HOURS, Series, series_of
 from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, shown_span
 from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
@@ -61,7 +61,7 @@ class Watch:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._version: str | None = None
-        self._rules: dict[int, tuple[Rule, Condition]] = {}
+        self._rules: dict[int, tuple[Rule, Condition, list[Series]]] = {}
         self._forgot = 0
 
     def look(self, now: int) -> list[Told]:
@@ -73,9 +73,12 @@ class Watch:
         while (due := store.alerts.earliest_due()) is not None and due <= now:
             with store.writing():
                 self._read_rules()
-                mutes = store.alerts.mutes(now)
+                quiet = {mute.rule_id for mute in store.alerts.mutes(now) if not mute.query}
+                by_rule: dict[int, list[Alert]] = {}
                 for alert in store.alerts.due(now):
-                    told += self._settle(alert, mutes, now)
+                    by_rule.setdefault(alert.rule_id, []).append(alert)
+                for rule, alerts in by_rule.items():
+                    told += self._settle(rule, alerts, rule in quiet, now)
         if now - self._forgot > _FORGET_EVERY:
             self._forget(now)
         return told
@@ -83,24 +86,37 @@ class Watch:
     def _read_rules(self) -> None:
         version = self._store.alerts.version()
         if version != self._version:
-            self._rules = {rule.id: (rule, parse(rule.condition)) for rule in self._store.alerts.rules()}
+            self._rules = {
+                rule.id: (rule, condition, series_of(condition))
+                for rule in self._store.alerts.rules()
+                for condition in (parse(rule.condition),)
+            }
             self._version = version
 
-    def _settle(self, alert: Alert, mutes: Sequence[Mute], now: int) -> list[Told]:
-        if alert.rule_id not in self._rules:  # removed, while its events were being recorded
-            self._store.alerts.settle(alert, alert.life, alert.reason, None)
+    def _settle(self, rule_id: int, alerts: Sequence[Alert], quiet: bool, now: int) -> list[Told]:
+        """Look at alerts of one rule, and keep what has become of them."""
+        if rule_id not in self._rules:  # removed, while its events were being recorded
+            self._store.alerts.settle((), alerts)
             return []
-        rule, condition = self._rules[alert.rule_id]
-        counters = self._store.alerts.counters(alert, series_of(condition), now)
-        quiet = any(mute.rule_id == rule.id and not mute.query for mute in mutes)
-        told = []
-        for moment in (*_missed(alert, condition, rule), now):
-            verdict = evaluate(condition, counters, moment)
-            life, changes = step(alert.life, verdict.holds, moment, terms_of(rule), quiet=quiet)
-            told += self._changed(rule, condition, alert, changes, verdict, moment, quiet)
-            alert = alert._replace(life=life)
-        due = next_look(condition, counters, life.state == OK, now)
-        self._store.alerts.settle(alert, life, verdict.reason, due)
+        rule, condition, series = self._rules[rule_id]
+        counters = self._store.alerts.counters(rule_id, alerts, series, now)
+        told: list[Told] = []
+        changed: list[Alert] = []
+        unchanged: list[Alert] = []
+        for alert in alerts:
+            known = counters[alert.group]
+            found = alert
+            for moment in (*_missed(alert, series, rule), now):
+                verdict = evaluate(condition, known, moment)
+                life, changes = step(found.life, verdict.holds, moment, terms_of(rule), quiet=quiet)
+                if changes:
+                    told += self._changed(rule, condition, found, changes, verdict, moment, quiet)
+                reason = alert.reason if life.state == OK else verdict.reason
+                found = found._replace(life=life, reason=reason)
+            found = found._replace(due_at=next_look(condition, known, found.life.state == OK, now))
+            is_same = found.life == alert.life and found.reason == alert.reason and found.due_at is None
+            (unchanged if is_same else changed).append(found)
+        self._store.alerts.settle(changed, unchanged)
         return told
 
     def _changed(
@@ -139,18 +155,18 @@ class Watch:
         self._forgot = now
         with self._store.writing():
             self._read_rules()
-            for rule, condition in self._rules.values():
-                self._store.alerts.forget(rule.id, series_of(condition), now, now - HISTORY_KEPT)
+            for rule, _, series in self._rules.values():
+                self._store.alerts.forget(rule.id, series, now, now - HISTORY_KEPT)
 
 
-def _missed(alert: Alert, condition: Condition, rule: Rule) -> list[int]:
+def _missed(alert: Alert, series: Sequence[Series], rule: Rule) -> list[int]:
     """A moment that nobody looked at, just before the last event, if the alert was over by then.
 
     Without a server alerts are looked at when something is recorded, be it weeks later.
     """
     if alert.life.state != FIRING or alert.last_at is None:
         return []
-    width = min(series.width for series in series_of(condition)) if series_of(condition) else clock.SECOND
+    width = min([one.width for one in series], default=clock.SECOND)
     before = alert.last_at // width * width - 1
     return [before] if before - alert.life.held_at >= rule.linger else []
 

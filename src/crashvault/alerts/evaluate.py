@@ -24,28 +24,45 @@ from .spike import SHORT_PART, is_spike, usual
 _LONGEST_STEP = HOUR // 60
 
 
-class Verdict(NamedTuple):
-    holds: bool
-    numbers: tuple[tuple[str, float], ...]  # what was compared: (name, value) pairs
-    reason: str  # the same in words
+class Told(NamedTuple):
+    """What one term of a condition has found."""
 
-
-class _Told(NamedTuple):
     holds: bool
     numbers: tuple[tuple[str, float], ...]
-    words: str
+    words: str  # with a place for each number, then for each span of time
+    spans: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.words.format(*(f"{value:g}" for _, value in self.numbers), *map(shown_span, self.spans))
+
+
+class Verdict(NamedTuple):
+    holds: bool
+    told: tuple[Told, ...]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What was compared, by name."""
+        return dict(pair for one in self._shown for pair in one.numbers)
+
+    @property
+    def reason(self) -> str:
+        """The same in words; made only when people read it, since most verdicts are that nothing holds."""
+        return "; ".join(dict.fromkeys(map(str, self._shown)))
+
+    @property
+    def _shown(self) -> list[Told]:
+        return [one for one in self.told if one.holds] if self.holds else list(self.told)
 
 
 def evaluate(condition: Condition, counters: Counters, now: int) -> Verdict:
     """`now` is in microseconds."""
-    told: list[_Told] = []
+    told: list[Told] = []
     holds = _holds(condition, counters, now, fact_window(condition), told)
-    shown = [one for one in told if one.holds] if holds else told
-    numbers = dict(pair for one in shown for pair in one.numbers)
-    return Verdict(holds, tuple(numbers.items()), "; ".join(dict.fromkeys(one.words for one in shown)))
+    return Verdict(holds, tuple(told))
 
 
-def _holds(condition: Condition, counters: Counters, now: int, lasts: int, told: list[_Told]) -> bool:
+def _holds(condition: Condition, counters: Counters, now: int, lasts: int, told: list[Told]) -> bool:
     # Every part is looked at, so that the numbers tell all of it.
     if isinstance(condition, Both | Either):
         parts = [_holds(part, counters, now, lasts, told) for part in condition.parts]
@@ -55,53 +72,47 @@ def _holds(condition: Condition, counters: Counters, now: int, lasts: int, told:
     return found.holds
 
 
-def _atom(atom: Condition, counters: Counters, now: int, lasts: int) -> _Told:
+def _atom(atom: Condition, counters: Counters, now: int, lasts: int) -> Told:
     match atom:
         case Compare(metric, sign, limit, window):
             value = counters.total(metric, window, now)
-            words = f"{value} {_NOUNS[metric]} in {shown_span(window)}"
-            return _Told(SIGNS[sign](value, limit), ((metric, value),), words)
+            return Told(SIGNS[sign](value, limit), ((metric, value),), _COUNTED[metric], (window,))
         case Ratio(sign, factor, window):
             value = counters.total("count", window, now)
             before = counters.total("count", window, now, back=1)
             # A window before in which nothing was counted yet is none to compare with.
-            known = counters.since <= now - 2 * window
-            words = f"{value} events in {shown_span(window)}, {before} in the {shown_span(window)} before"
-            return _Told(
-                known and before > 0 and SIGNS[sign](value, factor * before),
-                (("count", value), ("previous", before)),
-                words,
+            known = counters.since <= now - 2 * window and before > 0
+            numbers = (("count", value), ("previous", before))
+            return Told(
+                known and SIGNS[sign](value, factor * before), numbers, "{} events, {} before, in {}", (window,)
             )
         case Spike(window):
             return _spike(window, counters, now)
         case Silence(window):
             quiet = now - (counters.since if counters.last_at is None else counters.last_at)
-            return _Told(quiet > window, (("silence_seconds", quiet // 1_000_000),), f"nothing for {shown_span(quiet)}")
+            return Told(quiet > window, (("silence_seconds", quiet // 1_000_000),), "nothing for {1}", (quiet,))
         case Fact(what):
             count = counters.total(what, lasts, now)
-            return _Told(count > 0, ((what.replace(" ", "_"), count),), what if count else f"no {what}")
+            return Told(count > 0, ((what.replace(" ", "_"), count),), what if count else f"no {what}")
     raise TypeError(type(atom).__name__)
 
 
-_NOUNS = {"count": "events", "users": "users", "hosts": "hosts"}
+_COUNTED = {"count": "{} events in {}", "users": "{} users in {}", "hosts": "{} hosts in {}"}
 
 
-def _spike(window: int, counters: Counters, now: int) -> _Told:
+def _spike(window: int, counters: Counters, now: int) -> Told:
     """The whole window, and its last part, in which a spike shows first."""
-    best: _Told | None = None
     for span in (window // SHORT_PART, window):
         width = width_of(span)
         end = (now // width + 1) * width
         count = counters.total("count", span, now)
         expected = usual(counters.hour, counters.since, end - span, min(now, end))
         mean = round(expected.mean, 2) if expected else 0.0
-        words = f"{count} events in {shown_span(span)}, usual are {mean:g}" if expected else "not enough history yet"
-        told = _Told(is_spike(count, expected), (("count", count), ("usual", mean)), words)
+        words = "{} events in {2}, usual are {1}" if expected else "{} events in {2}, not enough history yet"
+        told = Told(is_spike(count, expected), (("count", count), ("usual", mean)), words.replace("{}", "{0}"), (span,))
         if told.holds:
-            return told
-        best = told
-    assert best is not None
-    return best
+            break
+    return told
 
 
 def next_look(condition: Condition, counters: Counters, is_ok: bool, now: int) -> int | None:

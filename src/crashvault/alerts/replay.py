@@ -45,10 +45,11 @@ class _Group:
 
 
 class _Replay:
-    def __init__(self, condition: Condition, terms: Terms, start: int) -> None:
+    def __init__(self, condition: Condition, terms: Terms, start: int, end: int) -> None:
         self._condition = condition
         self._terms = terms
         self._start = start
+        self._end = end
         self._series = series_of(condition)
         self.groups: dict[str, _Group] = {}
         self._due: list[tuple[int, str]] = []
@@ -64,7 +65,7 @@ class _Replay:
         add_past(group.counters, self._series, event)
         group.issue = event.issue
         if event.at >= self._start:  # evaluated at the end of its second, as the watch does
-            self.look_at(event.group, (event.at // SECOND + 1) * SECOND)
+            self.look_at(event.group, min((event.at // SECOND + 1) * SECOND, self._end))
 
     def look_at(self, name: str, due: int) -> None:
         group = self.groups[name]
@@ -100,7 +101,7 @@ def replay(
     Events before `start` only fill the counters. `alone` says that the rule does not group, so that it can fire
     though no event ever came.
     """
-    player = _Replay(condition, terms, start)
+    player = _Replay(condition, terms, start, end)
     if alone and holds_by_itself(condition):
         player.group("", start)
         player.look_at("", start)

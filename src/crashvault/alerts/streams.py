@@ -1,23 +1,23 @@
 """Which rules an event concerns, without asking each of hundreds of rules.
 
-A rule whose query demands a plain value of a common field (`project:shop`, `level:>=error`, `tag.region:eu`) is
-kept under that value, and looked at only for events that have it. Rules with the same query are asked once.
+A rule whose query demands something of a common field (`project:shop`, `level:>=error`, `host:web-*`), or a word, is
+looked at only for events that have it; which values fit is remembered. Rules with the same query are asked once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..models import DEFAULT_LEVEL, Event
+from ..models import Event
 from ..query.fields import FIELDS
 from ..query.match import Candidate
-from ..query.tree import And, Everything, Level, Node, Pattern, Term, fields_used
+from ..query.tree import And, Everything, Level, Node, Pattern, Term, Word, all_of, fields_used
 from ..query.values import COMPARE
 
 ISSUE_FIELDS = frozenset(name for name, field in FIELDS.items() if field.scope == "issue")
 
-Key = tuple[str, str]  # field and folded value
+_MOST_KNOWN = 20_000  # values that are remembered
 
 
 class Stream(NamedTuple):
@@ -35,54 +35,73 @@ class Streams:
         self._ranks = ranks
         self.streams: list[Stream] = []
         self._always: list[int] = []
-        self._under: dict[Key, list[int]] = {}
+        self._terms: dict[str, list[tuple[Term, int]]] = {}  # field, or `tag.KEY` → terms that streams demand of it
+        self._rest: list[Any] = []  # what must still be asked of an event, beside what its stream is kept under
+        self._words: list[tuple[str, int]] = []  # words that streams demand
+        self._known: dict[tuple[str, str], tuple[int, ...]] = {}  # field and value → streams that it fits
         wants: dict[Node, list[Any]] = {}
         for node, want in queries:
             wants.setdefault(node, []).append(want)
         for place, (node, found) in enumerate(wants.items()):
             self.streams.append(Stream(node, tuple(found), bool(fields_used(node) & ISSUE_FIELDS)))
-            keys = _demanded(node, ranks)
-            if keys is None:
-                self._always.append(place)
-            for key in keys or ():
-                self._under.setdefault(key, []).append(place)
+            self._file(node, place)
 
-    def heard(self, event: Event) -> list[int]:
-        """The streams that an event belongs to, by place; of those that ask about its issue, all it may belong to."""
+    def _file(self, node: Node, place: int) -> None:
+        """Keep a stream under what it demands, the rarer the better: most events have one of a few levels."""
+        parts = node.children if isinstance(node, And) else (node,)
+        terms = [part for part in parts if isinstance(part, Term) and part.field in _VALUES and part.op != "has"]
+        words = [part.pattern.literal for part in parts if isinstance(part, Word) and part.pattern.exact]
+        if terms and (not words or terms[0].field != "level"):
+            term = min(terms, key=lambda term: term.field == "level")
+            name = term.field if term.key is None else f"tag.{term.key}"
+            self._terms.setdefault(name, []).append((term, place))
+            node = all_of(part for part in parts if part is not term)
+        elif words:
+            self._words.append((max(words, key=len), place))
+        else:
+            self._always.append(place)
+        nothing = self.streams[place].of_issue or isinstance(node, Everything)
+        self._rest.append(None if nothing else node)
+
+    def heard(self, event: Event, documents: tuple[str, str] | None = None) -> list[int]:
+        """The streams that an event belongs to, by place; of those that ask about its issue, all it may belong to.
+
+        `documents` are what full-text search sees of the event itself and of its stack, where that is known already.
+        """
+        candidate = Candidate(event, None, self._ranks, documents)
         places = list(self._always)
-        if self._under:
-            for key in _keys(event):
-                places += self._under.get(key, ())
-        if not places:
-            return places
-        candidate = Candidate(event, None, self._ranks)
-        return [place for place in dict.fromkeys(places) if self._fits(self.streams[place], candidate)]
+        for field in self._terms:
+            for value in self._values(field, event):
+                known = self._known.get((field, value))
+                places += self._fitting(field, value) if known is None else known
+        if self._words:
+            own, stack = documents or (" ".join(candidate.own_tokens), " ".join(candidate.stack_tokens))
+            places += [place for word, place in self._words if word in own or word in stack]
+        return [
+            place for place in dict.fromkeys(places) if self._rest[place] is None or candidate.fits(self._rest[place])
+        ]
 
-    def _fits(self, stream: Stream, candidate: Candidate) -> bool:
-        return stream.of_issue or isinstance(stream.node, Everything) or candidate.fits(stream.node)
+    def _values(self, field: str, event: Event) -> Iterable[str]:
+        if not field.startswith("tag."):
+            return _VALUES[field](event)
+        start = f"{field[4:]}="
+        return [tag[len(start) :] for tag in event.get("tags", ()) if tag[: len(start)].casefold() == start]
 
+    def _fitting(self, field: str, value: str) -> tuple[int, ...]:
+        """The streams whose term a value fits, remembered: few values come again and again."""
+        folded = value if field == "level" else value.casefold()
+        found = tuple([place for term, place in self._terms[field] if self._term_fits(term, folded)])
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[field, value] = found
+        return found
 
-def _demanded(node: Node, ranks: Mapping[str, int]) -> list[Key] | None:
-    """Values one of which every event that fits must have; None where nothing simple can be said."""
-    found = [keys for part in (node.children if isinstance(node, And) else (node,)) if (keys := _of_term(part, ranks))]
-    return min(found, key=_selectivity) if found else None
-
-
-def _selectivity(keys: Sequence[Key]) -> tuple[bool, int]:
-    return keys[0][0] == "level", len(keys)  # most events have one of a few levels
-
-
-def _of_term(node: Node, ranks: Mapping[str, int]) -> list[Key] | None:
-    if not isinstance(node, Term) or node.field not in _VALUES:
-        return None
-    if node.field == "level":
-        return [("level", name) for name, rank in ranks.items() if _has_level(node, name, rank)]
-    if node.op == "is":
-        return [(node.field, str(value).casefold()) for value in node.values]
-    if node.op != "any" or not all(isinstance(value, Pattern) and value.exact for value in node.values):
-        return None
-    before = f"{node.key}=" if node.key is not None else ""
-    return [(node.field, f"{before}{value.literal}") for value in node.values if isinstance(value, Pattern)]
+    def _term_fits(self, term: Term, value: str) -> bool:
+        if term.field == "level":
+            return _has_level(term, value, self._ranks.get(value, 0))
+        return any(
+            item.matches(value) if isinstance(item, Pattern) else str(item).casefold() == value for item in term.values
+        )
 
 
 def _has_level(term: Term, name: str, rank: int) -> bool:
@@ -100,22 +119,13 @@ def _exceptions(event: Event) -> list[str]:
     return found
 
 
+def _one(key: str) -> Callable[[Event], Iterable[str]]:
+    return lambda event: (event[key],) if event.get(key) else ()  # type: ignore[literal-required]
+
+
 _VALUES: dict[str, Callable[[Event], Iterable[str]]] = {
-    "level": lambda event: [event.get("level", DEFAULT_LEVEL)],
-    "project": lambda event: [event.get("project", "")],
-    "release": lambda event: [event.get("release", "")],
-    "environment": lambda event: [event.get("environment", "")],
-    "host": lambda event: [event.get("host", "")],
-    "platform": lambda event: [event.get("platform", "")],
+    **{key: _one(key) for key in ("level", "project", "release", "environment", "host", "platform")},
     "exception": _exceptions,
     "tag": lambda event: event.get("tags", ()),
 }
 assert _VALUES.keys() <= FIELDS.keys()
-
-
-def _keys(event: Event) -> list[Key]:
-    return [
-        (field, value if field == "level" else value.casefold())
-        for field, values in _VALUES.items()
-        for value in values(event)
-    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import HOUR
 from ..errors import ConflictError, InvalidError, NotFoundError
-from .sqlite import SQLite
+from .sqlite import SQLite, chunks, marks
 
 if TYPE_CHECKING:
     from ..alerts.counters import Counters, Series
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _NAME = r"[\w][\w .+@-]{0,99}"
 _RESERVED = frozenset({"history", "test"})  # words of addresses
 _VERSION = "alerts"  # of meta
-_AT_ONCE = 500  # alerts that are looked at in one transaction
+_COUNTS, _MEMBERS = ("alert_counts", "bucket", "count"), ("alert_members", "member", "bucket")
+_AT_ONCE = 1_000  # alerts that are looked at in one transaction
 
 
 class Rule(NamedTuple):
@@ -273,26 +274,36 @@ class Alerts:
         )
         return [_alert(row) for row in rows]
 
-    def counters(self, alert: Alert, series: Iterable[Series], now: int) -> Counters:
-        """What is known of an alert, as far back as its series reach."""
+    def counters(self, rule: int, alerts: Sequence[Alert], series: Sequence[Series], now: int) -> dict[str, Counters]:
+        """What is known of alerts of one rule, as far back as its series reach, by group."""
         from ..alerts.counters import Counters
 
-        found = Counters(alert.counted_since, alert.last_at)
-        for one in series:
-            table, key = ("alert_members", "member") if one.what in ("users", "hosts") else ("alert_counts", "bucket")
-            value = "bucket" if table == "alert_members" else "count"
-            rows = self.db.rows(
-                f"SELECT {key}, {value} FROM {table} WHERE rule_id = ? AND grp = ? AND series = ? AND bucket > ?",
-                (alert.rule_id, alert.group, one.name, now // one.width - one.slices),
-            )
-            (found.members if table == "alert_members" else found.buckets)[one.name] = dict(rows)
+        found = {alert.group: Counters(alert.counted_since, alert.last_at) for alert in alerts}
+        for part in chunks(list(found)):
+            for one in series:
+                of_members = one.what in ("users", "hosts")
+                table, key, value = _MEMBERS if of_members else _COUNTS
+                rows = self.db.rows(
+                    f"""SELECT grp, {key}, {value} FROM {table}
+                        WHERE rule_id = ? AND grp IN ({marks(part)}) AND series = ? AND bucket > ?""",
+                    (rule, *part, one.name, now // one.width - one.slices),
+                )
+                for group, left, right in rows:
+                    counters = found[group]
+                    kept = counters.members if of_members else counters.buckets
+                    kept.setdefault(one.name, {})[left] = right
         return found
 
-    def settle(self, alert: Alert, life: Life, reason: str, due_at: int | None) -> None:
-        self.db.execute(
+    def settle(self, changed: Sequence[Alert], unchanged: Sequence[Alert]) -> None:
+        """Keep what alerts are by now; of the unchanged only that nothing but an event can change them."""
+        self.db.execute_many(
             """UPDATE alerts SET state = ?, since = ?, held_at = ?, told_at = ?, is_told = ?, reason = ?, due_at = ?
                WHERE rule_id = ? AND grp = ?""",
-            (*life, reason, due_at, alert.rule_id, alert.group),
+            [(*alert.life, alert.reason, alert.due_at, alert.rule_id, alert.group) for alert in changed],
+        )
+        self.db.execute_many(
+            "UPDATE alerts SET due_at = NULL WHERE rule_id = ? AND grp = ?",
+            [(alert.rule_id, alert.group) for alert in unchanged],
         )
 
     def note(self, alert: Alert, at: int, what: str, told: str, numbers: Mapping[str, float], reason: str) -> None:
