@@ -116,16 +116,25 @@ def _option_hint(error: click.NoSuchOption) -> str:
 
 
 def _deliver(context: Context) -> None:
-    """Send what this command has queued, after everything was said and where no server does it."""
-    if not context.has_queued:
-        return
-    from .notify.service import deliver_briefly
-
+    """Look at alerts and send what this command has queued, after everything was said and where no server does it."""
     try:
-        deliver_briefly(context.home)
+        told = _look_at_alerts(context) if context.has_counted else False
+        if told or context.has_queued:
+            from .notify.service import deliver_briefly
+
+            deliver_briefly(context.home)
     except (CrashvaultError, KeyboardInterrupt) as error:  # it stays queued
         if context.debug:
             _complain(str(error))
+
+
+def _look_at_alerts(context: Context) -> bool:
+    """Whether people are to be told of an alert."""
+    from .watch import look_once, show_on_desktop
+
+    told = look_once(context.home)
+    show_on_desktop(told)
+    return bool(told)
 
 
 def _close(context: Context) -> None:

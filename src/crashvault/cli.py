@@ -22,6 +22,7 @@ for line in """
     completion setup notify docs test
     wrap group level
     autolog
+    alert
     server api-key project demo webhook
 """.split():
     cli.add_lazy_command(*line.split("="))

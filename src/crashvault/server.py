@@ -172,6 +172,7 @@ class Worker:
         from .notify.service import Service
         from .recorder import Recorder
         from .serving.access_log import AccessLog
+        from .watch import Service as Watching
 
         plan = self.plan
         self.node = node = make_node(plan.home, create=False, **_given(plan))
@@ -186,6 +187,8 @@ class Worker:
         node.recorder.start()
         self._deliveries = Service(node.open_store, node.metrics.delivery)
         self._deliveries.start()
+        self._alerts = Watching(node.open_store, node.metrics.alert)
+        self._alerts.start()
         self._log = AccessLog(
             core.log_dir(plan.home), echo=plan.access_log, later=lambda: loop.call_later(0.5, self._log.flush)
         )
@@ -335,6 +338,7 @@ class Worker:
         node = self.node
         node.stop()
         await node.recorder.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._alerts.stop)
         await asyncio.get_running_loop().run_in_executor(None, self._deliveries.stop)
         self._log.flush()
         node.keyring.close()

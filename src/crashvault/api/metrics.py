@@ -53,6 +53,9 @@ class Metrics:
             "crashvault_webhook_attempts", "Attempts to deliver, by what became of them.", ("webhook", "outcome"),
             registry=own,
         )  # fmt: skip
+        self._alerts = Counter(
+            "crashvault_alerts", "Alerts that people were told of.", ("alert", "state"), registry=own
+        )
         self._queue = Gauge(
             "crashvault_queue_requests", "Requests that wait to be stored.", multiprocess_mode="livesum", registry=own
         )
@@ -87,6 +90,10 @@ class Metrics:
     def delivery(self, webhook: str, outcome: str) -> None:
         """One attempt: delivered, retried or failed."""
         self._deliveries.labels(webhook, outcome).inc()
+
+    def alert(self, name: str, state: str) -> None:
+        """Something that people were told of an alert: firing or resolved."""
+        self._alerts.labels(name, state).inc()
 
     def commit(self, events: int, seconds: float) -> None:
         self._commits.observe(seconds)

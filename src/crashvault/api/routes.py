@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from . import administration, openapi, reading, tail, triage, webhooks
+from . import administration, alerts, openapi, reading, tail, triage, webhooks
 from .endpoints import Endpoint, route_of
 from .errors import EXCEPTION_HANDLERS, request_id, response_of
 from .ingest import methods_of
@@ -22,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *triage.ENDPOINTS,
     *administration.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *alerts.ENDPOINTS,
 )
 
 

@@ -28,6 +28,7 @@ class IssueChange(Strict):
     severity: Severity | UnsetType | None = UNSET
     title: Name | UnsetType = UNSET
     assigned: Name | UnsetType | None = UNSET
+    resolved_in: Name | UnsetType = UNSET  # a release that mends it, or next; with status resolved
     tag: Tags | UnsetType = UNSET
     untag: Tags | UnsetType = UNSET
 
@@ -118,6 +119,67 @@ class Preview(Strict):
 
 class RetryAll(Strict):
     webhook: Annotated[str, Meta(max_length=100)] | None = None  # only those of this one
+
+
+Span = Annotated[str, Meta(max_length=40)]
+
+
+class _AlertFields(Strict):
+    condition: Annotated[str, Meta(min_length=1, max_length=500)]
+    query: Annotated[str, Meta(max_length=10_000)] = ""
+    project: Annotated[str, Meta(max_length=100)] = ""
+    by: Annotated[str, Meta(max_length=200)] | None = None  # issue, project or tag.KEY; "": all together
+    notify: Annotated[list[Name], Meta(max_length=50)] = []  # webhooks' names, desktop
+    severity: Severity | None = None
+    hold: Span | None = None  # fire only when it has held for so long
+    linger: Span | None = None  # over when it has not held for so long
+    cooldown: Span | None = None  # tell of it at most once in that time
+
+
+class NewAlert(_AlertFields, kw_only=True):
+    """An alert rule to be made."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class TryAlert(_AlertFields):
+    since: Span = "7d"
+
+
+class TestAlert(Strict):
+    since: Span = "24h"
+
+
+class MuteAlert(Strict):
+    span: Span | None = msgspec.field(default=None, name="for")
+    until: Span | None = None
+    query: Annotated[str, Meta(max_length=10_000)] = ""  # empty: the whole rule
+
+
+class Alert(Struct):
+    id: int
+    name: str
+    condition: str
+    query: str | None
+    project: str | None
+    by: str | None
+    notify: list[str]
+    severity: str | None
+    hold: str
+    linger: str
+    cooldown: str
+    created_at: str
+    state: Literal["ok", "pending", "firing"]
+    firing: list[dict[str, Any]]
+    muted: bool
+    mutes: list[dict[str, Any]]
+
+
+class TriedAlert(Struct):
+    condition: str
+    fired: int
+    complete: bool
+    items: list[dict[str, Any]]
 
 
 class Webhook(Struct):
@@ -349,7 +411,8 @@ NAMED: dict[str, Any] = {
     kind.__name__: kind
     for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, ErrorAnswer, Issue, Event, Issues, Events,
                  Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch,
-                 NewWebhook, WebhookChange, Preview, RetryAll, Webhook, Retried, Tested, Previewed)
+                 NewWebhook, WebhookChange, Preview, RetryAll, Webhook, Retried, Tested, Previewed,
+                 NewAlert, TryAlert, TestAlert, MuteAlert, Alert, TriedAlert)
 }  # fmt: skip
 
 

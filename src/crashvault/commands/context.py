@@ -79,6 +79,11 @@ class Context:
         """Whether this run has left something for webhooks."""
         return self._store is not None and "outbox" in vars(self._store) and self._store.outbox.added > 0
 
+    @property
+    def has_counted(self) -> bool:
+        """Whether this run has recorded something that alert rules count."""
+        return self._store is not None and "alerts" in vars(self._store) and self._store.alerts.counted > 0
+
     def start_logging(self) -> None:
         from .. import core, logs
 

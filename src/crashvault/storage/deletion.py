@@ -44,6 +44,7 @@ _INDEXES = ("event_index", "stack_index")
 _EMPTIED = (
     "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
     "hash_hours", "hash_minutes", "project_hours", "hashes", "issues", "issue_tags", "activity", "attachments",
+    "alerts", "alert_counts", "alert_members", "alert_history",
     "outbox",
 )  # fmt: skip
 _NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a merged hash without events

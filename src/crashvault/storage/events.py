@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ..digests import dashed
 from ..errors import InvalidError, NotFoundError
@@ -10,6 +11,15 @@ from .loading import Loader, StoredEvent
 from .sqlite import SQLite, chunks, marks
 
 _SHOWN_CANDIDATES = 5
+
+
+class Arrival(NamedTuple):
+    """What is known of an event without reading it."""
+
+    row: int
+    received_at: int
+    issue: int
+    project: str
 
 
 class Events:
@@ -87,6 +97,21 @@ class Events:
                 )
             )
         return found[0], found[1]
+
+    def received_between(self, rows: Sequence[int], start: int, end: int) -> list[Arrival]:
+        """Those of the rows that arrived between two times, in the order of arrival."""
+        found: list[Arrival] = []
+        for part in chunks(rows):
+            found += [
+                Arrival(*row)
+                for row in self.db.rows(
+                    f"""SELECT e.id, e.received_at, h.issue_id, p.name
+                        FROM events e JOIN hashes h ON h.id = e.hash_id JOIN projects p ON p.id = e.project_id
+                        WHERE e.id IN ({marks(part)}) AND e.received_at BETWEEN ? AND ? ORDER BY e.id""",
+                    (*part, start, end),
+                )
+            ]
+        return found
 
     def all_rows(self) -> Iterator[int]:
         """Every row, oldest arrival first; for export."""

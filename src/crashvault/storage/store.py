@@ -12,6 +12,7 @@ from .migrations import VERSION, migrate, schema_version
 from .sqlite import FILE_NAME, SQLite
 
 if TYPE_CHECKING:
+    from .alerts import Alerts
     from .attachments import Attachments
     from .blobs import Blobs
     from .deletion import Deletion
@@ -144,6 +145,12 @@ class Store:
         from .ledger import Ledger
 
         return Ledger(self.db)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        from .alerts import Alerts
+
+        return Alerts(self.db)
 
     @cached_property
     def leases(self) -> Leases:
