@@ -90,7 +90,8 @@ def _rates(settings: Any) -> dict[str, Any]:
 def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     """The application behind the front, and the name under which a request is counted."""
     from .api import health
-    from .api.ingest import ingest, is_ingest, route_name
+    from .api.doors import is_ingest, route_name
+    from .api.ingest import ingest
     from .api.routes import application
 
     app = application(node, health.routes(node))
@@ -213,8 +214,8 @@ class Worker:
         return store
 
     def _front(self, listener: Listener) -> Any:
+        from .api.doors import is_ingest
         from .api.errors import error_response, response_of
-        from .api.ingest import is_ingest
         from .serving.front import Front, Seen
 
         node = self.node
