@@ -34,6 +34,7 @@ _LEASE_LASTS = 15 * clock.SECOND
 _LEASE_RENEWED = 5.0  # seconds
 _SETTINGS_READ = 2.0  # seconds
 _RESTART_PAUSE = 1.0  # seconds before a worker that died young is started again
+_FILES_OF_VAULT = 100  # that a worker has open beside its connections, at most
 _LINGER = 5.0  # seconds beyond the time for requests that a worker has to end by itself
 
 
@@ -253,7 +254,7 @@ class Worker:
         protocol = partial(
             Protocol,
             listener=listener.name,
-            limits=Limits(body_seconds=settings.body_timeout),
+            limits=Limits(connections=_most_connections(), body_seconds=settings.body_timeout),
             observe=self._refused,
         )
         return uvicorn.Config(
@@ -407,6 +408,17 @@ def _raise_open_files() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _most_connections() -> int:
+    """As many as there are open files beside those of the vault, so that one too many is told so."""
+    import resource
+
+    from .serving.protocol import Limits
+
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = Limits().connections
+    return most if allowed == resource.RLIM_INFINITY else max(1, min(most, allowed - _FILES_OF_VAULT))
 
 
 def _close(listeners: list[Listener], settings: Any) -> None:
