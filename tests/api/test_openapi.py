@@ -38,7 +38,7 @@ def test_answers_are_as_described(api: Any) -> None:
         seen.add((operation.method, operation.path))
 
         @settings(
-            max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+            max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
         )
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:

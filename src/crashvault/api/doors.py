@@ -295,12 +295,17 @@ ADDRESSES: tuple[tuple[Address, Door], ...] = (
 
 _READ_PATH = "/api/v1/events/"  # not of a project that is called v1
 _ALSO_READ = ("/api/v1/events",)  # reading events has the address of sending them
-_PLACES = {"key": "[0-9a-f]{32}", "event_id": "[0-9a-fA-F-]{32,36}"}
+PLACES = {
+    "project_id": "[^/]{1,100}",
+    "monitor": "[^/]{1,100}",
+    "key": "[0-9a-f]{32}",
+    "event_id": "[0-9a-fA-F-]{32,36}",
+}  # in addresses, as regular expressions
 
 
 def _pattern(path: str) -> re.Pattern[str]:
     """What fits an address with its places for ids."""
-    place = lambda found: f"(?P<{found[1]}>{_PLACES.get(found[1], '[^/]{1,100}')})"
+    place = lambda found: f"(?P<{found[1]}>{PLACES[found[1]]})"
     return re.compile(re.sub(r"\{(\w+)\}", place, path.removesuffix("/")) + "/?")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -102,9 +102,11 @@ def _errors(statuses: Sequence[str]) -> Document:
     return {status: {"description": _ERRORS[status], "content": answer} for status in statuses}
 
 
-def _path_parameters(path: str) -> Iterator[Document]:
+def _path_parameters(path: str, patterns: Mapping[str, str] = {}) -> Iterator[Document]:
     for name, kind in re.findall(r"\{(\w+)(:id)?\}", path):
         schema = {"type": "integer", "minimum": 0} if kind else {"type": "string", "minLength": 1}
+        if name in patterns:
+            schema["pattern"] = f"^{patterns[name]}$"
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -133,7 +135,7 @@ def _body(name: str) -> Document:
 def _operations(address: Address) -> Iterator[tuple[str, Document]]:
     for method in address.methods:
         found: Document = {"summary": address.about, "tags": [address.tag], "responses": _answers(address)}
-        parameters = [*_path_parameters(address.path), *map(_parameter, address.parameters)]
+        parameters = [*_path_parameters(address.path, doors.PLACES), *map(_parameter, address.parameters)]
         if parameters:
             found["parameters"] = parameters
         if address.takes.types and method == "POST":
