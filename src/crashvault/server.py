@@ -34,6 +34,7 @@ _LEASE_LASTS = 15 * clock.SECOND
 _LEASE_RENEWED = 5.0  # seconds
 _SETTINGS_READ = 2.0  # seconds
 _RESTART_PAUSE = 1.0  # seconds before a worker that died young is started again
+_FILES_OF_VAULT = 100  # that a worker has open beside its connections, at most
 _LINGER = 5.0  # seconds beyond the time for requests that a worker has to end by itself
 
 
@@ -90,7 +91,8 @@ def _rates(settings: Any) -> dict[str, Any]:
 def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     """The application behind the front, and the name under which a request is counted."""
     from .api import health
-    from .api.ingest import ingest, is_ingest, route_name
+    from .api.doors import is_ingest, route_name
+    from .api.ingest import ingest
     from .api.routes import application
 
     app = application(node, health.routes(node))
@@ -219,8 +221,8 @@ class Worker:
         return store
 
     def _front(self, listener: Listener) -> Any:
+        from .api.doors import is_ingest
         from .api.errors import error_response, response_of
-        from .api.ingest import is_ingest
         from .serving.front import Front, Seen
 
         node = self.node
@@ -258,7 +260,7 @@ class Worker:
         protocol = partial(
             Protocol,
             listener=listener.name,
-            limits=Limits(body_seconds=settings.body_timeout),
+            limits=Limits(connections=_most_connections(), body_seconds=settings.body_timeout),
             observe=self._refused,
         )
         return uvicorn.Config(
@@ -414,6 +416,17 @@ def _raise_open_files() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _most_connections() -> int:
+    """As many as there are open files beside those of the vault, so that one too many is told so."""
+    import resource
+
+    from .serving.protocol import Limits
+
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = Limits().connections
+    return most if allowed == resource.RLIM_INFINITY else max(1, min(most, allowed - _FILES_OF_VAULT))
 
 
 def _close(listeners: list[Listener], settings: Any) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 
 from crashvault import core
-from crashvault.api.ingest import ingest, is_ingest
+from crashvault.api.doors import is_ingest
+from crashvault.api.ingest import ingest
 from crashvault.api.metrics import Metrics
 from crashvault.api.node import Node, default_settings
 from crashvault.auth import Keyring

@@ -19,6 +19,10 @@ EXAMPLES: dict[str, Any] = {
     "WebhookChange": {"attach": True},
     "Preview": {"event": "ab"},
     "RetryAll": {},
+    "NewAlert": {"name": "many", "condition": "count > 1 in 1m"},
+    "TryAlert": {"condition": "count > 1 in 1m"},
+    "TestAlert": {},
+    "MuteAlert": {},
 }
 
 
@@ -119,7 +123,7 @@ def test_every_endpoint_asks_for_its_scope(guarded: Any, endpoint: Any) -> None:
         "trace": "ab" * 16,
         "project": "default",
         "key": 1,
-        "webhook": "http",
+        "webhook": "http", "alert": "many",
         "delivery": 1,
     }
     nobody = _asked(guarded, endpoint, {}, values)
@@ -135,7 +139,7 @@ def test_a_key_of_one_project_sees_nothing_of_another(guarded: Any, endpoint: An
     first, _ = guarded.record(trace, {"message": "another secret of the bank"}, project="bank")
     headers = guarded.key("admin", project="shop")
     values = {"issue": 2, "event": first.event_id, "attachment": 1, "trace": "ab" * 16, "project": "bank", "key": 1,
-              "webhook": "http", "delivery": 1}  # fmt: skip
+              "webhook": "http", "alert": "many", "delivery": 1}  # fmt: skip
     answer = _asked(guarded, endpoint, headers, values)
     assert "secret" not in answer.text and "bank" not in answer.text.replace(values["project"], "", 1)
     if endpoint.method != "GET":

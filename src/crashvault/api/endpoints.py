@@ -20,6 +20,7 @@ from ..auth import Access
 from ..errors import InvalidError, NotFoundError
 from ..storage.store import Store
 from .access import admit
+from .described import Parameter
 from .errors import JSON, UnprocessableError, json_bytes
 from .node import Node
 
@@ -40,18 +41,6 @@ class _IdConvertor(Convertor[int]):
 
 
 register_url_convertor("id", _IdConvertor())
-
-
-class Parameter(NamedTuple):
-    """A parameter of the query string."""
-
-    name: str
-    about: str
-    kind: str = "string"  # string, integer or boolean
-    default: Any = None
-    least: int = 0
-    most: int = 1_000
-    choices: tuple[str, ...] = ()
 
 
 class Call(NamedTuple):

@@ -10,10 +10,18 @@ from starlette.routing import Route
 
 from .. import __version__, clock
 from ..errors import CrashvaultError
+from .described import Address, Content
 from .errors import JSON, json_bytes
 from .node import Node
 
 _STARTED = clock.now()
+
+ADDRESSES = (
+    Address("/api/health", "Health, version and uptime.", "server", {200: (answer := Content(schema="Health")), 503: answer}),
+    Address("/api/health/live", "Whether the process lives.", "server", {200: Content(schema="Alive")}),
+    Address("/api/health/ready", "Whether it can read and write its store.", "server", {200: (answer := Content(schema="Ready")), 503: answer}),
+    Address("/metrics", "Prometheus' text format.", "server", {200: Content(("text/plain",))}, errors=(503,)),
+)  # fmt: skip
 
 
 def routes(node: Node) -> list[Route]:
@@ -41,12 +49,8 @@ def routes(node: Node) -> list[Route]:
         body = await node.run(node.metrics.text)
         return Response(body, media_type=node.metrics.content_type, headers={"Cache-Control": "no-store"})
 
-    return [
-        Route("/api/health", health),
-        Route("/api/health/live", live),
-        Route("/api/health/ready", ready),
-        Route("/metrics", metrics),
-    ]
+    served = (health, live, ready, metrics)
+    return [Route(address.path, serve) for address, serve in zip(ADDRESSES, served, strict=True)]
 
 
 async def _reasons(node: Node) -> list[str]:

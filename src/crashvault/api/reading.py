@@ -14,7 +14,8 @@ from ..storage.loading import StoredEvent
 from ..storage.telemetry import END, START
 from ..views import Shown, event_page, figures, issue_details, issue_page, narrowed, series, shown_events, shown_issues
 from .access import DeniedError
-from .endpoints import Answer, Call, Endpoint, Parameter, Streamed
+from .described import Parameter
+from .endpoints import Answer, Call, Endpoint, Streamed
 from .errors import UnprocessableError
 
 _SORTS = ("last_seen", "id", "title", "status", "created_at", "events", "users", "priority")

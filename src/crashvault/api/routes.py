@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from . import administration, alerts, openapi, reading, tail, triage, webhooks
+from .doors import methods_of
 from .endpoints import Endpoint, route_of
 from .errors import EXCEPTION_HANDLERS, request_id, response_of
-from .ingest import methods_of
 from .node import Node
 
 # Fixed addresses stand before those with a place for an id.

@@ -397,6 +397,32 @@ class BatchReceipt(Struct):
     results: list[dict[str, Any]]
 
 
+class SentryReceipt(Struct):
+    """What Sentry's addresses answer; without an id where nothing has one."""
+
+    id: str | UnsetType = UNSET
+
+
+class SentryError(Struct):
+    detail: str
+    causes: list[str]
+
+
+class Alive(Struct):
+    status: str
+
+
+class Ready(Struct):
+    status: Literal["ok", "failing"]
+    reasons: list[str]
+
+
+class Health(Ready):
+    version: str
+    uptime_seconds: float
+    queue: int
+
+
 class NativeEvent(Struct):
     """An event as it is sent; the documentation of the HTTP interface tells of all fields."""
 
@@ -412,7 +438,8 @@ NAMED: dict[str, Any] = {
     for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, ErrorAnswer, Issue, Event, Issues, Events,
                  Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch,
                  NewWebhook, WebhookChange, Preview, RetryAll, Webhook, Retried, Tested, Previewed,
-                 NewAlert, TryAlert, TestAlert, MuteAlert, Alert, TriedAlert)
+                 NewAlert, TryAlert, TestAlert, MuteAlert, Alert, TriedAlert,
+                 SentryReceipt, SentryError, Alive, Ready, Health)
 }  # fmt: skip
 
 

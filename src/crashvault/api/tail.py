@@ -15,16 +15,21 @@ from .. import clock
 from ..errors import NotFoundError
 from ..views import narrowed, shown_events
 from .access import DeniedError, admit, token_of
+from .described import Address, Content, Parameter
 from .errors import OverloadedError, UnprocessableError, json_bytes
 from .node import Node
 
-PATH = "/api/v1/tail"
+ADDRESS = Address(
+    "/api/v1/tail", "New events as they arrive, as server-sent events; Last-Event-ID goes on where it ended.", "events",
+    {200: Content(("text/event-stream",))}, "read",
+    parameters=(Parameter("query", "Which events, in the query language."), Parameter("project", "Only of this project.")),
+    errors=(400, 401, 403, 404, 422, 429, 503),
+)  # fmt: skip
 _INTERVAL = 0.5  # seconds between looks
 _HEARTBEAT = 15.0  # seconds without an event after which a comment keeps proxies from closing
 _RETRY = 2_000  # milliseconds after which a browser comes again
 _COME_AGAIN = "5"  # seconds after which there may be room for another tail
 _AT_ONCE = 100  # events of one look
-_PARAMETERS = ("query", "project")
 _MEDIA_TYPE = "text/event-stream"
 
 
@@ -61,9 +66,11 @@ class _Tail(StreamingResponse):
 
 
 def route_of(node: Node) -> Route:
+    known = {parameter.name for parameter in ADDRESS.parameters}
+
     async def tail(request: Request) -> Response:
         access, headers = admit(request, node, "read")
-        wrong = [name for name in request.query_params if name not in _PARAMETERS]
+        wrong = [name for name in request.query_params if name not in known]
         if wrong:
             raise UnprocessableError("Some parameters are wrong", [{"field": wrong[0][:100], "message": "unknown"}])
         project = request.query_params.get("project")
@@ -82,7 +89,7 @@ def route_of(node: Node) -> Route:
         request.scope["crashvault.endless"] = True
         return _Tail(node, _stream(node, wanted, row), headers)
 
-    return Route(PATH, tail, methods=["GET"])
+    return Route(ADDRESS.path, tail, methods=["GET"])
 
 
 def _begin(node: Node, wanted: _Wanted, last: str) -> int:

@@ -314,11 +314,14 @@ def _update_key(payload: Fields) -> str | None:
 def _read_sessions(reading: _Reading, item: Item) -> None:
     """Counts of sessions that servers make, by the minute in which they began."""
     payload = _object(reading, item)
-    groups = payload.get("aggregates")
+    given = payload.get("aggregates")
+    groups = given if isinstance(given, list) else []
+    if len(groups) > MOST_SESSIONS:
+        reading.upload.drops.append(("too_many", "session", len(groups) - MOST_SESSIONS))
     # Other processes may send the same counts; only an envelope that names itself can be told from them.
     envelope = reading.upload.event_id or _text(reading.header.get("sent_at"), 100)
     content = blake2b(item.payload, digest_size=12).hexdigest()
-    for group in groups[:MOST_SESSIONS] if isinstance(groups, list) else ():
+    for group in groups[:MOST_SESSIONS]:
         if isinstance(group, dict):
             counts = {name: _count(group.get(name)) for name in ("exited", "errored", "crashed", "abnormal")}
             key = f"{envelope} {content} {len(reading.upload.sessions)}" if envelope else None
@@ -425,7 +428,11 @@ def _read_container(reading: _Reading, item: Item) -> None:
 def _read_security(reading: _Reading, item: Item) -> None:
     from crashvault.ingest.security_report import read_reports
 
-    reading.upload.events += [UploadedEvent(raw) for raw in read_reports(_object(reading, item))]
+    if payload := _object(reading, item):
+        try:
+            reading.upload.events += [UploadedEvent(raw) for raw in read_reports(payload)]
+        except BodyError as error:
+            reading.upload.drops.append((error.code, "security", 1))
 
 
 def _read_other(reading: _Reading, item: Item) -> None:
