@@ -40,7 +40,10 @@ def _run(cli: click.Group, arguments: list[str] | None, context: Context) -> int
     except click.ClickException as error:
         _complain(error.format_message())
         return FAILED
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
+        _cancelled()
+        return INTERRUPTED
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return READER_GONE
@@ -80,13 +83,22 @@ def _complain(message: str) -> None:
         err_console.print(escape(line))
 
 
+def _cancelled() -> None:
+    """Somebody said no; or nobody could be asked."""
+    from .commands.asking import somebody_there
+    from .console import err_console
+
+    hint = "" if somebody_there() else " Where nobody can be asked, add --yes."
+    err_console.print(f"[muted]Cancelled.{hint}[/muted]")
+
+
 def _show_usage(error: click.UsageError) -> None:
     from .console import err_console, escape
 
     if error.ctx is not None:
         err_console.print(escape(error.ctx.get_usage()))
         err_console.print(escape(f"Try '{error.ctx.command_path} --help' for help."))
-    message = error.format_message()
+    message = " ".join(error.format_message().split())
     _complain(message[:1].lower() + message[1:] if message[1:2].islower() else message)
 
 

@@ -90,18 +90,24 @@ class Context:
         for variable in ("CRASHVAULT_ACTOR", "USER", "LOGNAME", "USERNAME"):
             if os.environ.get(variable):
                 return os.environ[variable]
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+        try:
+            import pwd
+
+            return pwd.getpwuid(os.getuid()).pw_name
+        except (ImportError, KeyError):  # Windows; an id without a name, as in some containers
+            return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _tell_legacy(report: Any) -> None:
     """What the import of an old vault did, on standard error."""
     from ..console import err_console, escape, print_warning
+    from ..output.times import counted
 
     for path, why in report.unreadable:
         print_warning(f"{path} could not be imported: {why}")
     err_console.print(
-        f"[info]Imported the old vault:[/info] {report.issues} issues, {report.events} events, "
-        f"{report.attachments} attachments; its files are in {escape(report.moved_to)}/"
+        f"[info]Imported the old vault:[/info] {counted(report.issues, 'issue')}, "
+        f"{counted(report.events, 'event')}, {counted(report.attachments, 'attachment')}; its files are in {escape(report.moved_to)}/"
     )
 
 
@@ -201,6 +207,20 @@ def _encoded(value: Any, indent: int | None) -> bytes:
 _ACTIVE = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 
 
+def query_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Words of a query."""
+    return click.argument("query", nargs=-1, metavar="[QUERY…]")(function)
+
+
+def page_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which part of a long list is shown."""
+    offset = click.option("--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True,
+                          help="Rows to skip.")  # fmt: skip
+    limit = click.option("--limit", metavar="N", type=click.IntRange(0, 10_000), default=50, show_default=True,
+                         help="Rows at the most.")  # fmt: skip
+    return limit(offset(function))
+
+
 def joined_query(words: Iterable[str]) -> str:
     """A query as the shell handed it over: each argument with blanks was quoted by the user for that."""
     return " ".join(words)
@@ -226,6 +246,8 @@ __all__ = [
     "emit_line",
     "joined_query",
     "key_values",
+    "page_options",
     "pass_context",
+    "query_argument",
     "shared_params",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command, joined_query
+from .context import Context, command, joined_query, page_options, query_argument
 from .reading import event_page
 
 _EXAMPLES = """
@@ -15,10 +15,9 @@ crashvault events --limit 500 --json
 
 
 @command("events", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option("--issue", type=click.IntRange(1), metavar="N", help="Only those of this issue.")
-@click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+@page_options
 def events(context: Context, query: tuple[str, ...], issue: int | None, limit: int, offset: int) -> None:
     """List events, latest first."""
     if issue is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..models import STATUSES
-from .context import Context, command, emit, joined_query
+from .context import Context, command, emit, joined_query, page_options, query_argument
 
 _EXAMPLES = """
 crashvault list
@@ -20,7 +20,7 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 
 
 @command("list", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option(
     "--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]"
 )
@@ -30,8 +30,7 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 @click.option(
     "--desc/--asc", "descending", default=None, help="Order. [default: --desc, --asc for id, title and status]"
 )
-@click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+@page_options
 def list_issues(
     context: Context, query: tuple[str, ...], status: str | None, level: str | None, tags: tuple[str, ...], sort: str,
     descending: bool | None, limit: int, offset: int,
@@ -83,22 +82,18 @@ def _print(
 ) -> None:
     from ..console import console
     from ..output.issues import print_issues
+    from .reading import page_note
 
     if issues:
         print_issues(issues, {level.name: level for level in store.levels.list()})
     else:
         console.print("[muted]No issues fit.[/muted]" if filtered or hidden[0] else _EMPTY)
-    notes = []
-    if len(issues) + offset < page.total:
-        plus = "" if page.total_exact else " at least"
-        notes.append(
-            f"{offset + 1}–{offset + len(issues)} of{plus} {page.total}; more with --offset {offset + len(issues)}"
-        )
+    notes = [page_note(page, offset)]
     if hidden[0]:
         plus = "" if hidden[1] else "at least "
         notes.append(f"{plus}{hidden[0]} resolved or ignored left out; all with --status all")
-    if notes:
-        console.print(f"[muted]{'. '.join(notes)}[/muted]")
+    if any(notes):
+        console.print(f"[muted]{'. '.join(filter(None, notes))}[/muted]")
 
 
 _EMPTY = """[muted]No issues yet.[/muted] Record one:

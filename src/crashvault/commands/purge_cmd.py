@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from .asking import confirm
 from .context import Context, command, emit
 from .triage import issues_argument
 
 
 @command("purge", "crashvault purge 12\ncrashvault purge 12 15 --yes")
 @issues_argument
-@click.confirmation_option(prompt="Delete these issues with all their events?")
-def purge(context: Context, issues: tuple[int, ...]) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(context: Context, issues: tuple[int, ...], yes: bool) -> None:
     """Delete issues with all their events, their text in the index and their attachments."""
     from .. import lifecycle
     from ..clock import now
@@ -21,6 +22,8 @@ def purge(context: Context, issues: tuple[int, ...]) -> None:
     store = context.store
     lifecycle.require(store, issues)
     total = sum(store.issues.get(issue).count for issue in dict.fromkeys(issues))
+    if not yes:
+        confirm(f"Delete {counted(len(set(issues)), 'issue')} with {counted(total, 'event')}?")
     with progress("Deleting events", total) as bar:
         deleted = store.deletion.issues(list(dict.fromkeys(issues)), now(), bar.advance)
         store.deletion.merge_index()

@@ -49,8 +49,13 @@ def event_page(
         console.print("[muted]No events fit.[/muted]" if node != Everything() else "[muted]No events yet.[/muted]")
         return
     print_events(shapes, {item.name: item for item in store.levels.list()})
-    if offset + len(shapes) < page.total:
-        plus = "" if page.total_exact else " at least"
-        console.print(
-            f"[muted]{offset + 1}–{offset + len(shapes)} of{plus} {page.total}; more with --offset {offset + len(shapes)}[/muted]"
-        )
+    note = page_note(page, offset)
+    if note:
+        console.print(f"[muted]{note}[/muted]")
+
+
+def page_note(page: Any, offset: int) -> str:
+    """Which of all there are a page shows, and how to get the next; empty for the last page."""
+    end = offset + len(page.ids)
+    plus = "" if page.total_exact else " at least"
+    return f"{offset + 1}–{end} of{plus} {page.total}; more with --offset {end}" if end < page.total else ""
