@@ -60,7 +60,8 @@ def _run(cli: click.Group, arguments: list[str] | None, context: Context) -> int
 
 def _in_one_line(error: Exception) -> str:
     if isinstance(error, QueryError):
-        return f"{error}\n  {_printable(error.text)}\n  {' ' * _cells(error)}^"
+        hint = f". {error.hint[:1].upper()}{error.hint[1:]}" if error.hint else ""
+        return f"{error.message}{hint}\n  {_printable(error.text)}\n  {' ' * _cells(error)}^"
     if isinstance(error, CrashvaultError):
         return str(error)
     return f"{type(error).__name__}: {error}. Run again with --debug to see where, and please report it"

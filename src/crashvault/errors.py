@@ -39,7 +39,7 @@ class QueryError(InvalidError):
     def __init__(self, message: str, text: str, position: int, hint: str = "") -> None:
         self.text = text
         self.position = position
-        super().__init__(message, f"{hint[:1].upper()}{hint[1:]}")
+        super().__init__(message, hint)
 
 
 class ConflictError(CrashvaultError):
