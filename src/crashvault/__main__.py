@@ -42,7 +42,10 @@ def _run(cli: click.Group, arguments: list[str] | None, context: Context) -> int
     except click.ClickException as error:
         _complain(error.format_message())
         return FAILED
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
+        _cancelled()
+        return INTERRUPTED
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return READER_GONE
@@ -59,7 +62,8 @@ def _run(cli: click.Group, arguments: list[str] | None, context: Context) -> int
 
 def _in_one_line(error: Exception) -> str:
     if isinstance(error, QueryError):
-        return f"{error}\n  {_printable(error.text)}\n  {' ' * _cells(error)}^"
+        hint = f". {error.hint[:1].upper()}{error.hint[1:]}" if error.hint else ""
+        return f"{error.message}{hint}\n  {_printable(error.text)}\n  {' ' * _cells(error)}^"
     if isinstance(error, CrashvaultError):
         return str(error)
     return f"{type(error).__name__}: {error}. Run again with --debug to see where, and please report it"
@@ -82,6 +86,15 @@ def _complain(message: str) -> None:
         err_console.print(escape(line))
 
 
+def _cancelled() -> None:
+    """Somebody said no; or nobody could be asked."""
+    from .commands.asking import somebody_there
+    from .console import err_console
+
+    hint = "" if somebody_there() else " Where nobody can be asked, add --yes."
+    err_console.print(f"[muted]Cancelled.{hint}[/muted]")
+
+
 def _show_usage(error: click.UsageError) -> None:
     from .console import err_console, escape
 
@@ -99,7 +112,7 @@ def _usage_message(error: click.UsageError) -> str:
     """Click's message, with one suggestion, the nearest, and without words of programmers."""
     if isinstance(error, click.NoSuchOption):
         return f"no such option '{error.option_name}'. {_option_hint(error)}"
-    message = error.format_message()
+    message = " ".join(error.format_message().split())
     return message.replace("a valid integer range", "a whole number").replace("a valid float range", "a number")
 
 

@@ -82,9 +82,22 @@ def row(item: CompletionItem[str], incomplete: str, cut: int) -> str:
 def equip(parameters: Sequence[click.Parameter]) -> None:
     """Let parameters be completed from the vault, by what their names mean."""
     for parameter in parameters:
-        source = _SOURCES.get(str(parameter.name).removeprefix("shared_"))
+        name = str(parameter.name).removeprefix("shared_")
+        if name in _ANYWHERE:
+            parameter.shell_complete = _everywhere(_ANYWHERE[name])  # type: ignore[method-assign,assignment]
+        source = _SOURCES.get(name)
         if source and not isinstance(parameter.type, click.Choice) and not getattr(parameter, "is_flag", False):
             parameter.shell_complete = _completer(source)  # type: ignore[method-assign,assignment]
+
+
+def _everywhere(
+    source: Callable[[click.Context, str], Pairs],
+) -> Callable[[click.Context, str], list[CompletionItem[str]]]:
+    return lambda context, typed: [
+        CompletionItem(value, help=help_ or None)
+        for value, help_ in source(context, typed)
+        if value.startswith(typed.casefold())
+    ]
 
 
 def _completer(
@@ -105,6 +118,24 @@ def _vault(context: click.Context) -> Any:
     from .commands.context import Context
 
     return core.open_vault(context.ensure_object(Context).home, create=False, read_only=True)
+
+
+def _settings(context: click.Context, typed: str) -> Pairs:
+    from .config import SETTINGS
+
+    return ((key, setting.about) for key, setting in SETTINGS.items())
+
+
+def _topics(context: click.Context, typed: str) -> Pairs:
+    from .manual import topics
+
+    return ((topic.name.casefold(), topic.title) for topic in topics())
+
+
+def _commands(context: click.Context, typed: str) -> Pairs:
+    root = context.find_root()
+    named = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return _plain(["query", *named])
 
 
 def _plain(values: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -174,6 +205,12 @@ def _term(known: Suggestions, term: str) -> Pairs:
     return [(item, "" if colon else FIELDS[item.lstrip("-!").rstrip(":")].description) for item in found]
 
 
+# What parameters may be whatever the vault holds.
+_ANYWHERE: dict[str, Callable[[click.Context, str], Pairs]] = {
+    "setting": _settings,
+    "topic": _topics,
+    "topics": _commands,
+}
 _SOURCES: dict[str, Callable[[Suggestions, str], Pairs]] = {
     **dict.fromkeys(("issue", "issues", "target"), _issues),
     "words": _issues_and_people,
@@ -182,8 +219,10 @@ _SOURCES: dict[str, Callable[[Suggestions, str], Pairs]] = {
     **dict.fromkeys(("tag", "tags", "ignored_tags"), _tags),
     "untags": _issue_tags,
     "level": _levels,
-    "query": _query,
-    **dict.fromkeys(("project", "only_project"), _projects),
+    **dict.fromkeys(("query", "asked"), _query),
+    **dict.fromkeys(("project", "only_project", "known"), _projects),
+    "merged": lambda known, typed: known.issues(typed.removeprefix("#"), merged=True),
+    "api_key": lambda known, typed: known.keys(typed),
     "webhook": _webhooks,
     **{name: _values(name) for name in ("release", "environment", "user", "host", "source")},
 }

@@ -123,7 +123,8 @@ def test_every_endpoint_asks_for_its_scope(guarded: Any, endpoint: Any) -> None:
         "trace": "ab" * 16,
         "project": "default",
         "key": 1,
-        "webhook": "http", "alert": "many",
+        "webhook": "http",
+        "alert": "many",
         "delivery": 1,
     }
     nobody = _asked(guarded, endpoint, {}, values)

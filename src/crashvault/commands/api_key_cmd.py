@@ -70,15 +70,15 @@ def list_keys(context: Context) -> None:
 
 
 @command("revoke", "crashvault api-key revoke laptop")
-@click.argument("key")
-def revoke(context: Context, key: str) -> None:
+@click.argument("api_key", metavar="KEY")
+def revoke(context: Context, api_key: str) -> None:
     """Take a key out of force, from the next request on: by its name, number or beginning."""
     from ..auth import key_shape
     from ..clock import now
     from ..console import console, escape
 
     moment = now()
-    found = context.store.keys.revoke(context.store.keys.require(key).id, moment)
+    found = context.store.keys.revoke(context.store.keys.require(api_key).id, moment)
     if context.json:
         emit(key_shape(found, moment))
         return

@@ -30,7 +30,7 @@ crashvault autolog --python .venv/bin/python app.py
 )
 @click.option("--python", metavar="PATH", help="Interpreter that runs the program; Crashvault must be installed there.")
 @click.option("--quiet", is_flag=True, help="Do not say what was recorded.")
-@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT|-m MODULE|-c CODE|-] [ARGS]...")
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT|-m MODULE|-c CODE|-] [ARGS…]")
 def autolog(context: Context, program: tuple[str, ...], python: str | None, quiet: bool, **given: Any) -> None:
     """Run Python with uncaught exceptions recorded, in threads, asyncio and child processes too.
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..models import SEVERITIES, STATUSES
+from ..output.times import counted
 from .asking import confirm, confirm_deletion, somebody_there
 from .context import Context, command, emit
 from .triage import IssueId, named
@@ -27,7 +28,7 @@ _SHORT = {"resolve": "resolved", "reopen": "open", "ignore": "ignored"}
 
 
 @command("batch", _EXAMPLES)
-@click.argument("issues", nargs=-1, type=IssueId())
+@click.argument("issues", nargs=-1, metavar="[ISSUE…]", type=IssueId())
 @click.option("--query", metavar="QUERY", help="All issues that fit, whatever their status: `crashvault help query`.")
 @click.option("--resolve", is_flag=True, help="Set the status to resolved.")
 @click.option("--reopen", is_flag=True, help="Set the status to open.")
@@ -117,7 +118,7 @@ def _change(
     touched = len({change.issue for change in changes})
     if not dry_run and changes:
         if not sure and touched > 1 and somebody_there():  # a script that named a query meant it
-            confirm(f"Change {touched} issues?")
+            confirm(f"Change {counted(touched, 'issue')}?")
         changes = run(False)
     undo = _undo_commands(changes)
     if context.json:
@@ -163,7 +164,7 @@ def _print_changes(changes: Sequence[Any], asked: int, dry_run: bool, undo: Sequ
     touched = len({change.issue for change in changes})
     what = "[info]Would change[/info]" if dry_run else "[success]Changed[/success]"
     unchanged = f", {asked - touched} are so already" if asked > touched else ""
-    console.print(f"{what} {touched} issues{unchanged}" if asked else "[muted]No issues fit.[/muted]")
+    console.print(f"{what} {counted(touched, 'issue')}{unchanged}" if asked else "[muted]No issues fit.[/muted]")
     if undo and not dry_run:
         for line in undo[:_UNDO_SHOWN]:
             console.print(f"[muted]Undo with: {escape(line)}[/muted]")
@@ -195,4 +196,4 @@ def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> No
         return
     console.print(f"{named(issues[:_SHOWN])}{' …' if len(issues) > _SHOWN else ''}")
     what = "[info]Would delete[/info]" if dry_run else "[danger]Deleted[/danger]"
-    console.print(f"{what} {len(issues)} issues with {events} events")
+    console.print(f"{what} {counted(len(issues), 'issue')} with {counted(events, 'event')}")

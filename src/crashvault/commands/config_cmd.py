@@ -15,47 +15,49 @@ def config() -> None:
 
 
 @command("get", "crashvault config get scrub.keys")
-@click.argument("key")
-def get(context: Context, key: str) -> None:
+@click.argument("setting", metavar="KEY")
+def get(context: Context, setting: str) -> None:
     """Print a setting's value."""
     from .. import core
 
-    value, _ = core.get_setting(context.store, key)
+    value, _ = core.get_setting(context.store, setting)
     if context.json:
         emit(value)
     else:
-        click.echo(shown_value(key, value))
+        click.echo(shown_value(setting, value))
 
 
 @command("set", "crashvault config set scrub.keys employee_id,badge\ncrashvault config set scrub.enabled false")
-@click.argument("key")
+@click.argument("setting", metavar="KEY")
 @click.argument("value")
-def set_(context: Context, key: str, value: str) -> None:
+def set_(context: Context, setting: str, value: str) -> None:
     """Change a setting; lists are written a,b or as JSON."""
     from .. import core
     from ..clock import now
     from ..console import console, escape
 
-    stored = core.set_setting(context.store, key, value, now())
+    stored = core.set_setting(context.store, setting, value, now())
     if context.json:
-        emit({key: stored})
+        emit({setting: stored})
     else:
-        console.print(f"[success]Set[/success] [highlight]{key}[/highlight] = {escape(shown_value(key, stored))}")
+        console.print(
+            f"[success]Set[/success] [highlight]{setting}[/highlight] = {escape(shown_value(setting, stored))}"
+        )
 
 
 @command("unset", "crashvault config unset scrub.keys")
-@click.argument("key")
-def unset(context: Context, key: str) -> None:
+@click.argument("setting", metavar="KEY")
+def unset(context: Context, setting: str) -> None:
     """Take a setting back to its default."""
     from .. import core
     from ..console import console
 
-    changed = core.unset_setting(context.store, key)
+    changed = core.unset_setting(context.store, setting)
     if context.json:
         emit({"unset": changed})
     else:
         console.print(
-            f"[success]Unset[/success] {key}" if changed else f"[muted]{key} had its default already.[/muted]"
+            f"[success]Unset[/success] {setting}" if changed else f"[muted]{setting} had its default already.[/muted]"
         )
 
 

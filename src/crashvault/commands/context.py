@@ -100,18 +100,24 @@ class Context:
         for variable in ("CRASHVAULT_ACTOR", "USER", "LOGNAME", "USERNAME"):
             if os.environ.get(variable):
                 return os.environ[variable]
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+        try:
+            import pwd
+
+            return pwd.getpwuid(os.getuid()).pw_name
+        except (ImportError, KeyError):  # Windows; an id without a name, as in some containers
+            return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _tell_legacy(report: Any) -> None:
     """What the import of an old vault did, on standard error."""
     from ..console import err_console, escape, print_warning
+    from ..output.times import counted
 
     for path, why in report.unreadable:
         print_warning(f"{path} could not be imported: {why}")
     err_console.print(
-        f"[info]Imported the old vault:[/info] {report.issues} issues, {report.events} events, "
-        f"{report.attachments} attachments; its files are in {escape(report.moved_to)}/"
+        f"[info]Imported the old vault:[/info] {counted(report.issues, 'issue')}, "
+        f"{counted(report.events, 'event')}, {counted(report.attachments, 'attachment')}; its files are in {escape(report.moved_to)}/"
     )
 
 
@@ -215,6 +221,34 @@ def _encoded(value: Any, indent: int | None) -> bytes:
 _ACTIVE = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 
 
+def query_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Words of a query."""
+    return click.argument("query", nargs=-1, metavar="[QUERY…]")(function)
+
+
+def page_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which part of a listing to show."""
+    function = click.option(
+        "--cursor", metavar="CURSOR", help="Go on where a listing ended: `next_cursor` of its JSON."
+    )(function)
+    function = click.option(
+        "--offset", type=Offset(), metavar="N", default=0, show_default=True, help="Leave out the first N."
+    )(function)
+    limit = click.option("--limit", metavar="N", type=click.IntRange(0, 10_000), default=50, show_default=True,
+                         help="Rows at the most.")  # fmt: skip
+    return limit(function)
+
+
+class Offset(click.IntRange):
+    """How many to leave out; one that no vault reaches is as good as any other."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        return min(int(super().convert(value, parameter, context)), 1 << 60)
+
+
 def joined_query(words: Iterable[str]) -> str:
     """A query as the shell handed it over: each argument with blanks was quoted by the user for that."""
     return " ".join(words)
@@ -240,6 +274,8 @@ __all__ = [
     "emit_line",
     "joined_query",
     "key_values",
+    "page_options",
     "pass_context",
+    "query_argument",
     "shared_params",
 ]

@@ -29,6 +29,7 @@ crashvault diagnose 4f1c9a7e --open
 @click.option(
     "--frames",
     "limit",
+    metavar="N",
     type=click.IntRange(1),
     default=10,
     show_default=True,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command, joined_query
-from .reading import event_page, page_options
+from .context import Context, command, joined_query, page_options, query_argument
+from .reading import event_page
 from .triage import IssueId
 
 _EXAMPLES = """
@@ -16,7 +16,7 @@ crashvault events --limit 500 --json
 
 
 @command("events", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option("--issue", type=IssueId(), metavar="N", help="Only those of this issue.")
 @page_options
 def events(

@@ -10,17 +10,17 @@ _TOPICS = ("query",)
 
 
 @command("help", "crashvault help\ncrashvault help add\ncrashvault help query")
-@click.argument("topic", nargs=-1)
-def help(context: Context, topic: tuple[str, ...]) -> None:
+@click.argument("topics", nargs=-1, metavar="[TOPIC…]")
+def help(context: Context, topics: tuple[str, ...]) -> None:
     """Show help on Crashvault, on a command, or on the query language (`help query`)."""
-    if topic == ("query",):
+    if topics == ("query",):
         _print_query_help()
         return
     here = click.get_current_context()
     root = here.find_root()
     found: click.Command = root.command
     inner = root
-    for name in topic:
+    for name in topics:
         if not isinstance(found, click.Group):
             raise click.UsageError(f"{inner.command_path} has no command {name!r}", here)
         _, child, _ = found.resolve_command(inner, [name])

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from ..models import STATUSES
-from .context import Context, command, emit, joined_query
-from .reading import page_options
+from .context import Context, command, emit, joined_query, page_options, query_argument
 
 _EXAMPLES = """
 crashvault list
@@ -21,7 +20,7 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 
 
 @command("list", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option(
     "--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]"
 )

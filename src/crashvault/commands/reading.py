@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import click
 
 from .. import views
 from ..output.plain import escape
@@ -22,27 +20,6 @@ def text_or_input(given: str, limit: int = 1 << 20) -> str:
     import sys
 
     return sys.stdin.buffer.read(limit).decode("utf-8", "replace").rstrip("\n")
-
-
-def page_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which part of a listing to show."""
-    function = click.option(
-        "--cursor", metavar="CURSOR", help="Go on where a listing ended: `next_cursor` of its JSON."
-    )(function)
-    function = click.option(
-        "--offset", type=Offset(), metavar="N", default=0, show_default=True, help="Leave out the first N."
-    )(function)
-    return click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)(function)
-
-
-class Offset(click.IntRange):
-    """How many to leave out; one that no vault reaches is as good as any other."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0)
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
-        return min(int(super().convert(value, parameter, context)), 1 << 60)
 
 
 def page_note(shown: int, offset: int, total: int, total_exact: bool) -> str:

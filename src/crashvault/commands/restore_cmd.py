@@ -9,7 +9,7 @@ from .context import Context, command, emit
 
 
 @command("restore", "crashvault restore vault.tar.gz\ncrashvault --home ./elsewhere restore vault.tar")
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", metavar="FILE|-", type=click.Path())
 @click.option("--force", "--yes", is_flag=True, help="Replace a vault that holds something, without asking.")
 def restore(context: Context, file: str, force: bool) -> None:
     """Bring back what `crashvault backup` wrote, after checking all of it.
@@ -18,6 +18,7 @@ def restore(context: Context, file: str, force: bool) -> None:
     from .. import core
     from ..console import console, escape
     from ..errors import ConflictError
+    from ..output.times import counted
 
     try:
         core.check_restore(context.home, force=force)
@@ -31,6 +32,7 @@ def restore(context: Context, file: str, force: bool) -> None:
         emit({"home": context.home, **done._asdict()})
         return
     console.print(
-        f"[success]Restored[/success] {done.issues} issues, {done.events} events and {done.attachments} attachments "
+        f"[success]Restored[/success] {counted(done.issues, 'issue')}, {counted(done.events, 'event')} "
+        f"and {counted(done.attachments, 'attachment')} "
         f"of [highlight]{escape(done.created_at[:19])}[/highlight] into [highlight]{escape(context.home)}[/highlight]"
     )

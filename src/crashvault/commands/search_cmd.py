@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command, joined_query
-from .reading import event_page, page_options
+from .context import Context, command, joined_query, page_options, query_argument
+from .reading import event_page
 
 _EXAMPLES = """
 crashvault search timeout
@@ -15,7 +15,7 @@ crashvault search --text "connection reset" --since 24h --level '>=error'
 
 
 @command("search", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option("--level", metavar="LEVEL", help="A level, or a comparison such as '>=error'.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")
 @click.option("--text", metavar="TEXT", help="Words that stand next to each other.")

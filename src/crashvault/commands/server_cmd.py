@@ -31,9 +31,14 @@ crashvault server start --host 0.0.0.0 --workers 2
 
 @command("start", _START)
 @click.option("--host", help="Address to listen on. [default: setting server.host, 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. [default: server.port, 5678]")
 @click.option(
-    "--workers", type=click.IntRange(1, 64), help="Processes that share the vault. [default: server.workers, 1]"
+    "--port", metavar="N", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. [default: server.port, 5678]"
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    help="Processes that share the vault. [default: server.workers, 1]",
 )
 @click.option("--background", is_flag=True, help="Return as soon as it serves.")
 @click.option("--spotlight", is_flag=True, help="Also take what SDKs show to Spotlight, on port 8969.")
@@ -168,7 +173,9 @@ def status(context: Context) -> None:
 
 @command("logs", "crashvault server logs -f\ncrashvault server logs --access -n 100")
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
-@click.option("--lines", "-n", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with.")
+@click.option(
+    "--lines", "-n", metavar="N", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with."
+)
 @click.option("--access", is_flag=True, help="The requests, instead of what the server says.")
 def logs(context: Context, follow: bool, lines: int, access: bool) -> None:
     """Show what the server has written to its logs."""

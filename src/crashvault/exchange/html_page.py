@@ -6,6 +6,7 @@ import html
 import re
 from typing import Any
 
+from ..output.times import counted
 from . import document
 from .document import Progress, Source
 from .exporting import Output
@@ -29,9 +30,7 @@ _HEAD = f"""<!doctype html>
 def write(source: Source, out: Output, progress: Progress) -> None:
     head = document.header(source)
     about = f" for <code>{text(source.query)}</code>" if source.query else ""
-    lead = (
-        f"{head['issue_count']} issues, {head['event_count']} events{about}, written {seconds(head['exported_at'])} UTC"
-    )
+    lead = f"{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, written {seconds(head['exported_at'])} UTC"
     out.write(f"{_HEAD}<p>{lead}</p>\n".encode())
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
@@ -48,7 +47,7 @@ def _section(story: Story) -> str:
     rows = "".join(f"<dt>{name}</dt><dd><bdi>{text(value)}</bdi></dd>" for name, value in facts(issue))
     parts = [
         f'<details class="{text(issue["status"])}"><summary><b>#{issue["id"]}</b> <bdi>{text(issue["title"])}</bdi> '
-        f'<span class="s">{text(issue["level"])} · {issue["count"]} events · {seconds(issue["last_seen"])}</span></summary>',
+        f'<span class="s">{text(issue["level"])} · {counted(issue["count"], "event")} · {seconds(issue["last_seen"])}</span></summary>',
         f"<dl>{rows}</dl>",
     ]
     notes = comments(issue)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..output.times import counted
 from . import document
 from .document import Progress, Source
 from .exporting import Output
 from .people import SHOWN_EVENTS, Story, comments, facts, seconds, stories
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@:$])")
+# A colon means something only in an address and around the name of an emoji.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@$]|:(?=//|[a-z_+-]))", re.I)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BLANKS = re.compile(r"\s+")
 _RUN = re.compile("`+")
@@ -21,7 +23,7 @@ def write(source: Source, out: Output, progress: Progress) -> None:
     head = document.header(source)
     about = f" for `{_code(source.query)}`" if source.query else ""
     out.write(
-        f"# Crashvault export\n\n{head['issue_count']} issues, {head['event_count']} events{about}, "
+        f"# Crashvault export\n\n{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, "
         f"written {seconds(head['exported_at'])} UTC.\n".encode()
     )
     for story in stories(source, progress):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..console import console, escape, tagged
@@ -10,7 +10,9 @@ from .events import place
 from .issues import shown_level, shown_status
 from .sparkline import sparkline
 from .stack import stack_markup
-from .times import ago, short
+from .times import ago, counted, short
+
+_ACTIVITY = 10  # changes shown, beside what people wrote
 
 TAGS_COUNTED = 100  # latest events of an issue whose tags are counted
 
@@ -28,8 +30,7 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
     event = issue["latest_event"]
     if event is not None:
         _print_latest(event, full)
-    for entry in reversed(issue["activity"][:10]):
-        console.print(_activity(entry))
+    _print_activity(issue["activity"])
     if event is not None:
         console.print(
             f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
@@ -89,6 +90,15 @@ def _print_latest(event: Mapping[str, Any], full: bool) -> None:
         console.print(line)
 
 
+def _print_activity(entries: Sequence[Mapping[str, Any]]) -> None:
+    """What people wrote, and the latest of what they did; `entries` are the latest first."""
+    shown = [entry for place, entry in enumerate(entries) if place < _ACTIVITY or entry["kind"] in ("comment", "note")]
+    if len(shown) < len(entries):
+        console.print(f"[muted]… {counted(len(entries) - len(shown), 'earlier change')}; all with --json[/muted]")
+    for entry in reversed(shown):
+        console.print(_activity(entry))
+
+
 def _activity(entry: Mapping[str, Any]) -> str:
     when = f"[secondary]{short(entry['at'])}[/secondary] {escape(entry['actor'])}"
     if entry["kind"] == "comment":
@@ -99,7 +109,8 @@ def _activity(entry: Mapping[str, Any]) -> str:
         else f"{escape(key)} {escape(value)}"
         for key, value in entry["data"].items()
     )
-    return f"{when} [muted]{escape(entry['kind'])}: {changes}[/muted]"
+    what = "" if entry["kind"] in entry["data"] else f"{escape(entry['kind'])}: "  # most are named by what they changed
+    return f"{when} [muted]{what}{changes}[/muted]"
 
 
 def _shown(value: Any) -> str:
