@@ -77,6 +77,11 @@ class Sender:
             attempts += self._send(claim)
         return attempts
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the vault that this sender has open is not the one that is there."""
+        return self._store.db.replaced()
+
     def release(self, webhook: int) -> None:
         self._store.leases.release(lease_name(webhook), self._holder)
 
