@@ -28,7 +28,9 @@ def library(secret: str) -> Webhook:
     return Webhook(secret if secret.startswith("whsec_") else base64.b64encode(secret.encode()).decode())
 
 
-@pytest.mark.parametrize("secret", [new_secret(), "a plain secret, with spaces", "geheim-größer-🔑"])
+@pytest.mark.parametrize(
+    "secret", [new_secret(), "a plain secret, with spaces", "geheim-größer-🔑"], ids=["made", "plain", "letters"]
+)
 def test_a_receiver_with_the_secret_accepts(secret: str) -> None:
     headers = signature_headers([secret], ID, now(), BODY)
     assert library(secret).verify(BODY, headers) == {"type": "crashvault.event", "data": {"message": "größer 💥"}}

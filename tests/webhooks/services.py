@@ -69,7 +69,7 @@ def slack_message(body: Body) -> None:
         refuse(not re.fullmatch("#[0-9a-f]{6}", part["color"]), "color")
         blocks += part["blocks"]
     refuse(len(blocks) > 50, "too many blocks")
-    refuse(sum(len(json.dumps(block, ensure_ascii=False)) for block in blocks) > 16_000, "msg_blocks_too_long")
+    refuse(sum(len(json.dumps(block, ensure_ascii=False)) for block in blocks) > 13_000, "msg_blocks_too_long")
     for block in blocks:
         _BLOCKS.get(block.get("type"), unknown_block)(block)
 

@@ -130,7 +130,7 @@ REFUSALS = [
     for status in (200, 302, 400, 401, 403, 404, 408, 409, 410, 413, 425, 429, 500, 502, 503, 504)
     for body in (b"", SECRET.encode(), f'{{"error": "{SECRET}"}}'.encode(), f'{{"message": "{SECRET}", "code": 50035}}'.encode(),
                  f'{{"ok": false, "error": "{SECRET}"}}'.encode(), f'{{"error": {{"code": "{SECRET}"}}}}'.encode(),
-                 b'{"retry_after": "soon"}', b"[1, 2", b"\xff\xfe", b'"text"', b"null", b"[]", b"NaN")
+                 b'{"retry_after": "soon"}', b'{"retry_after": NaN, "code": 1e400}', b"[" * 65_536, b'{"a":' * 13_000, b'{"code": ' + b"9" * 4_000 + b"}", b"[1, 2", b"\xff\xfe", b'"text"', b"null", b"[]", b"NaN")
 ]  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -85,6 +84,7 @@ def test_terminal_sequences_leave_nothing_behind(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "text",
     [
@@ -98,8 +98,7 @@ def test_terminal_sequences_leave_nothing_behind(text: str, shown: str) -> None:
     ],
 )
 def test_nothing_takes_long(text: str) -> None:
-    before = time.process_time()
+    """What is not linear would take minutes."""
     for escape, _ in ESCAPES.values():
         for cut in WAYS:
             cut(clean(text), 4_000, escape)
-    assert time.process_time() - before < 3

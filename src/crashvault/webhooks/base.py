@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
 EVENT, NEW_ISSUE, REGRESSION, RESOLVED, ALERT, SUMMARY, TEST = KINDS = (
@@ -103,7 +104,7 @@ class Response(NamedTuple):
         """The body as JSON; None when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -131,17 +132,17 @@ def judge_status(response: Response, now: float) -> Verdict:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3)."""
+    """Seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3). None of what is neither."""
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        found = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
-        return None
+        try:
+            found = parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, found) if isfinite(found) else None
 
 
 @dataclass(frozen=True, slots=True)

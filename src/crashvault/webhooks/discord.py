@@ -130,7 +130,7 @@ def judge(response: Response, now: float) -> Verdict:
     if verdict.delivered or not isinstance(body, dict):
         return verdict
     code = body.get("code")
-    if isinstance(code, int) and code:
+    if isinstance(code, int) and 0 < code < 10_000_000:
         verdict = verdict._replace(reason=f"{verdict.reason}: {_ERRORS.get(code, f'Discord says {code:d}')}")
     after = body.get("retry_after")
     if response.status == 429 and isinstance(after, (int, float)) and 0 <= after < 86_400:
