@@ -161,6 +161,9 @@ class Outbox:
         gone = {delivery for _, delivery in blocked}
         return [Delivery(*row[:-1]) for row in rows if row[0] not in gone]
 
+    def exists(self, delivery: int) -> bool:
+        return self.db.row("SELECT 1 FROM outbox WHERE id = ?", (delivery,)) is not None
+
     def begin(self, deliveries: Sequence[int], now: int) -> None:
         self.db.execute_many(
             "UPDATE outbox SET state = 'delivering', started_at = ? WHERE id = ?", [(now, one) for one in deliveries]
@@ -179,8 +182,8 @@ class Outbox:
 
     def drop(self, deliveries: Sequence[int]) -> Counter[tuple[str, str, str]]:
         """Forget deliveries whose event or issue is gone; the count for the ledger."""
-        self.db.execute_many("DELETE FROM outbox WHERE id = ?", [(one,) for one in deliveries])
-        return Counter({ERASED: len(deliveries)} if deliveries else {})
+        dropped = self.db.execute_many("DELETE FROM outbox WHERE id = ?", [(one,) for one in deliveries])
+        return Counter({ERASED: dropped} if dropped else {})
 
     # What a rate limit holds back
 
