@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import InvalidError, StoreError
 from .logs import log
-from .storage.outbox import Wanted
 
 if TYPE_CHECKING:
+    from .storage.outbox import Wanted
     from .storage.recording import Prepared, Stored
     from .storage.store import Store
     from .storage.webhooks import Webhook
@@ -70,6 +70,8 @@ def announce_alert(
     `alert` has name, condition, state, severity, group, value, since and, where it is about one, project. `to` are the
     names of the webhooks that it goes to; without, to all that hear of alerts.
     """
+    from .storage.outbox import Wanted
+
     project = alert.get("project")
     hooks = [
         hook
@@ -108,6 +110,8 @@ def _told(store: Store, hook: Webhook, news: Sequence[_News], now: int) -> list[
 
 def _wanted(store: Store, hook: Webhook, news: Sequence[_News], now: int) -> list[Wanted]:
     """What one webhook wants to hear of: an event that is more than that as what it is, the others of an issue as one."""
+    from .storage.outbox import Wanted  # not needed where there is no webhook, and this is imported by all who record
+
     heard = [one for one in news if one.kind in hook.kinds or (EVENT in hook.kinds and one.kind != RESOLVED)]
     if hook.levels:
         ranks = heard_ranks(hook.levels, store.levels.ranks())
