@@ -9,10 +9,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import InvalidError
-from .storage.outbox import Wanted
+from .errors import InvalidError, StoreError
+from .logs import log
 
 if TYPE_CHECKING:
+    from .storage.outbox import Wanted
     from .storage.recording import Prepared, Stored
     from .storage.store import Store
     from .storage.webhooks import Webhook
@@ -46,7 +47,7 @@ def announce_events(
     for hook in hooks:
         of_interest = news if EVENT in hook.kinds else first
         if of_interest:
-            wanted += _wanted(store, hook, of_interest, now)
+            wanted += _told(store, hook, of_interest, now)
     store.outbox.add(wanted, now)
 
 
@@ -57,7 +58,7 @@ def announce_resolved(store: Store, issues: Iterable[int], now: int) -> None:
         return
     found = store.issues.by_ids(list(issues))
     news = [_News(RESOLVED, issue.id, issue.last_event, issue.level, issue.project) for issue in found]
-    wanted = [one._replace(event=None) for hook in hooks for one in _wanted(store, hook, news, now)]
+    wanted = [one._replace(event=None) for hook in hooks for one in _told(store, hook, news, now)]
     store.outbox.add(wanted, now)
 
 
@@ -69,6 +70,8 @@ def announce_alert(
     `alert` has name, condition, state, severity, group, value, since and, where it is about one, project. `to` are the
     names of the webhooks that it goes to; without, to all that hear of alerts.
     """
+    from .storage.outbox import Wanted
+
     project = alert.get("project")
     hooks = [
         hook
@@ -94,8 +97,21 @@ def _news(stored: Sequence[Stored], prepared: Sequence[Prepared], regressed: set
         yield _News(kind, item.issue_id, item.row, draft.rank, draft.project)
 
 
+def _told(store: Store, hook: Webhook, news: Sequence[_News], now: int) -> list[Wanted]:
+    """What one webhook wants to hear of. A filter that cannot be applied any more costs neither event nor message."""
+    try:
+        return _wanted(store, hook, news, now)
+    except StoreError:
+        raise
+    except Exception as error:
+        log("error", "a webhook's filter cannot be applied", webhook=hook.name, error=repr(error))
+        return _wanted(store, hook._replace(query="", levels=""), news, now)
+
+
 def _wanted(store: Store, hook: Webhook, news: Sequence[_News], now: int) -> list[Wanted]:
     """What one webhook wants to hear of: an event that is more than that as what it is, the others of an issue as one."""
+    from .storage.outbox import Wanted  # not needed where there is no webhook, and this is imported by all who record
+
     heard = [one for one in news if one.kind in hook.kinds or (EVENT in hook.kinds and one.kind != RESOLVED)]
     if hook.levels:
         ranks = heard_ranks(hook.levels, store.levels.ranks())

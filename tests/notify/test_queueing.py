@@ -75,6 +75,14 @@ def test_the_query_holds_for_the_event_with_its_issue(post: Any) -> None:
     assert [kind for _, kind, _, _ in told(post)] == ["event"]
 
 
+def test_a_filter_that_cannot_be_applied_any_more_costs_no_event(post: Any) -> None:
+    post.store.levels.add("notice", 25, None, None)
+    post.hook(query="level:>=notice")
+    post.store.levels.remove("notice")
+    (receipt,) = post.record("a")
+    assert receipt.transition == "new" and len(told(post)) == 1
+
+
 def test_the_same_event_twice_is_told_once(post: Any) -> None:
     post.hook(on=["event", "new-issue"], pause=0)
     post.record("a", event_id="ab" * 16)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from tests.conftest import ROOT
 from crashvault import core
 from crashvault.notify import manage
 from crashvault.notify.signing import new_secret, signature_headers
-from crashvault.outbound import Outbound
 
 from . import javascript
 
@@ -86,8 +85,8 @@ def exercise(name: str, command: list[str], serve: Callable[..., Any], tmp_path:
         (heard,) = until(lambda: httpx.get(f"{url}/heard", timeout=10).json(), "the webhook")
         assert heard["type"] == "crashvault.issue.new" and heard["title"].startswith(("KeyError", "TypeError"))
         refuses_what_is_not_signed(f"{url}/crashvault", secret)
-        with core.open_vault(str(server.home)) as store, closing(Outbound(allow_private=True)) as outbound:
-            made = manage.test(store, store.webhooks.require("http"), outbound)
+        with core.open_vault(str(server.home)) as store:
+            made = manage.test(store, store.webhooks.require("http"))
         assert made.verdict.delivered, made
         told = httpx.get(f"{url}/heard", timeout=10).json()
         assert told == [heard, {"type": "crashvault.test", "title": None}]

@@ -29,7 +29,7 @@ from .message import Reader
 LEASE_LASTS = 30 * clock.SECOND
 AT_ONCE = 50  # deliveries in one claim
 _WRITTEN_AFTER = 0.5  # seconds after which what became of deliveries is written, be they few
-_ERROR_STATUS = 429
+_TOO_MANY = 429  # HTTP status
 
 Outcome = Callable[[str, str], None]  # webhook, what became of an attempt
 
@@ -77,6 +77,11 @@ class Sender:
             attempts += self._send(claim)
         return attempts
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the vault that this sender has open is not the one that is there."""
+        return self._store.db.replaced()
+
     def release(self, webhook: int) -> None:
         self._store.leases.release(lease_name(webhook), self._holder)
 
@@ -123,68 +128,48 @@ class Sender:
         if held and summary_due <= now and tokens >= 1:
             outbox.summarize(webhook.id, now)
             held = 0
-        due = outbox.due(webhook.id, now, limit)
         going: list[Delivery] = []
         waiting: list[Delivery] = []
-        for one in due:
-            behind = held and one.attempts == 0 and one.kind not in (SUMMARY, ALERT)
+        for one in outbox.due(webhook.id, now, limit):
+            behind = held and _may_be_held(one)
             (going if len(going) + 1 <= tokens and not behind else waiting).append(one)
-        self._hold(webhook, waiting, summary_due if held else 0, tokens - len(going), now)
-        self._store.webhooks.note(webhook.id, tokens=tokens - len(going), tokens_at=now)
-        return going
-
-    def _hold(self, webhook: Webhook, waiting: Sequence[Delivery], until: int, tokens: float, now: int) -> None:
-        """Hold back what has no token: first attempts for a summary, others until there is one."""
-        rate = parse_rate(webhook.rate_limit)
-        if rate is None or not waiting:
-            return
+        tokens -= len(going)
         token = schedule.next_token(now, tokens, rate)
-        again = [one.id for one in waiting if one.attempts or one.kind in (SUMMARY, ALERT)]
-        first = [one.id for one in waiting if not (one.attempts or one.kind in (SUMMARY, ALERT))]
-        self._store.outbox.put_off(again, token)
-        self._store.outbox.hold(first, until or max(token, now + schedule.hold_delay(rate)))
-        held, due = self._store.outbox.held(webhook.id)
-        if held and due <= now:  # it is time for the summary, but there was no token for it
-            self._store.outbox.put_held_off(webhook.id, token)
+        outbox.put_off([one.id for one in waiting if not _may_be_held(one)], token)
+        until = max(token, summary_due if held else now + schedule.hold_delay(rate))
+        outbox.hold([one.id for one in waiting if _may_be_held(one)], until)
+        if held and until > summary_due:  # all are told together, once there is a token for that
+            outbox.put_held_off(webhook.id, until)
+        self._store.webhooks.note(webhook.id, tokens=tokens, tokens_at=now)
+        return going
 
     # Sending
 
     def _send(self, claim: _Claim) -> int:
         """Send what was claimed, and write down what became of it, now and then and at the end."""
-        webhook, left = claim.webhook, list(claim.deliveries)
         reader = Reader(self._store, clock.now())
-        notifications = reader.notifications(left)
-        with_files = takes_files(webhook)
-        blocked: set[int | None] = set()
-        done: list[tuple[Delivery, Attempt]] = []
-        gone: list[int] = []
-        back: list[Delivery] = []
-        written = time.monotonic()
-        count = 0
-        for one in left:
+        notifications = reader.notifications(claim.deliveries)
+        with_files = takes_files(claim.webhook)
+        sent = _Round(claim.webhook)
+        attempts = 0
+        for one in claim.deliveries:
             notification = notifications.get(one.id)
-            if notification is None:
-                gone.append(one.id)
-                continue
-            if (
-                self._stopping.is_set()
-                or webhook.silent_until
-                or (one.issue_id is not None and one.issue_id in blocked)
-            ):
-                back.append(one)
-                continue
-            files: Sequence[File] = reader.files(one, notification) if with_files else ()
-            made = self._attempt(webhook, notification, files)
-            count += 1
-            done.append((one, made))
-            webhook = self._after(webhook, made)
-            if made.verdict.retry and one.attempts + 1 < webhook.max_attempts:
-                blocked.add(one.issue_id)
-            if time.monotonic() - written > _WRITTEN_AFTER:
-                self._write(webhook, done)
-                done, written = [], time.monotonic()
-        self._write(webhook, done, back, gone)
-        return count
+            if notification is None or not self._store.outbox.exists(
+                one.id
+            ):  # its event was deleted, at the last moment too
+                sent.gone.append(one.id)
+            elif self._stopping.is_set() or sent.must_wait(one):
+                sent.back.append(one)
+            else:
+                files: Sequence[File] = reader.files(one, notification) if with_files else ()
+                made = self._attempt(sent.webhook, notification, files)
+                sent.take(one, made, clock.now())
+                attempts += 1
+            if time.monotonic() - sent.since > _WRITTEN_AFTER:
+                self._write(sent)
+                sent = _Round(sent.webhook, sent.blocked)
+        self._write(sent)
+        return attempts
 
     def _attempt(self, webhook: Webhook, notification: Notification, files: Sequence[File]) -> Attempt:
         made = attempt(webhook, notification, files, self._outbound)
@@ -193,38 +178,60 @@ class Sender:
         log_debug("delivery", webhook=webhook.name, id=notification.id, status=made.status, reason=verdict.reason)
         return made
 
-    def _after(self, webhook: Webhook, made: Attempt) -> Webhook:
-        """The webhook as it is after an attempt: too many failures in a row, or a service that asks for time, silence it."""
-        now = clock.now()
-        verdict = made.verdict
-        if verdict.delivered:
-            return webhook._replace(failures=0, last_error=None, last_delivered_at=now)
-        failures = webhook.failures + 1
-        pause = schedule.probe_delay(failures) or 0
-        if made.status == _ERROR_STATUS:
-            pause = max(pause, schedule.asked_delay(verdict.after))
-        return webhook._replace(
-            failures=failures, last_error=verdict.reason, silent_until=now + pause if pause else None
-        )  # fmt: skip
-
-    def _write(
-        self, webhook: Webhook, done: Sequence[tuple[Delivery, Attempt]], back: Sequence[Delivery] = (),
-        gone: Sequence[int] = (),
-    ) -> None:  # fmt: skip
-        if not (done or back or gone):
+    def _write(self, sent: _Round) -> None:
+        webhook, store = sent.webhook, self._store
+        if not (sent.done or sent.back or sent.gone):
             return
-        store = self._store
         with store.writing():
             now = clock.now()
             store.leases.take(lease_name(webhook.id), self._holder, now, LEASE_LASTS)
-            results = [_result(webhook, one, made, now, self._spread()) for one, made in done]
-            store.outbox.finish([*results, *(_untouched(one) for one in back)])
-            store.ledger.add(store.outbox.drop(gone), now)
-            if done:
+            results = [_result(webhook, one, made, now, self._spread()) for one, made in sent.done]
+            store.outbox.finish([*results, *(_untouched(one) for one in sent.back)])
+            store.ledger.add(store.outbox.drop(sent.gone), now)
+            if sent.done:
                 store.webhooks.note(
                     webhook.id, failures=webhook.failures, silent_until=webhook.silent_until,
                     last_error=webhook.last_error, last_delivered_at=webhook.last_delivered_at,
                 )  # fmt: skip
+
+
+class _Round:
+    """What became of some deliveries of one claim, and how their webhook is doing since."""
+
+    def __init__(self, webhook: Webhook, blocked: set[int] | None = None) -> None:
+        self.webhook = webhook
+        self.blocked = blocked or set()  # issues that wait for a retry
+        self.done: list[tuple[Delivery, Attempt]] = []
+        self.back: list[Delivery] = []  # not tried
+        self.gone: list[int] = []  # about something that is not there any more
+        self.since = time.monotonic()
+
+    def must_wait(self, one: Delivery) -> bool:
+        return bool(self.webhook.silent_until) or one.issue_id in self.blocked
+
+    def take(self, one: Delivery, made: Attempt, now: int) -> None:
+        self.done.append((one, made))
+        self.webhook = _after(self.webhook, made, now)
+        if made.verdict.retry and one.issue_id is not None and one.attempts + 1 < self.webhook.max_attempts:
+            self.blocked.add(one.issue_id)
+
+
+def _after(webhook: Webhook, made: Attempt, now: int) -> Webhook:
+    """The webhook as it is after an attempt: too many failures in a row, or a service that asks for time, silence it."""
+    verdict = made.verdict
+    if verdict.delivered:
+        return webhook._replace(failures=0, last_error=None, last_delivered_at=now)
+    failures = webhook.failures + 1
+    pause = schedule.probe_delay(failures) or 0
+    if made.status == _TOO_MANY:
+        pause = max(pause, schedule.asked_delay(verdict.after))
+    silent_until = now + pause if pause else None
+    return webhook._replace(failures=failures, last_error=verdict.reason, silent_until=silent_until)
+
+
+def _may_be_held(one: Delivery) -> bool:
+    """Whether a delivery may be told in a summary: not what was tried before, nor what is more than one event."""
+    return one.attempts == 0 and one.kind not in (SUMMARY, ALERT)
 
 
 def _result(webhook: Webhook, one: Delivery, made: Attempt, now: int, spread: float) -> Result:

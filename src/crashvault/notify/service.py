@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
@@ -25,12 +25,17 @@ _THREADS = 8  # webhooks that are sent to at the same time
 _LOOK = 0.2  # seconds between looks at whether something happened
 _AGAIN = clock.SECOND  # before a webhook that somebody else serves is looked at again
 _LEASES_RENEWED = 8.0  # seconds
+_CONFIGURED = 2.0  # seconds
 _PRUNED = 3_600.0  # seconds
 _LINGER = 2.0  # seconds for requests under way when the server stops
 
 
 def make_outbound(store: Store) -> Outbound:
-    return Outbound(allow_private=bool(core.get_setting(store, ALLOW_PRIVATE)[0]))
+    return Outbound(allow_private=_allows_private(store))
+
+
+def _allows_private(store: Store) -> bool:
+    return bool(core.get_setting(store, ALLOW_PRIVATE)[0])
 
 
 class Service:
@@ -53,7 +58,7 @@ class Service:
         self._lock = threading.Lock()
         self._holder = holder_name()
         self._held: set[int] = set()  # webhooks whose lease may be ours
-        self._outbound: Outbound | None = None
+        self._outbound = Outbound()
         self._thread = threading.Thread(target=self._run, name="crashvault-webhook-service", daemon=True)
 
     def start(self) -> None:
@@ -68,32 +73,36 @@ class Service:
     # The thread
 
     def _run(self) -> None:
+        failed = ""
         while not self._stopping.is_set():
             try:
                 with self._open_store() as store:
-                    self._outbound = make_outbound(store)
+                    self._configure(store)
                     self._serve(store)
-            except CrashvaultError as error:
-                log("error", "deliveries cannot be made", error=error)
-                self._stopping.wait(_AGAIN / clock.SECOND)
+                failed = ""
             except Exception as error:
-                log("error", "deliveries failed", error=repr(error))
+                if repr(error) != failed:  # once is enough to know
+                    failed = repr(error)
+                    log("error", "deliveries cannot be made", error=failed)
                 self._stopping.wait(_AGAIN / clock.SECOND)
         self._end()
 
     def _serve(self, store: Store) -> None:
         seen, due = -1, 0
-        renewed = time.monotonic()
+        renewed = configured = time.monotonic()
         pruned = -1e9
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not store.db.replaced():
             version = store.db.data_version()
             now = clock.now()
             if version != seen or now >= due or self._active:
                 seen = version
                 due = self._look(store, now)
             if time.monotonic() - renewed > _LEASES_RENEWED:
-                self._renew(store)
+                _renew(store, list(self._active), self._holder)
                 renewed = time.monotonic()
+            if time.monotonic() - configured > _CONFIGURED:
+                self._configure(store)
+                configured = time.monotonic()
             if time.monotonic() - pruned > _PRUNED:
                 store.outbox.prune(clock.now() - KEPT)
                 pruned = time.monotonic()
@@ -121,26 +130,21 @@ class Service:
                 self._not_before.pop(webhook, None)
         except Exception as error:
             log("error", "webhook could not be served", webhook=webhook, error=repr(error))
+            self._senders.sender = None  # its store may be what is wrong
+
+    def _configure(self, store: Store) -> None:
+        self._outbound.allow_private = _allows_private(store)
 
     def _sender(self) -> Sender:
         """The sender of this thread."""
         found: Sender | None = getattr(self._senders, "sender", None)
-        if found is None:
-            assert self._outbound is not None
+        if found is None or found.is_stale:
             store = self._open_store()
             found = Sender(store, self._outbound, self._holder, stopping=self._stopping, told=self._told)
             self._senders.sender = found
             with self._lock:
                 self._made.append((store, found))
         return found
-
-    def _renew(self, store: Store) -> None:
-        """Slow requests must not cost the lease of a webhook that is being sent to."""
-        for webhook in list(self._active):
-            now = clock.now()
-            lease = store.leases.live(lease_name(webhook), now)
-            if lease is not None and lease.holder == self._holder:
-                store.leases.take(lease_name(webhook), self._holder, now, LEASE_LASTS)
 
     def _end(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -150,8 +154,7 @@ class Service:
                 store.leases.release(lease_name(webhook), self._holder)
         for store, _ in self._made if not busy else ():
             store.close()
-        if self._outbound is not None:
-            self._outbound.close()
+        self._outbound.close()
 
 
 # Commands
@@ -179,8 +182,10 @@ def deliver_briefly(home: str, seconds: float = COMMAND_SECONDS) -> int:
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join(max(0.0, deadline - time.monotonic()))
+            while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+                for thread in threads:
+                    thread.join(max(0.0, min(_LEASES_RENEWED, deadline - time.monotonic())))
+                _renew(store, due, holder)
         finally:
             stopping.set()
             outbound.close()
@@ -188,6 +193,15 @@ def deliver_briefly(home: str, seconds: float = COMMAND_SECONDS) -> int:
                 store.leases.release(lease_name(webhook), holder)
         store.outbox.prune(clock.now() - KEPT)
         return made[0]
+
+
+def _renew(store: Store, webhooks: Sequence[int], holder: str) -> None:
+    """Slow requests must not cost the leases that are ours."""
+    for webhook in webhooks:
+        now = clock.now()
+        lease = store.leases.live(lease_name(webhook), now)
+        if lease is not None and lease.holder == holder and lease.expires_at - now < LEASE_LASTS // 2:
+            store.leases.take(lease_name(webhook), holder, now, LEASE_LASTS)
 
 
 def _drain_one(

@@ -20,7 +20,7 @@ QUEUED, DELIVERING, RETRY, HELD, DELIVERED, FAILED, MERGED = STATES = (
 )  # fmt: skip
 WAITING = (QUEUED, DELIVERING, RETRY, HELD)
 ERASED = ("event_deleted", "webhook", "delivery")  # in the ledger
-_EVENT = "event"
+_OF_EVENTS = ("event", "new-issue")  # before which nothing of their issue waits for its time
 
 
 class Wanted(NamedTuple):
@@ -95,7 +95,7 @@ class Outbox:
                 self.db.execute_many(_INSERT, rows)  # where the issue's last message is looked for
                 rows = []
                 due = self._after_pause(one, now)
-            elif one.issue is not None and one.kind != _EVENT:  # what waits is of before, and is told first
+            elif one.issue is not None and one.kind not in _OF_EVENTS:  # what waits is of before, and is told first
                 self._release(one.webhook, one.issue, now)
             rows.append((one.webhook, os.urandom(16), one.kind, one.issue, one.event, one.alert, one.count, now, due))
         self.db.execute_many(_INSERT, rows)
@@ -132,7 +132,10 @@ class Outbox:
                                  AND o.state IN ('queued', 'retry', 'held')), COALESCE(w.silent_until, 0))
                FROM webhooks w WHERE w.enabled"""
         )
-        begun = self.db.rows("SELECT DISTINCT webhook_id FROM outbox WHERE state = 'delivering'")
+        begun = self.db.rows(
+            """SELECT id FROM webhooks w WHERE enabled AND COALESCE(silent_until, 0) = 0
+               AND EXISTS (SELECT 1 FROM outbox o WHERE o.webhook_id = w.id AND o.state = 'delivering')"""
+        )
         found = {webhook: due for webhook, due in rows if due is not None}
         return {**dict.fromkeys((webhook for (webhook,) in begun), 0), **found}
 
@@ -158,6 +161,9 @@ class Outbox:
         gone = {delivery for _, delivery in blocked}
         return [Delivery(*row[:-1]) for row in rows if row[0] not in gone]
 
+    def exists(self, delivery: int) -> bool:
+        return self.db.row("SELECT 1 FROM outbox WHERE id = ?", (delivery,)) is not None
+
     def begin(self, deliveries: Sequence[int], now: int) -> None:
         self.db.execute_many(
             "UPDATE outbox SET state = 'delivering', started_at = ? WHERE id = ?", [(now, one) for one in deliveries]
@@ -176,8 +182,8 @@ class Outbox:
 
     def drop(self, deliveries: Sequence[int]) -> Counter[tuple[str, str, str]]:
         """Forget deliveries whose event or issue is gone; the count for the ledger."""
-        self.db.execute_many("DELETE FROM outbox WHERE id = ?", [(one,) for one in deliveries])
-        return Counter({ERASED: len(deliveries)} if deliveries else {})
+        dropped = self.db.execute_many("DELETE FROM outbox WHERE id = ?", [(one,) for one in deliveries])
+        return Counter({ERASED: dropped} if dropped else {})
 
     # What a rate limit holds back
 
