@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import pexpect
@@ -192,3 +193,15 @@ def test_a_broken_config_file_can_be_corrected(shop: CommandLine) -> None:
     right.write_text('{"server.port": 99}')
     assert shop("config", "edit", env={"EDITOR": f"cp {right}"}, fresh=True).out == "Saved\n"
     assert shop("config", "get", "server.port").out == "99\n"
+
+
+def test_a_query_without_end_is_ended_by_ctrl_c(cli: CommandLine) -> None:
+    cli("init")
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+    with cli.running("--debug", "sql", endless) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if b"open the vault" in line)
+        time.sleep(0.3)  # … and soon is in the midst of it, which nothing tells
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 130
