@@ -47,7 +47,7 @@ class Post:
         return Sender(self.store, self.outbound, holder, told=told, spread=lambda: 1.0)
 
     def hook(self, **given: Any) -> Webhook:
-        given = {"url": self.receiver.url, "timeout": 2, **given}
+        given = {"url": self.receiver.url, "timeout": 20, **given}
         return manage.add(self.store, given.pop("type", "http"), given, allow_private=True).webhook
 
     def record(self, *messages: str, **more: Any) -> list[Any]:

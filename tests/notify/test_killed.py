@@ -58,3 +58,15 @@ def test_a_command_that_is_killed_before_it_sends_has_queued(cli: Any, receiver:
     assert cli.json("webhook", "deliver", "--wait", "60")["waiting"] == 0
     first, *more = receiver.arrived
     assert all(one.id == first.id and one.json["data"] == first.json["data"] for one in more)
+
+
+def test_several_senders_at_once_send_each_once(cli: Any, receiver: Any) -> None:
+    cli("config", "set", "webhook.allow_private", "true")
+    for name in ("a", "b"):
+        cli("webhook", "add", "http", "--name", name, "--url", receiver.url, "--timeout", "30")
+    cli.record(*({"message": "boom", "fingerprint": [str(number)]} for number in range(COUNT)))
+    command = [*EXECUTABLE, "webhook", "deliver", "--wait", "60"]
+    senders = [subprocess.Popen(command, env=cli.environment, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [sender.wait(90) for sender in senders] == [0] * 4
+    assert cli.json("webhook", "deliver", "--wait", "60")["waiting"] == 0
+    assert set(Counter(one.id for one in receiver.arrived).values()) == {1} and len(receiver.arrived) == 2 * COUNT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -74,7 +75,7 @@ def add(context: Context, type: str, **given: Any) -> None:
     name = escape(made.webhook.name)
     console.print(f"[success]Made[/success] webhook [highlight]{name}[/highlight] to {escape(shape['url'])}")
     _show_secret(made.secret)
-    console.print(f"Try it with: crashvault webhook test {name}")
+    console.print(f"Try it with: crashvault webhook test {escape(shlex.quote(made.webhook.name))}")
 
 
 @command(
@@ -147,6 +148,7 @@ def list_webhooks(context: Context) -> None:
     from ..console import Column, console, escape
     from ..notify import manage
     from ..output.shapes import listing
+    from ..output.times import short
 
     found = manage.shapes(context.store)
     if context.json:
@@ -166,7 +168,7 @@ def list_webhooks(context: Context) -> None:
         if one["status"] == "failing":
             console.print(
                 f"[warning]{escape(one['name'])}[/warning] failed {one['failures']} times in a row "
-                f"({escape(one['last_error'] or '')}) and is left alone until {one['silent_until'][:19]}Z"
+                f"({escape(one['last_error'] or '')}) and is left alone until {short(one['silent_until'])}"
             )
 
 
@@ -283,6 +285,7 @@ def deliveries(
     from ..console import Column, console, escape
     from ..notify import manage
     from ..output.shapes import listing
+    from ..output.times import ago
 
     store = context.store
     only = store.webhooks.require(webhook).id if webhook else None
@@ -297,7 +300,7 @@ def deliveries(
         return
     rows = [
         [str(one["id"]), escape(one["webhook"] or ""), one["kind"], f"#{one['issue_id']}" if one["issue_id"] else "",
-         str(one["count"]), one["queued_at"][:19], one["state"], str(one["attempts"]), escape(one["reason"] or "")]
+         str(one["count"]), ago(one["queued_at"]), one["state"], str(one["attempts"]), escape(one["reason"] or "")]
         for one in shapes
     ]  # fmt: skip
     heads = ("id", "webhook", "kind", "issue", "events", "queued", "state", "attempts", "reason")
@@ -370,6 +373,7 @@ def deliver(context: Context, wait: float) -> None:
     """Send what is due now, for programs that only queue; a server does that by itself."""
     from ..console import console
     from ..notify.service import deliver_briefly
+    from ..output.times import counted
 
     store = context.store
     made = deliver_briefly(context.home, wait)
@@ -378,7 +382,9 @@ def deliver(context: Context, wait: float) -> None:
     if context.json:
         emit({"attempts": made, "waiting": left})
         return
-    console.print(f"[success]Made[/success] {made} attempts; {left} deliveries wait")
+    console.print(
+        f"[success]Made[/success] {counted(made, 'attempt')}; {left} {'delivery waits' if left == 1 else 'deliveries wait'}"
+    )
 
 
 for one in (add, list_webhooks, show, test, enable, disable, edit, remove, deliveries, retry, preview, deliver):

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
 from .. import clock, core
-from ..errors import CrashvaultError
+from ..errors import CrashvaultError, StoreError
 from ..logs import log, log_debug
 from ..outbound import Outbound
 from ..storage.store import Store
@@ -83,7 +83,7 @@ class Service:
             except Exception as error:
                 if repr(error) != failed:  # once is enough to know
                     failed = repr(error)
-                    log("error", "deliveries cannot be made", error=failed)
+                    _complain("deliveries cannot be made", error)
                 self._stopping.wait(_AGAIN / clock.SECOND)
         self._end()
 
@@ -129,7 +129,7 @@ class Service:
             if self._sender().drain(webhook):
                 self._not_before.pop(webhook, None)
         except Exception as error:
-            log("error", "webhook could not be served", webhook=webhook, error=repr(error))
+            _complain(f"webhook {webhook} could not be served", error)
             self._senders.sender = None  # its store may be what is wrong
 
     def _configure(self, store: Store) -> None:
@@ -155,6 +155,11 @@ class Service:
         for store, _ in self._made if not busy else ():
             store.close()
         self._outbound.close()
+
+
+def _complain(what: str, error: Exception) -> None:
+    """Log a failure. A vault that is away is told by the server's health; a log in its place would be in its way."""
+    log("debug" if isinstance(error, StoreError) else "error", what, error=repr(error))
 
 
 # Commands

@@ -47,9 +47,11 @@ def _authorize(action: int, table: str | None, *_: Any) -> int:
 
 def _explained(error: Exception, path: str) -> Exception:
     text = str(error)
-    if "not authorized" in text or "prohibited" in text:
+    if "is prohibited" in text:
+        return InvalidError("that table holds secrets", f"The views are: {', '.join(VIEWS)}")
+    if "not authorized" in text:
         return InvalidError(
-            "only reading what is no secret is allowed here",
+            "only reading is allowed here",
             "Write a SELECT over v_issues, v_events, v_frames or v_tags",
         )
     if isinstance(error, sqlite3.OperationalError) and not isinstance(error, sqlite3.IntegrityError):

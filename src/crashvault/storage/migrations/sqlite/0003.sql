@@ -52,8 +52,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_waiting ON outbox (webhook_id, id) WHERE state IN ('queued', 'retry');
 CREATE INDEX outbox_due ON outbox (webhook_id, due_at) WHERE state IN ('queued', 'retry', 'held');
-CREATE INDEX outbox_begun ON outbox (webhook_id) WHERE state = 'delivering';
-CREATE INDEX outbox_issue ON outbox (issue_id, webhook_id);
+CREATE INDEX outbox_issue ON outbox (issue_id, webhook_id, state, id);
 CREATE INDEX outbox_event ON outbox (event) WHERE event IS NOT NULL;
 CREATE INDEX outbox_state ON outbox (webhook_id, state, id);
 CREATE INDEX outbox_ended ON outbox (ended_at) WHERE ended_at IS NOT NULL;
