@@ -106,7 +106,7 @@ def _space(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
 
 def _filesystem(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     mode = db.connection.execute("PRAGMA journal_mode").fetchone()[0]
-    if mode != "wal":
+    if mode != "wal" and os.access(db.path, os.W_OK):  # else it was opened as if it never changed
         yield (
             "warning",
             f"the journal mode is {mode!r}, not 'wal'",
