@@ -205,3 +205,16 @@ def test_what_was_buffered_is_no_part_of_the_message(cli: CommandLine, tmp_path:
     (event,) = cli.json("events")["items"]
     assert event["exception"] == {"type": "KeyError", "value": "1"}
     assert event["context"]["output"].endswith("KeyError: 1\nbye\n")
+
+
+def test_long_output_is_kept_as_a_file(cli: CommandLine, tmp_path: Path) -> None:
+    script = "seq 100000; echo password=hunter2; exit 1"
+    cli("wrap", "--", "sh", "-c", script, code=1)
+    (event,) = cli.json("events")["items"]
+    (file,) = event["attachments"]
+    assert (file["name"], file["content_type"]) == ("output.txt", "text/plain")
+    cli("attachments", "--event", event["event_id"], "--save", tmp_path)
+    kept = (tmp_path / "output.txt").read_text()
+    assert 65_000 < len(kept) <= 65_600 and "\n100000\n" in kept and "hunter2" not in kept
+    cli("wrap", "--", "sh", "-c", "echo short; exit 1", code=1)
+    assert cli.json("events")["items"][0]["attachments"] == []
