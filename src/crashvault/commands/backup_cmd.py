@@ -15,6 +15,7 @@ def backup(context: Context, file: str) -> None:
     Others may go on recording meanwhile. Bring it back with `crashvault restore`."""
     from .. import core
     from ..console import console, escape, print_warning, progress
+    from ..output.times import counted
 
     with progress("Copying the vault") as bar:
         done = core.write_backup(
@@ -28,6 +29,7 @@ def backup(context: Context, file: str) -> None:
         emit({"output": file, **done._asdict()})
         return
     console.print(
-        f"[success]Backed up[/success] {done.issues} issues, {done.events} events and {done.attachments} attachments "
+        f"[success]Backed up[/success] {counted(done.issues, 'issue')}, {counted(done.events, 'event')} "
+        f"and {counted(done.attachments, 'attachment')} "
         f"to [highlight]{escape(file)}[/highlight]"
     )

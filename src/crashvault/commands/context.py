@@ -96,12 +96,13 @@ class Context:
 def _tell_legacy(report: Any) -> None:
     """What the import of an old vault did, on standard error."""
     from ..console import err_console, escape, print_warning
+    from ..output.times import counted
 
     for path, why in report.unreadable:
         print_warning(f"{path} could not be imported: {why}")
     err_console.print(
-        f"[info]Imported the old vault:[/info] {report.issues} issues, {report.events} events, "
-        f"{report.attachments} attachments; its files are in {escape(report.moved_to)}/"
+        f"[info]Imported the old vault:[/info] {counted(report.issues, 'issue')}, {counted(report.events, 'event')}, "
+        f"{counted(report.attachments, 'attachment')}; its files are in {escape(report.moved_to)}/"
     )
 
 

@@ -74,7 +74,8 @@ def _report(context: Context, found: Any, output: str, format_: str) -> None:
         emit({"output": output, "format": format_, **found._asdict()})
         return
     from ..console import console, escape
+    from ..output.times import counted
 
     console.print(
-        f"[success]Exported[/success] {found.issues} issues and {found.events} events to [highlight]{escape(output)}[/highlight]"
+        f"[success]Exported[/success] {counted(found.issues, 'issue')} and {counted(found.events, 'event')} to [highlight]{escape(output)}[/highlight]"
     )

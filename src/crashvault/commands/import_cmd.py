@@ -61,9 +61,10 @@ def _report(context: Context, done: Any, dry_run: bool) -> None:
         emit({"dry_run": dry_run, **done._asdict()})
         return
     from ..console import console
+    from ..output.times import counted
 
     what = "[info]Would import[/info]" if dry_run else "[success]Imported[/success]"
-    console.print(f"{what} {done.issues_created} new issues and {done.events_added} events")
+    console.print(f"{what} {counted(done.issues_created, 'new issue')} and {counted(done.events_added, 'event')}")
     notes = [
         (done.issues_changed, "known issues changed" if not dry_run else "issues are known"),
         (done.issues_unchanged, "issues left as they were"),

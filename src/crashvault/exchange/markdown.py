@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..output.times import short
 from . import document
 from .document import Progress, Source
 from .exporting import Output
-from .people import SHOWN_EVENTS, Story, comments, facts, seconds, stories
+from .people import SHOWN_EVENTS, Story, comments, facts, stories
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@:$])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -22,7 +23,7 @@ def write(source: Source, out: Output, progress: Progress) -> None:
     about = f" for `{_code(source.query)}`" if source.query else ""
     out.write(
         f"# Crashvault export\n\n{head['issue_count']} issues, {head['event_count']} events{about}, "
-        f"written {seconds(head['exported_at'])} UTC.\n".encode()
+        f"written {short(head['exported_at'])} UTC.\n".encode()
     )
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
@@ -36,7 +37,7 @@ def _section(story: Story) -> str:
     if notes:
         parts += [
             "\n### Comments\n",
-            *(f"- {seconds(at)} {escape(actor)}: {escape(text)}" for at, actor, text in notes),
+            *(f"- {short(at)} {escape(actor)}: {escape(text)}" for at, actor, text in notes),
         ]
     if story.latest:
         parts += [_events(issue, story.latest)]
@@ -49,7 +50,7 @@ def _events(issue: dict[str, Any], events: list[dict[str, Any]]) -> str:
     more = issue["count"] - len(events)
     title = f"### Latest {SHOWN_EVENTS} events" if more > 0 else "### Events"
     rows = [
-        f"| {seconds(event['timestamp'])} | {escape(event['level'])} | {escape(event['release'] or '')} "
+        f"| {short(event['timestamp'])} | {escape(event['level'])} | {escape(event['release'] or '')} "
         f"| {escape(event['host'] or '')} | {escape(event['message'])} | `{event['event_id']}` |"
         for event in events
     ]
