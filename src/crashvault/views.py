@@ -7,8 +7,7 @@ from typing import Any
 
 from .clock import DAY, to_iso
 from .errors import QueryError
-from .output.issue import TAGS_COUNTED
-from .output.shapes import event_shape, issue_shape
+from .output.shapes import TAGS_COUNTED, event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown

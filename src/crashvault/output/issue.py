@@ -8,11 +8,10 @@ from typing import Any
 from ..console import console, escape, tagged
 from .events import place
 from .issues import shown_level, shown_status
+from .shapes import TAGS_COUNTED
 from .sparkline import sparkline
 from .stack import stack_markup
 from .times import ago, short
-
-TAGS_COUNTED = 100  # latest events of an issue whose tags are counted
 
 
 def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool) -> None:

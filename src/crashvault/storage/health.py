@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .blobs import Blobs
 from .migrations import VERSION
-from .sqlite import SQLite
+from .sqlite import SQLite, interruptible
 
 _LOW_SPACE = 200 * 1024 * 1024
 _LONG_LOG = 512 * 1024 * 1024
@@ -32,7 +32,8 @@ def examine(db: SQLite, home: str, *, deep: bool = False) -> Iterator[tuple[str,
     """Run every check; its name, and what it found. `deep` also reads every page of the file."""
     for name, check in {**CHECKS, **(DEEP if deep else {})}.items():
         try:
-            found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
+            with interruptible(db.connection):
+                found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
         except sqlite3.Error as error:
             found = [Finding("error", name, f"the check failed: {error}", _RESTORE)]
         yield name, found

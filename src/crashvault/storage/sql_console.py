@@ -11,7 +11,7 @@ from ..clock import to_iso
 from ..digests import dashed
 from ..errors import InvalidError
 from . import codec
-from .sqlite import FILE_NAME, SQLite, convert_error
+from .sqlite import FILE_NAME, SQLite, convert_error, interruptible
 
 VIEWS = ("v_issues", "v_events", "v_frames", "v_tags")
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
@@ -24,10 +24,11 @@ def run(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, .
     db.connection.execute("PRAGMA query_only = ON")
     db.connection.set_authorizer(_authorize)
     try:
-        cursor = db.connection.execute(query)
-        if cursor.description is None:
-            raise InvalidError("that query returns nothing", "Only SELECT can be run here")
-        return [column[0] for column in cursor.description], cursor.fetchmany(limit)
+        with interruptible(db.connection):
+            cursor = db.connection.execute(query)
+            if cursor.description is None:
+                raise InvalidError("that query returns nothing", "Only SELECT can be run here")
+            return [column[0] for column in cursor.description], cursor.fetchmany(limit)
     except (sqlite3.DatabaseError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
         raise _explained(error, db.path) from error
     finally:
