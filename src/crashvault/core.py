@@ -27,11 +27,16 @@ def home_dir(given: str | None = None) -> str:
     """The vault directory: the one given, else CRASHVAULT_HOME, else ~/.crashvault. Raises StoreError without a home."""
     chosen = given or os.environ.get("CRASHVAULT_HOME")
     if not chosen:
-        home = os.path.expanduser("~")
+        home = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""
         if home == "~" or not home:
             raise StoreError("there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME")
         chosen = os.path.join(home, ".crashvault")
-    return os.path.abspath(os.path.expanduser(chosen))
+    try:
+        return os.path.abspath(os.path.expanduser(chosen))
+    except OSError as error:
+        raise StoreError(
+            f"{chosen} counts from the current directory, which is gone", "Go to one that exists, or give a whole path"
+        ) from error
 
 
 def log_dir(home: str) -> str:

@@ -9,8 +9,7 @@ from . import cursors
 from .clock import DAY, HOUR, to_iso
 from .errors import InvalidError, QueryError
 from .models import STATUSES
-from .output.issue import TAGS_COUNTED
-from .output.shapes import event_shape, issue_shape
+from .output.shapes import TAGS_COUNTED, event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
 from .storage.issues import Position
 

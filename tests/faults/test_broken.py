@@ -228,6 +228,8 @@ def test_without_home(tmp_path: Path) -> None:
         main()"""
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert "--home DIR" in assert_one_line_error(done)
+    empty = crashvault("", "path", env={"HOME": ""})
+    assert "--home DIR" in assert_one_line_error(empty)
     named = subprocess.run(
         [sys.executable, "-m", "crashvault", "--home", str(tmp_path), "add", "x"], env=environment, timeout=60
     )

@@ -124,7 +124,7 @@ def show(context: Context, name: str) -> None:
 @click.argument("name")
 @click.option("--since", metavar="TIME", default="24h", show_default=True, help="How far back to look.")
 def test(context: Context, name: str, since: str) -> None:
-    """Replay what has arrived: when would this rule have fired, and why?"""
+    """Replay what has arrived, and tell when this rule would have fired and why."""
     from ..clock import now
 
     _try(context, context.store.alerts.require(name)._asdict(), since, now())

@@ -52,6 +52,7 @@ def list_keys(context: Context) -> None:
     from ..clock import now
     from ..console import Column, console, escape
     from ..output.shapes import listing
+    from ..output.times import short
 
     found = [key_shape(key, now()) for key in context.store.keys.list()]
     if context.json:
@@ -62,7 +63,7 @@ def list_keys(context: Context) -> None:
         return
     rows = [
         [str(one["id"]), escape(one["name"]), escape(one["prefix"] + "…"), ", ".join(one["scopes"]),
-         escape(one["project"] or "all"), one["status"], (one["last_used_at"] or "never")[:16]]
+         escape(one["project"] or "all"), one["status"], short(one["last_used_at"]) if one["last_used_at"] else "never"]
         for one in found
     ]  # fmt: skip
     heads = ("id", "name", "key", "scopes", "project", "status", "last used")

@@ -23,6 +23,7 @@ def confirm_deletion(question: str, advice: str = "") -> None:
         is_wanted = click.confirm(question, err=True)
     except click.Abort:
         if sys.stdin is not None and sys.stdin.isatty():
+            click.echo(err=True)  # behind ^C
             raise
         hint = f", or {advice}" if advice else ""
         raise click.UsageError(

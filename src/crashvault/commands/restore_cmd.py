@@ -18,7 +18,7 @@ def restore(context: Context, file: str, force: bool) -> None:
     from .. import core
     from ..console import console, escape
     from ..errors import ConflictError
-    from ..output.times import counted
+    from ..output.times import counted, short
 
     try:
         core.check_restore(context.home, force=force)
@@ -33,6 +33,5 @@ def restore(context: Context, file: str, force: bool) -> None:
         return
     console.print(
         f"[success]Restored[/success] {counted(done.issues, 'issue')}, {counted(done.events, 'event')} "
-        f"and {counted(done.attachments, 'attachment')} "
-        f"of [highlight]{escape(done.created_at[:19])}[/highlight] into [highlight]{escape(context.home)}[/highlight]"
+        f"and {counted(done.attachments, 'attachment')} of [highlight]{escape(short(done.created_at))}[/highlight] into [highlight]{escape(context.home)}[/highlight]"
     )

@@ -6,11 +6,11 @@ import html
 import re
 from typing import Any
 
-from ..output.times import counted
+from ..output.times import counted, short
 from . import document
 from .document import Progress, Source
 from .exporting import Output
-from .people import Story, comments, facts, seconds, stories
+from .people import Story, comments, facts, stories
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STYLE = """:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}body{max-width:70rem;margin:2rem auto;padding:0 1rem}
@@ -30,7 +30,7 @@ _HEAD = f"""<!doctype html>
 def write(source: Source, out: Output, progress: Progress) -> None:
     head = document.header(source)
     about = f" for <code>{text(source.query)}</code>" if source.query else ""
-    lead = f"{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, written {seconds(head['exported_at'])} UTC"
+    lead = f"{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, written {short(head['exported_at'])} UTC"
     out.write(f"{_HEAD}<p>{lead}</p>\n".encode())
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
@@ -47,13 +47,13 @@ def _section(story: Story) -> str:
     rows = "".join(f"<dt>{name}</dt><dd><bdi>{text(value)}</bdi></dd>" for name, value in facts(issue))
     parts = [
         f'<details class="{text(issue["status"])}"><summary><b>#{issue["id"]}</b> <bdi>{text(issue["title"])}</bdi> '
-        f'<span class="s">{text(issue["level"])} · {counted(issue["count"], "event")} · {seconds(issue["last_seen"])}</span></summary>',
+        f'<span class="s">{text(issue["level"])} · {counted(issue["count"], "event")} · {short(issue["last_seen"])}</span></summary>',
         f"<dl>{rows}</dl>",
     ]
     notes = comments(issue)
     if notes:
         lines = "".join(
-            f"<li>{seconds(at)} <b>{text(actor)}</b>: <bdi>{text(said)}</bdi></li>" for at, actor, said in notes
+            f"<li>{short(at)} <b>{text(actor)}</b>: <bdi>{text(said)}</bdi></li>" for at, actor, said in notes
         )
         parts.append(f"<h3>Comments</h3><ul>{lines}</ul>")
     if story.stack:
@@ -65,7 +65,7 @@ def _section(story: Story) -> str:
 
 def _events(issue: dict[str, Any], events: list[dict[str, Any]]) -> str:
     rows = "".join(
-        f"<tr><td>{seconds(event['timestamp'])}</td><td>{text(event['level'])}</td><td>{text(event['release'] or '')}</td>"
+        f"<tr><td>{short(event['timestamp'])}</td><td>{text(event['level'])}</td><td>{text(event['release'] or '')}</td>"
         f"<td>{text(event['host'] or '')}</td><td><bdi>{text(event['message'][:500])}</bdi></td>"
         f"<td><code>{text(event['event_id'])}</code></td></tr>\n"
         for event in events

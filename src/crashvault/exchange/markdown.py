@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..output.times import counted
+from ..output.times import counted, short
 from . import document
 from .document import Progress, Source
 from .exporting import Output
-from .people import SHOWN_EVENTS, Story, comments, facts, seconds, stories
+from .people import SHOWN_EVENTS, Story, comments, facts, stories
 
 # A colon means something only in an address and around the name of an emoji.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@$]|:(?=//|[a-z_+-]))", re.I)
@@ -24,7 +24,7 @@ def write(source: Source, out: Output, progress: Progress) -> None:
     about = f" for `{_code(source.query)}`" if source.query else ""
     out.write(
         f"# Crashvault export\n\n{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, "
-        f"written {seconds(head['exported_at'])} UTC.\n".encode()
+        f"written {short(head['exported_at'])} UTC.\n".encode()
     )
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
@@ -38,7 +38,7 @@ def _section(story: Story) -> str:
     if notes:
         parts += [
             "\n### Comments\n",
-            *(f"- {seconds(at)} {escape(actor)}: {escape(text)}" for at, actor, text in notes),
+            *(f"- {short(at)} {escape(actor)}: {escape(text)}" for at, actor, text in notes),
         ]
     if story.latest:
         parts += [_events(issue, story.latest)]
@@ -51,7 +51,7 @@ def _events(issue: dict[str, Any], events: list[dict[str, Any]]) -> str:
     more = issue["count"] - len(events)
     title = f"### Latest {SHOWN_EVENTS} events" if more > 0 else "### Events"
     rows = [
-        f"| {seconds(event['timestamp'])} | {escape(event['level'])} | {escape(event['release'] or '')} "
+        f"| {short(event['timestamp'])} | {escape(event['level'])} | {escape(event['release'] or '')} "
         f"| {escape(event['host'] or '')} | {escape(event['message'])} | `{event['event_id']}` |"
         for event in events
     ]

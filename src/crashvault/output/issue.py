@@ -8,13 +8,12 @@ from typing import Any
 from ..console import console, escape, tagged
 from .events import place
 from .issues import shown_level, shown_status
+from .shapes import TAGS_COUNTED
 from .sparkline import sparkline
 from .stack import stack_markup
 from .times import ago, counted, short
 
 _ACTIVITY = 10  # changes shown, beside what people wrote
-
-TAGS_COUNTED = 100  # latest events of an issue whose tags are counted
 
 
 def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool) -> None:

@@ -17,6 +17,7 @@ _EVENT_DEFAULTS: dict[str, Any] = {
     "context": {}, "host": None, "pid": None, "release": None, "environment": None, "user": None, "source": None,
     "platform": None, "trace_id": None, "span_id": None, "breadcrumbs": [], "attachments": [], "errors": [],
 }  # fmt: skip
+TAGS_COUNTED = 100  # latest events of an issue whose tags are counted
 _FRAME_KEYS = (
     "file",
     "line",

@@ -27,4 +27,4 @@ def counted(count: int, what: str) -> str:
 
 def short(iso: str) -> str:
     """A time to the second: `2026-11-23T18:47:03Z`."""
-    return f"{iso[:19]}Z"
+    return f"{iso[:19]}Z" if iso else ""

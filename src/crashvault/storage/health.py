@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .blobs import Blobs
 from .migrations import VERSION
-from .sqlite import SQLite
+from .sqlite import SQLite, interruptible
 from .webhooks import FAILURES_ALLOWED
 
 _LOW_SPACE = 200 * 1024 * 1024
@@ -33,7 +33,8 @@ def examine(db: SQLite, home: str, *, deep: bool = False) -> Iterator[tuple[str,
     """Run every check; its name, and what it found. `deep` also reads every page of the file."""
     for name, check in {**CHECKS, **(DEEP if deep else {})}.items():
         try:
-            found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
+            with interruptible(db.connection):
+                found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
         except sqlite3.Error as error:
             found = [Finding("error", name, f"the check failed: {error}", _RESTORE)]
         yield name, found
@@ -107,7 +108,7 @@ def _space(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
 
 def _filesystem(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     mode = db.connection.execute("PRAGMA journal_mode").fetchone()[0]
-    if mode != "wal":
+    if mode != "wal" and os.access(db.path, os.W_OK):  # else it was opened as if it never changed
         yield (
             "warning",
             f"the journal mode is {mode!r}, not 'wal'",

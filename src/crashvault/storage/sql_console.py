@@ -11,11 +11,10 @@ from ..clock import to_iso
 from ..digests import dashed
 from ..errors import InvalidError
 from . import codec
-from .sqlite import FILE_NAME, SQLite, convert_error
+from .sqlite import FILE_NAME, SQLite, convert_error, interruptible
 
 VIEWS = ("v_issues", "v_events", "v_frames", "v_tags")
 _HIDDEN = frozenset({"webhooks", "settings", "api_keys"})  # secrets lie there
-_LOOK_EVERY = 500_000  # of SQLite's instructions: some milliseconds
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
@@ -25,16 +24,13 @@ def run(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, .
     _add_functions(db.connection)
     db.connection.execute("PRAGMA query_only = ON")
     db.connection.set_authorizer(_authorize)
-    # Python looks at Ctrl-C between instructions of its own, of which a long query has none but these.
-    db.connection.set_progress_handler(lambda: 0, _LOOK_EVERY)
     try:
-        cursor = db.connection.execute(query)
-        if cursor.description is None:
-            raise InvalidError("that query returns nothing", "Only SELECT can be run here")
-        return [column[0] for column in cursor.description], cursor.fetchmany(limit)
+        with interruptible(db.connection):
+            cursor = db.connection.execute(query)
+            if cursor.description is None:
+                raise InvalidError("that query returns nothing", "Only SELECT can be run here")
+            return [column[0] for column in cursor.description], cursor.fetchmany(limit)
     except (sqlite3.DatabaseError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
-        if "interrupted" in str(error):  # what Ctrl-C becomes on its way through SQLite
-            raise KeyboardInterrupt from error
         raise _explained(error, db.path) from error
     finally:
         db.close()

@@ -24,6 +24,7 @@ DIALECT = "sqlite"
 FILE_NAME = "vault.db"
 BUSY_SECONDS = 60.0
 
+_HEAR_EVERY = 100_000  # steps of SQLite's machine, some milliseconds
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # part of SQLite's message, what people read, what to do
     ("disk is full", "the disk is full", "Free some space; what was stored before is safe"),
@@ -47,6 +48,20 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("locked", "the vault is busy", "Another program holds it; try again, or look with: crashvault doctor"),
     ("no such table", "the vault is incomplete", "Run: crashvault doctor"),
 )
+
+
+@contextmanager
+def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let Ctrl-C end a statement that takes long: Python hears of it only between statements."""
+    connection.set_progress_handler(lambda: 0, _HEAR_EVERY)  # an interrupt is raised inside it, and ends the statement
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def convert_error(error: Exception, path: str) -> StoreError:
