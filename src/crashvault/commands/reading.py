@@ -50,7 +50,7 @@ def event_page(
         console.print("[muted]No events fit.[/muted]" if node != Everything() else "[muted]No events yet.[/muted]")
         return
     print_events(shapes, {item.name: item for item in store.levels.list()})
-    if offset + len(shapes) < page.total:
+    if not cursor and offset + len(shapes) < page.total:
         plus = "" if page.total_exact else " at least"
         console.print(
             f"[muted]{offset + 1}–{offset + len(shapes)} of{plus} {page.total}; more with --offset {offset + len(shapes)}[/muted]"
