@@ -237,7 +237,7 @@ def _schema_kind(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(_schema_kind(one) for one in schema["anyOf"])
-    kind = str(schema.get("type", "any"))
+    kind = "object" if "$ref" in schema else str(schema.get("type", "any"))
     if kind == "array":
         return f"list of {_schema_kind(schema.get('items', {}))}"
     span = f" from {schema['minimum']} to {schema['maximum']}" if "maximum" in schema and "minimum" in schema else ""

@@ -522,6 +522,33 @@ def test_nothing_that_is_sent_breaks_the_server(tmp_path: Path, requests: list[t
     run(tmp_path, test)
 
 
+# The trace of a request
+
+IN_TRACE = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+TRACEPARENTS: dict[str, tuple[str, str] | None] = {
+    "00-{}-{}-01": IN_TRACE,
+    "01-{}-{}-01-more": IN_TRACE,
+    "cc-{}-{}-00": IN_TRACE,
+    "00-{}-{}-01-more": None,
+    "ff-{}-{}-01": None,
+    "00-{}-0000000000000000-01": None,
+    "00-00000000000000000000000000000000-{1}-01": None,
+    "00-{0}-{1}": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("header", TRACEPARENTS)
+def test_the_trace_of_a_request_is_its_events(tmp_path: Path, header: str) -> None:
+    async def test(node: Door) -> None:
+        answer = await node.post("/api/v1/events", b'{"message": "a"}', traceparent=header.format(*IN_TRACE))
+        assert answer.status_code == 201
+        (event,) = node.events()
+        assert (event.get("trace_id"), event.get("span_id")) == (TRACEPARENTS[header] or (None, None))
+
+    run(tmp_path, test)
+
+
 # OTLP's answers
 
 

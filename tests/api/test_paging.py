@@ -150,6 +150,9 @@ def test_a_trace_is_told_whole_page_by_page(api: Any) -> None:
     whole = api.client.get(path).json()
     assert (len(whole["events"]), len(whole["spans"]), whole["next_cursor"]) == (27, 52, None)
     assert whole["events"] == sorted(whole["events"], key=lambda event: event["timestamp"])
+    first = whole["spans"][0]
+    assert (first["start"], first["end"]) == ("1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00.000001Z")
+    assert first["duration_ms"] == 0.001 and first["op"] is None
     for project, events, spans in ((None, 27, 52), ("shop", 4, 7)):
         given = {"limit": 5, **({"project": project} if project else {})}
         found: dict[str, list[Any]] = {"events": [], "spans": []}

@@ -25,7 +25,10 @@ from .node import Node
 
 Scope = MutableMapping[str, Any]
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+# Ids of zeros only are none.
+_TRACEPARENT = re.compile(
+    "(?P<version>(?!ff)[0-9a-f]{2})-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?"
+)
 _SAYS_SOMETHING = ("message", "exception", "exceptions", "stacktrace", "stack", "frames")
 _WITHOUT_CODING = ("", "identity")
 
@@ -108,10 +111,18 @@ def _told_by_header(request: Request, raw: dict[str, Any] | BodyError) -> Upload
     if isinstance(raw, dict):
         if not any(raw.get(key) for key in _SAYS_SOMETHING):
             raw = BodyError("missing_message", "The event says nothing", 'Give it a "message" or an "exception"')
-        elif trace := _TRACEPARENT.fullmatch(request.header(b"traceparent")):
-            raw.setdefault("trace_id", trace[1])
-            raw.setdefault("span_id", trace[2])
+        elif trace := _trace_of(request.header(b"traceparent")):
+            raw.setdefault("trace_id", trace[0])
+            raw.setdefault("span_id", trace[1])
     return UploadedEvent(raw, False, {}, ())
+
+
+def _trace_of(header: str) -> tuple[str, str] | None:
+    """The trace and the span of a `traceparent` (W3C Trace Context); version 00 ends with its fourth part."""
+    found = _TRACEPARENT.fullmatch(header)
+    if found is None or (found["version"] == "00" and found["more"]):
+        return None
+    return found["trace"], found["span"]
 
 
 def _read_envelope(request: Request, now: int) -> Upload:

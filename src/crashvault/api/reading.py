@@ -8,7 +8,7 @@ from urllib.parse import quote
 from .. import cursors
 from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError
-from ..output.shapes import listing
+from ..output.shapes import listing, span_shape
 from ..query.values import parse_time
 from ..storage.loading import StoredEvent
 from ..storage.telemetry import END, START
@@ -127,7 +127,7 @@ def trace(call: Call) -> dict[str, Any]:
     more = looked < call.store.events.newest_row() or last_span is not None
     following = cursors.encode(asked, [looked, *(last_span or END)]) if more else None
     events = sorted(shown_events(call.store, rows), key=lambda event: event["timestamp"])
-    return {"trace_id": trace_id, "events": events, "spans": spans, "next_cursor": following}
+    return {"trace_id": trace_id, "events": events, "spans": list(map(span_shape, spans)), "next_cursor": following}
 
 
 def levels(call: Call) -> dict[str, Any]:
@@ -191,7 +191,8 @@ def _one(item: dict[str, Any], fields: str | None) -> dict[str, Any]:
     return {name: item[name] for name in names}
 
 
-_EVENT_LIST = (_QUERY, _LIMIT, _CURSOR, _PROJECT, _FIELDS)
+_LATEST_FIRST = Parameter("sort", "By what: the latest come first.", default="timestamp", choices=("timestamp",))
+_EVENT_LIST = (_QUERY, _LATEST_FIRST, _LIMIT, _CURSOR, _PROJECT, _FIELDS)
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/stats", "read", stats, "Totals by status, level and project, events per hour and day, and the issues with most events; `series` where a time is asked for.", "Stats",
              (Parameter("since", "Where the series begins: 2h, 7d or ISO 8601."), Parameter("until", "Where it ends."),
@@ -203,7 +204,7 @@ ENDPOINTS = (
          Parameter("order", "Which way.", choices=("asc", "desc")), _LIMIT, _CURSOR, _PROJECT, _FIELDS),
     ),
     Endpoint("GET", "/api/v1/issues/{issue:id}", "read", issue, "One issue with its latest event, history and activity.", "Issue", (_FIELDS,)),
-    Endpoint("GET", "/api/v1/issues/{issue:id}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LIMIT, _CURSOR, _FIELDS)),
+    Endpoint("GET", "/api/v1/issues/{issue:id}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LATEST_FIRST, _LIMIT, _CURSOR, _FIELDS)),
     Endpoint("GET", "/api/v1/events", "read", events, "Find events, latest first.", "Events", _EVENT_LIST, tag="events"),
     Endpoint("GET", "/api/v1/events/{event}", "read", event, "One event whole; a unique beginning of its id is enough.", "Event", (_FIELDS,), tag="events"),
     Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:id}", "read", attachment, "The content of an attachment.", "", tag="events"),

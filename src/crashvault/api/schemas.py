@@ -356,10 +356,29 @@ class Stats(Struct):
     series: AskedSeries | UnsetType = UNSET
 
 
+class Span(Struct):
+    project: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    start: str
+    end: str
+    duration_ms: float
+    name: str
+    op: str | None
+    kind: str | None
+    status: str | None
+    service: str | None
+    release: str | None
+    environment: str | None
+    origin: str | None
+    attributes: dict[str, Any]
+
+
 class Trace(Struct):
     trace_id: str
     events: list[Event]
-    spans: list[dict[str, Any]]
+    spans: list[Span]
     next_cursor: str | None
 
 
@@ -423,14 +442,44 @@ class Health(Ready):
     queue: int
 
 
-class NativeEvent(Struct):
-    """An event as it is sent; the documentation of the HTTP interface tells of all fields."""
+class NativeFile(Struct):
+    """A file of an event, its content in base64."""
 
-    message: str
+    data: str
+    name: str | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
+
+
+class NativeEvent(Struct):
+    """An event as it is sent; it needs a message, an exception or a stack trace. What is wrong with a field is noted in the
+    event's `errors`, and costs nothing else."""
+
+    message: str | UnsetType = UNSET
+    exception: ExceptionOfEvent | UnsetType = UNSET
+    stacktrace: str | UnsetType = UNSET  # as the language writes it; or `stack`
+    frames: list[dict[str, Any]] | UnsetType = UNSET
+    level: str | UnsetType = UNSET
+    tags: list[str] | dict[str, Any] | UnsetType = UNSET
+    context: dict[str, Any] | UnsetType = UNSET
+    source: str | UnsetType = UNSET  # or `url`
+    line: int | UnsetType = UNSET  # or `lineno`
+    column: int | UnsetType = UNSET  # or `colno`
+    host: str | UnsetType = UNSET
+    pid: int | UnsetType = UNSET
+    release: str | UnsetType = UNSET
+    environment: str | UnsetType = UNSET
+    user: dict[str, Any] | str | UnsetType = UNSET
+    timestamp: str | float | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET  # the same one twice is one event
+    fingerprint: list[str] | UnsetType = UNSET
+    breadcrumbs: list[dict[str, Any]] | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
+    span_id: str | UnsetType = UNSET
+    attachments: list[NativeFile] | UnsetType = UNSET
 
 
 class NativeBatch(Struct):
-    events: list[dict[str, Any]]
+    events: list[NativeEvent]
 
 
 NAMED: dict[str, Any] = {

@@ -60,6 +60,8 @@ def list_issues(
 
         emit(listing(issues, page.total, page.next_cursor, total_exact=page.total_exact, hidden=hidden[0]))
     else:
+        # Behind a cursor nobody knows how many came before.
+        page = page._replace(total=0) if cursor else page
         _print(context, store, issues, page, offset, hidden, bool(query or level or tags))
 
 

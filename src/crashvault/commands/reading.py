@@ -66,10 +66,10 @@ def event_page(
     from ..console import console
     from ..output.events import print_events
 
-    note = page_note(len(shapes), offset, page.total, page.total_exact)
+    note = "" if cursor else page_note(len(shapes), offset, page.total, page.total_exact)
     if shapes:
         print_events(shapes, {item.name: item for item in store.levels.list()})
-    elif not note:
+    elif not note and not cursor:
         console.print(nothing(context, "events", node != Everything()))
     if note:
         console.print(f"[muted]{note}[/muted]")

@@ -81,6 +81,17 @@ def frame_shape(frame: Frame) -> dict[str, Any]:
     return shape
 
 
+def span_shape(span: Mapping[str, Any]) -> dict[str, Any]:
+    """A span as the interface documents it: what is not known is null."""
+    known = {key: None if value == "" else value for key, value in span.items()}
+    return {
+        **known,
+        "start": to_iso(span["start"]),
+        "end": to_iso(span["end"]),
+        "duration_ms": (span["end"] - span["start"]) / 1_000,
+    }
+
+
 def issue_shape(issue: Any, level: str, fingerprint: str, tags: Sequence[str], now: int) -> dict[str, Any]:
     """An issue (storage.issues.Issue) as the interface documents it."""
     return {

@@ -26,10 +26,11 @@ class Asking:
 
     def issues(self, order: Order, after: Position | None = None) -> Iterator[int]:
         """Those that can have a match, in the order of a listing, behind a place of it."""
-        behind, place = order.behind(after)
-        sql = f"""SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND ({self._of_issue.sql}) AND {behind}
-                  ORDER BY {order.sql}"""
-        return (issue for (issue,) in self.db.stream(sql, (*self._of_issue.parameters, *place)))
+        for behind in order.behind(after):
+            sql = f"""SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND ({self._of_issue.sql}) AND {behind.sql}
+                      ORDER BY {order.sql}"""
+            for (issue,) in self.db.stream(sql, (*self._of_issue.parameters, *behind.parameters)):
+                yield issue
 
     def has_match(self, issue: int) -> bool:
         """Whether one of its events meets the condition, as far as SQL can tell."""

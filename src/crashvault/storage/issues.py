@@ -162,6 +162,7 @@ class Issues:
         return [row for (row,) in rows]
 
 
+_INDEXED = frozenset({"title", "status", "created_at", "last_seen"})
 # What new events move forward, what they move anywhere, and what people move.
 _GROWING = frozenset({"last_seen", "events", "users"})
 _MOVED_BY_EVENTS = frozenset({"priority"})
@@ -178,6 +179,13 @@ class Position(NamedTuple):
     at: int  # when that was, in microseconds
 
 
+class Where(NamedTuple):
+    """A condition in SQL."""
+
+    sql: str
+    parameters: tuple[int | str, ...]
+
+
 class Order(NamedTuple):
     """The order of a listing; the id decides between equals."""
 
@@ -190,21 +198,29 @@ class Order(NamedTuple):
         direction = "DESC" if self.descending else "ASC"
         return f"{SORTS[self.sort]} {direction}, i.id {direction}"
 
-    def behind(self, after: Position | None) -> tuple[str, tuple[int | str, ...]]:
-        """SQL over `issues i` for what comes behind a place, with its parameters.
+    def behind(self, after: Position | None) -> tuple[Where, ...]:
+        """Conditions on `issues i` for what comes behind a place, one after the other.
 
+        Two where an index has the order: what is equal to the place, then what is beyond it. SQLite finds the
+        beginning of each in the index, but that of both in one comparison only among what is not equal.
         An issue that changed since the first page, so that it may stand behind its old place, may have been
         shown there; it is left out.
         """
         if after is None:
-            return "1", ()
-        compare = "<" if self.descending else ">"
-        sql, parameters = f"({SORTS[self.sort]}, i.id) {compare} (?, ?)", [after.key, after.issue]
+            return (Where("1", ()),)
+        key, compare = SORTS[self.sort], "<" if self.descending else ">"
+        if self.sort in _INDEXED:
+            found = [
+                Where(f"{key} = ? AND i.id {compare} ?", (after.key, after.issue)),
+                Where(f"{key} {compare} ?", (after.key,)),
+            ]
+        else:
+            found = [Where(f"({key}, i.id) {compare} (?, ?)", (after.key, after.issue))]
         if self.sort in _MOVED_BY_EVENTS or (self.sort in _GROWING and not self.descending):
-            sql, parameters = f"{sql} AND {_UNTOUCHED}", [*parameters, after.newest]
+            found = [Where(f"{sql} AND {_UNTOUCHED}", (*given, after.newest)) for sql, given in found]
         if self.sort in _MOVED_BY_PEOPLE:
-            sql, parameters = f"{sql} AND i.changed_at <= ?", [*parameters, after.at]
-        return sql, tuple(parameters)
+            found = [Where(f"{sql} AND i.changed_at <= ?", (*given, after.at)) for sql, given in found]
+        return tuple(found)
 
 
 def order_of(sort: str, descending: bool) -> Order:
@@ -220,4 +236,4 @@ def check_page(limit: int, offset: int) -> None:
         raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
 
 
-__all__ = ["HashInfo", "Issue", "Issues", "Order", "Position", "check_page", "order_of"]
+__all__ = ["HashInfo", "Issue", "Issues", "Order", "Position", "Where", "check_page", "order_of"]

@@ -24,7 +24,7 @@ from ..query.tree import And, Everything, Node, Term, all_of, leaves
 from .asking import Asking
 from .document import hash_token, is_counted
 from .finding import Finder, Stretch
-from .issues import Issues, Order, Position, check_page, order_of
+from .issues import Issues, Order, Position, Where, check_page, order_of
 from .loading import Loader, StoredEvent
 from .query_sql import (
     ISSUE_FIELDS,
@@ -328,12 +328,20 @@ class Search:
         total = 0
         if part.after is None:
             total = int(self.db.value(f"SELECT count(*) FROM issues i WHERE {clause.sql}", clause.parameters))
-        behind, place = part.order.behind(part.after)
+        if part.after is None:
+            return Page(self._listed(clause, Where("1", ()), part, part.limit, part.offset), total, True)
+        found: list[int] = []
+        wanted = part.offset + part.limit
+        for behind in part.order.behind(part.after):
+            found += self._listed(clause, behind, part, wanted - len(found), 0)
+        return Page(found[part.offset :], total, True)
+
+    def _listed(self, clause: Clause, behind: Where, part: _Part, limit: int, offset: int) -> list[int]:
         rows = self.db.rows(
-            f"SELECT i.id FROM issues i WHERE {clause.sql} AND {behind} ORDER BY {part.order.sql} LIMIT ? OFFSET ?",
-            (*clause.parameters, *place, part.limit, part.offset),
+            f"SELECT i.id FROM issues i WHERE {clause.sql} AND {behind.sql} ORDER BY {part.order.sql} LIMIT ? OFFSET ?",
+            (*clause.parameters, *behind.parameters, limit, offset),
         )
-        return Page([row for (row,) in rows], total, True)
+        return [row for (row,) in rows]
 
     def _issues_of_few(self, condition: Condition) -> set[int] | None:
         """The issues of a query that has few candidate events."""
