@@ -7,6 +7,7 @@ from typing import Any
 
 from .clock import DAY, to_iso
 from .errors import QueryError
+from .models import STATUSES
 from .output.shapes import event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
 
@@ -111,3 +112,20 @@ def _tag_counts(store: Any, issue: int) -> dict[str, int]:
         for tag in item.event.get("tags", ()):
             counts[tag] = counts.get(tag, 0) + 1
     return dict(sorted(counts.items(), key=lambda pair: -pair[1])[:20])
+
+
+def shown_totals(store: Any, project: str | None) -> dict[str, Any]:
+    """How many issues and events there are, of which kinds; of one project or all. Raises NotFoundError."""
+    totals = store.statistics.totals(store.projects.require(project).id if project else None)
+    names = store.levels.names()
+    return {
+        "issues": totals.issues,
+        "events": totals.events,
+        "by_status": {status: totals.by_status.get(status, 0) for status in STATUSES},
+        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
+        "by_project": {
+            name: {"issues": issues, "events": events}
+            for name, (issues, events) in totals.by_project.items()
+            if project in (None, name)
+        },
+    }

@@ -10,7 +10,7 @@ from ..clock import to_iso
 from ..errors import InvalidError, NotFoundError
 from ..output.shapes import listing
 from ..storage.loading import StoredEvent
-from ..views import issue_details, narrowed, shown_events, shown_issues
+from ..views import issue_details, narrowed, shown_events, shown_issues, shown_totals
 from .endpoints import Answer, Call, Endpoint, Parameter
 
 _SORTS = ("last_seen", "id", "title", "status", "created_at", "events", "users", "priority")
@@ -23,21 +23,7 @@ _MOST_OF_TRACE = 1_000
 
 
 def stats(call: Call) -> dict[str, Any]:
-    store = call.store
-    project = store.projects.require(call.project).id if call.project else None
-    totals = store.statistics.totals(project)
-    names = store.levels.names()
-    return {
-        "issues": totals.issues,
-        "events": totals.events,
-        "by_status": {status: totals.by_status.get(status, 0) for status in ("open", "resolved", "ignored")},
-        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
-        "by_project": {
-            name: {"issues": issues, "events": events}
-            for name, (issues, events) in totals.by_project.items()
-            if call.project in (None, name)
-        },
-    }
+    return shown_totals(call.store, call.project)
 
 
 def issues(call: Call) -> dict[str, Any]:

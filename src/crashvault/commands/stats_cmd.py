@@ -34,25 +34,17 @@ def stats(context: Context, dropped: bool) -> None:
 
 
 def _figures(context: Context, store: Any, now: int) -> dict[str, Any]:
-    from ..views import shown_issues
+    from ..views import shown_issues, shown_totals
     from .reading import narrowed
 
     project = store.projects.require(context.project).id if context.project else None
-    totals = store.statistics.totals(project)
-    names = store.levels.names()
     midnight = now - now % DAY
     hours = store.statistics.hours(midnight - 13 * DAY, now, project)
     search = store.search(now)
     node, _ = narrowed(context, search, "", open_by_default=True)
     top = search.find_issues(node, sort="events", limit=_TOP).ids
     return {
-        "issues": totals.issues,
-        "events": totals.events,
-        "by_status": {status: totals.by_status.get(status, 0) for status in ("open", "resolved", "ignored")},
-        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
-        "by_project": {
-            name: {"issues": issues, "events": events} for name, (issues, events) in totals.by_project.items()
-        },
+        **shown_totals(store, context.project),
         "events_per_hour": {"until": to_iso(now), "counts": hours[-24:], "total": sum(hours[-24:])},
         "events_per_day": {"until": to_iso(now), "counts": _days(hours), "total": sum(hours)},
         "first_hour": to_iso(now - now % HOUR - 23 * HOUR),
