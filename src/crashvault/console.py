@@ -265,17 +265,17 @@ class Console:
             return
         try:
             try:
-                stream.write(text)
+                stream.write(self._encodable(text))  # standard error would write escapes for all that it lacks
             except UnicodeEncodeError:
                 stream.write(plain.encodable(text, self.encoding))
             stream.flush()
         except BrokenPipeError:
             self._reader_left(stream)
 
-    def _encodable(self, markup: str) -> str:
-        """Replace what cannot be written before widths are computed, not after."""
+    def _encodable(self, text: str) -> str:
+        """Text or markup without what cannot be written; for tables before widths are computed, not after."""
         encoding = self.encoding
-        return markup if encoding.lower().startswith("utf") else plain.encodable(markup, encoding)
+        return text if encoding.lower().startswith("utf") else plain.encodable(text, encoding)
 
     def _print_renderable(self, renderable: object, end: str = "\n") -> None:
         rich = self.rich()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from . import git
@@ -94,7 +95,11 @@ def _look(source: Source, frame: Mapping[str, Any], path: str | None) -> dict[st
     """Source lines, where they are from, and the blame of the line that crashed."""
     recorded = _recorded(frame)
     if path is None or source.root is None or not frame["line"]:
-        return {**recorded, "blame": None, "note": "" if path or not frame["in_app"] else "not in this repository"}
+        return {
+            **recorded,
+            "blame": None,
+            "note": "" if path or not source.root or not frame["in_app"] else "not in this repository",
+        }
     commit = source.commit.id if source.commit else None
     lines = git.read(source.root, commit, path)
     number = _place(lines or [], frame)
@@ -117,6 +122,17 @@ def _place(lines: Sequence[str], frame: Mapping[str, Any]) -> int | None:
         return int(number)
     found = [n for n, line in enumerate(lines, start=1) if text and line.strip() == text]
     return found[0] if len(found) == 1 else None
+
+
+def line_now(source: Source, path: str, line: int) -> int:
+    """Where a line of the release is in the working tree: the same one, or the nearest that is left of it."""
+    if source.root is None or source.commit is None:
+        return line
+    then, now = (git.read(source.root, commit, path) or [] for commit in (source.commit.id, None))
+    for tag, first, last, to, end in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
+        if first <= line - 1 < last:
+            return to + line - first if tag == "equal" else max(1, min(to + line - first, end))
+    return line
 
 
 def _recorded(frame: Mapping[str, Any]) -> dict[str, Any]:

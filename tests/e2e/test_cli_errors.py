@@ -205,3 +205,23 @@ def test_a_query_without_end_is_ended_by_ctrl_c(cli: CommandLine) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
         assert process.returncode == 130
+
+
+def test_errors_in_a_narrow_encoding_are_as_plain_as_results(shop: CommandLine) -> None:
+    narrow = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = shop("merge", "1", code=2, env=narrow, fresh=True)
+    assert "OTHER~" in result.err and "\\u2026" not in result.err
+
+
+def test_choices_that_were_not_made_are_listed_in_one_line(shop: CommandLine) -> None:
+    assert shop("completion", code=2).err.endswith("Choose from: bash, zsh, fish\n")
+
+
+def test_nobody_to_ask_is_told_what_to_add(shop: CommandLine) -> None:
+    assert "add --yes" in shop("purge", "1", stdin="", code=130).err
+    assert "1 issue with" in shop("purge", "1", stdin="n\n", code=130).err
+    assert shop.json("list")["total"] == 4
+
+
+def test_hints_of_queries_begin_as_others_do(shop: CommandLine) -> None:
+    assert ". Did you mean level?" in shop("list", "levl:error", code=2).err

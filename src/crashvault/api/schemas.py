@@ -121,7 +121,7 @@ class RetryAll(Strict):
     webhook: Annotated[str, Meta(max_length=100)] | None = None  # only those of this one
 
 
-Span = Annotated[str, Meta(max_length=40)]
+Length = Annotated[str, Meta(max_length=40)]
 
 
 class _AlertFields(Strict):
@@ -131,9 +131,9 @@ class _AlertFields(Strict):
     by: Annotated[str, Meta(max_length=200)] | None = None  # issue, project or tag.KEY; "": all together
     notify: Annotated[list[Name], Meta(max_length=50)] = []  # webhooks' names, desktop
     severity: Severity | None = None
-    hold: Span | None = None  # fire only when it has held for so long
-    linger: Span | None = None  # over when it has not held for so long
-    cooldown: Span | None = None  # tell of it at most once in that time
+    hold: Length | None = None  # fire only when it has held for so long
+    linger: Length | None = None  # over when it has not held for so long
+    cooldown: Length | None = None  # tell of it at most once in that time
 
 
 class NewAlert(_AlertFields, kw_only=True):
@@ -143,16 +143,16 @@ class NewAlert(_AlertFields, kw_only=True):
 
 
 class TryAlert(_AlertFields):
-    since: Span = "7d"
+    since: Length = "7d"
 
 
 class TestAlert(Strict):
-    since: Span = "24h"
+    since: Length = "24h"
 
 
 class MuteAlert(Strict):
-    span: Span | None = msgspec.field(default=None, name="for")
-    until: Span | None = None
+    span: Length | None = msgspec.field(default=None, name="for")
+    until: Length | None = None
     query: Annotated[str, Meta(max_length=10_000)] = ""  # empty: the whole rule
 
 

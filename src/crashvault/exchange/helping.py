@@ -41,7 +41,7 @@ def batches(source: ImportFile, reader: EventReader) -> Generator[Batch]:
 
 
 def _pays(source: ImportFile) -> bool:
-    if source.descriptor < 0 or _processors() < 2:
+    if source.descriptor < 0 or _processors() < 2 or not sys.executable:
         return False
     about = os.fstat(source.descriptor)
     return stat.S_ISREG(about.st_mode) and about.st_size >= _WORTH_HELP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
@@ -20,13 +20,11 @@ from ..storage import codec
 from ..storage.projects import check_name
 from ..storage.recording import Prepared, prepare
 from . import schema
-from .cutting import Cutter
 from .reading import Item
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _HASH = re.compile(r"[0-9a-f]{40}").fullmatch
-_COLUMNS = ("event_id", "timestamp", "received_at", "level", "project")
-_REQUIRED = (*_COLUMNS, "message")
+_REQUIRED = ("event_id", "timestamp", "received_at", "level", "project", "message")
 _LARGEST = DEFAULT_LIMITS.event * 5 // 4  # bytes; somewhat more than any event that was normalized
 
 
@@ -38,14 +36,6 @@ class ReadyEvent(NamedTuple):
     files: list[tuple[str, str, str, int, bytes]]  # attached later than it came
 
 
-class _Line(msgspec.Struct):
-    """An event item of which only the outermost is decoded."""
-
-    event: dict[str, msgspec.Raw]
-    hash: str | None = None
-    files: msgspec.Raw | None = None
-
-
 class EventReader:
     """Reads the event items of one file. `ranks`: the levels that the vault knows by now."""
 
@@ -54,16 +44,8 @@ class EventReader:
         self._project = project
         self._now = now
         self._encode = codec.fast_encoder()
-        self._outermost = msgspec.json.Decoder(_Line).decode
-        self._text = msgspec.json.Decoder(str).decode
         self._projects: set[str] = set()
         self.repaired = 0  # events that did not have the form of a stored one
-
-    # Made when it is first used: what it needs takes a while to make.
-
-    @cached_property
-    def _cutter(self) -> Cutter:
-        return Cutter()
 
     def about(self) -> tuple[dict[str, int], str | None, int]:
         """What makes another reader like this one."""
@@ -77,11 +59,9 @@ class EventReader:
 
     def read(self, item: Item) -> ReadyEvent:
         """All the work on an event that needs no database. Raises ValueError for an item that holds no event."""
-        if item.text is not None:
-            try:
-                return self._as_written(item.text)
-            except (ValueError, RecursionError, InvalidError):
-                pass  # not as we would have written it, but perhaps an event all the same
+        ready = self._as_written(item.text) if item.text is not None else None
+        if ready is not None:
+            return ready
         body, strict = item.decoded()
         raw, digest = body.get("event"), body.get("hash")
         if not isinstance(raw, dict):
@@ -92,18 +72,21 @@ class EventReader:
         files = _files(body["files"]) if "files" in body else []
         return ReadyEvent(self._prepared(event, self._parts(event), digest), digest, files)
 
-    def _as_written(self, text: bytes) -> ReadyEvent:
-        """An event that is as our own exports have it, most of whose text can stay as it is."""
-        line = self._outermost(text)
-        if line.hash is None or not _HASH(line.hash):
-            raise ValueError("not grouped")
-        parts, event = self._cutter.cut(line.event)
-        event.update((key, self._text(line.event[key])) for key in _COLUMNS if key in line.event)
-        self._check(event)
-        if _size(parts) > _LARGEST:
-            raise ValueError("too large")
-        files = _files(msgspec.json.decode(line.files)) if line.files is not None else []
-        return ReadyEvent(self._prepared(cast(Event, event), parts, line.hash), line.hash, files)
+    def _as_written(self, text: bytes) -> ReadyEvent | None:
+        """A line as our own exports have it, decoded and checked in one go; None for any other."""
+        try:
+            line: Any = self._decode_line(text)
+            if line.hash is None:
+                return None
+            self._check(line.event)
+        except (ValueError, RecursionError, InvalidError):
+            return None
+        files = _converted(line.files)
+        return ReadyEvent(self._prepared(line.event, self._parts(line.event), line.hash), line.hash, files)
+
+    @cached_property
+    def _decode_line(self) -> Callable[[bytes], object]:
+        return msgspec.json.Decoder(schema.event_form()).decode
 
     def _prepared(self, event: Event, parts: codec.Parts | None, digest: str | None) -> Prepared:
         if parts is None:
@@ -130,13 +113,13 @@ class EventReader:
         event["project"] = project
 
     def _whole(self, raw: dict[str, Any]) -> Event | None:
-        """The event, if it has the form of a stored one; `raw` itself is changed and used."""
+        """The event, if it has the form of a stored one."""
         try:
-            msgspec.convert({"event": raw}, schema.event_form())
-            self._check(raw)
+            found: Any = msgspec.convert({"event": raw}, schema.event_form())
+            self._check(found.event)
         except (msgspec.ValidationError, RecursionError, ValueError, InvalidError):
             return None
-        return cast(Event, raw)
+        return cast(Event, found.event)
 
     def _checked_project(self, name: str) -> str:
         name = self._project or name
@@ -189,6 +172,10 @@ def _files(given: Any) -> list[tuple[str, str, str, int, bytes]]:
         files = msgspec.convert(given, list[schema.File])
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
+    return _converted(files)
+
+
+def _converted(files: Sequence[schema.File]) -> list[tuple[str, str, str, int, bytes]]:
     return [(file.name, file.content_type, file.kind, file.size, bytes.fromhex(file.digest)) for file in files]
 
 

@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .. import models
-from ..storage import codec
 
 _DEPTH = 9  # of mappings and lists inside each other in free data; normalizing keeps 8
 
@@ -133,44 +132,12 @@ def _free(depth: int) -> Any:
 
 @cache
 def event_form() -> type[Struct]:
-    """What `{"event": …}` must look like: a normalized event with times as text and bounded free data.
+    """What an event item must look like: with a normalized event whose times are text and whose free data is bounded.
 
-    A struct around it, because msgspec keeps what it makes of a struct's types, and of other types not.
+    A struct, because msgspec keeps what it makes of a struct's types, and of other types not.
     """
-    return msgspec.defstruct("EventForm", [("event", _bounded(models.Event, _parts(), timestamp=str, received_at=str))])
-
-
-@cache
-def payload_form() -> type[Struct]:
-    """The same of what varies from event to event, as `storage.codec` keeps it."""
-    value = _free(_DEPTH)
-    free: Any = dict[str, value]  # type: ignore[valid-type]
-    loose: Any = tuple[str | None, free | None, list[free | None] | None]
-    hints = {key: hint for key, hint in _hints(models.Event, _parts()).items() if key not in codec.COLUMNS}
-    return msgspec.defstruct("PayloadForm", [("event", _mapping("Payload", {**hints, codec.LOOSE: list[loose]}))])
-
-
-@cache
-def stack_form() -> Any:
-    """The same of what all events of a crash share: no values and no variables anywhere."""
-    frame: Any = _closed("StackFrame", _hints(models.Frame, {}), ("vars",))
-    link: Any = _closed(
-        "StackLink", {**_hints(models.ExceptionInfo, {}), "frames": list[frame]}, ("value", "mechanism")
-    )
-    return tuple[Literal["exceptions", "frames"], list[link]]
-
-
-@cache
-def background_form() -> type[Struct]:
-    """The same of what all events of a deployment share."""
-    hints = _hints(models.Event, {})
-    return _closed("Background", {key: hints[key] for key in (*codec.BACKGROUND, "context")})
-
-
-def _closed(name: str, hints: dict[str, Any], without: tuple[str, ...] = ()) -> type[Struct]:
-    """A struct of optional members, and no others."""
-    fields = [(key, hint, None) for key, hint in hints.items() if key not in without]
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=True)
+    event = _bounded(models.Event, _parts(), timestamp=str, received_at=str)
+    return msgspec.defstruct("EventForm", [("event", event), ("hash", Sha1 | None, None), ("files", list[File], [])])
 
 
 def _parts() -> dict[Any, Any]:

@@ -31,8 +31,9 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
         _print_latest(event, full)
     _print_activity(issue["activity"])
     if event is not None:
+        change = "resolve" if issue["status"] == "open" else "reopen"
         console.print(
-            f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
+            f"\n[muted]Next: crashvault {change} {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
         )
 
 
@@ -92,6 +93,8 @@ def _print_latest(event: Mapping[str, Any], full: bool) -> None:
 def _print_activity(entries: Sequence[Mapping[str, Any]]) -> None:
     """What people wrote, and the latest of what they did; `entries` are the latest first."""
     shown = [entry for place, entry in enumerate(entries) if place < _ACTIVITY or entry["kind"] in ("comment", "note")]
+    if shown:
+        console.print()
     if len(shown) < len(entries):
         console.print(f"[muted]… {counted(len(entries) - len(shown), 'earlier change')}; all with --json[/muted]")
     for entry in reversed(shown):
