@@ -26,6 +26,7 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _HASH = re.compile(r"[0-9a-f]{40}").fullmatch
 _REQUIRED = ("event_id", "timestamp", "received_at", "level", "project", "message")
 _LARGEST = DEFAULT_LIMITS.event * 5 // 4  # bytes; somewhat more than any event that was normalized
+_SHARED_KEPT = 1000
 
 
 class ReadyEvent(NamedTuple):
@@ -45,6 +46,7 @@ class EventReader:
         self._now = now
         self._encode = codec.fast_encoder()
         self._projects: set[str] = set()
+        self._shared: dict[bytes | None, bytes | None] = {}  # stacks and backgrounds, so that neighbours have the same
         self.repaired = 0  # events that did not have the form of a stored one
 
     def about(self) -> tuple[dict[str, int], str | None, int]:
@@ -97,7 +99,15 @@ class EventReader:
     def _parts(self, event: Event) -> codec.Parts | None:
         """What the event is stored as; None where it is too large."""
         parts = codec.split(event, self._encode)
-        return parts if _size(parts) <= _LARGEST else None
+        if _size(parts) > _LARGEST:
+            return None
+        if len(self._shared) > _SHARED_KEPT:
+            self._shared.clear()
+        share = self._shared.setdefault
+        return parts._replace(
+            stack=share(parts.stack_digest, parts.stack),
+            background=share(parts.background_digest, parts.background),
+        )
 
     def _check(self, event: dict[str, Any]) -> None:
         """Whether an event whose members have the right types can be stored as it is; makes its times numbers."""

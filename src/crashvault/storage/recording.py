@@ -326,6 +326,7 @@ class Recording:
             return found
         first = self.db.allocate("stacks", len(new))
         bodies, documents, words = [], [], []
+        listed: set[Word] = set()
         for stack_id, (digest, item) in enumerate(new, start=first):
             assert item.stack is not None
             found[digest] = stack_id
@@ -334,7 +335,8 @@ class Recording:
             documents.append((stack_id, stack_document(static)))
             found_words = stack_words(static)
             words += [(word, stack_id) for word in found_words]
-            self._list_words(found_words)
+            listed.update(found_words)
+        self._list_words(listed)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
         self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
         self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
