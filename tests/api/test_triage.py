@@ -108,7 +108,7 @@ def test_projects_and_keys(guarded: Any) -> None:
 
 
 def _asked(api: Any, endpoint: Any, headers: dict[str, str], values: dict[str, Any]) -> Any:
-    path = endpoint.path.replace(":id", "").format(**values)
+    path = endpoint.path.replace(":id", "").replace(":name", "").format(**values)
     body = EXAMPLES[endpoint.body.__name__] if endpoint.body else None
     return api.client.request(endpoint.method, path, json=body, headers=headers)
 

@@ -40,7 +40,20 @@ class _IdConvertor(Convertor[int]):
         return str(value)
 
 
+class _NameConvertor(Convertor[str]):
+    """Names in addresses that have fixed words in the same place: no webhook and no alert is called so."""
+
+    regex = "(?!(?:deliveries|history|test)(?:/|$))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("id", _IdConvertor())
+register_url_convertor("name", _NameConvertor())
 
 
 class Call(NamedTuple):

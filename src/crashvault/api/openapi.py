@@ -45,7 +45,7 @@ def document(endpoints: Sequence[Endpoint]) -> Document:
     """The whole description."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        path = re.sub(r"\{(\w+):id\}", r"{\1}", endpoint.path)
+        path = re.sub(r"\{(\w+):(?:id|name)\}", r"{\1}", endpoint.path)
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint)
     for address in _OTHERS:
         paths.setdefault(address.path, {}).update(_operations(address))
@@ -103,8 +103,8 @@ def _errors(statuses: Sequence[str]) -> Document:
 
 
 def _path_parameters(path: str, patterns: Mapping[str, str] = {}) -> Iterator[Document]:
-    for name, kind in re.findall(r"\{(\w+)(:id)?\}", path):
-        schema = {"type": "integer", "minimum": 0} if kind else {"type": "string", "minLength": 1}
+    for name, kind in re.findall(r"\{(\w+)(:id|:name)?\}", path):
+        schema = {"type": "integer", "minimum": 0} if kind == ":id" else {"type": "string", "minLength": 1}
         if name in patterns:
             schema["pattern"] = f"^{patterns[name]}$"
         yield {"name": name, "in": "path", "required": True, "schema": schema}
