@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from ..errors import InvalidError
 
 
 def encoded(*numbers: int) -> str:
     """The cursor of some numbers."""
+    import base64
+
     return base64.urlsafe_b64encode(".".join(map(str, numbers)).encode()).decode().rstrip("=")
 
 
@@ -17,6 +16,9 @@ def decoded(cursor: str | None, count: int) -> tuple[int, ...] | None:
     """The numbers of a cursor, None where there is no cursor. Raises InvalidError."""
     if not cursor:
         return None
+    import base64
+    import binascii
+
     try:
         text = base64.urlsafe_b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}").decode()
         found = tuple(int(part) for part in text.split("."))

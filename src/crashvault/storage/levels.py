@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from typing import NamedTuple
 
 from ..errors import ConflictError, InvalidError, NotFoundError
@@ -121,5 +120,7 @@ def _check_look(colour: str | None, emoji: str | None) -> None:
     """A colour or an emoji may be empty, which takes it away. Raises InvalidError."""
     if colour and colour not in COLOURS and not _HEX_COLOUR.fullmatch(colour):
         raise InvalidError(f"there is no colour {colour!r}", f"Use #rrggbb or one of: {', '.join(COLOURS)}")
+    import unicodedata
+
     if emoji and (len(emoji) > _EMOJI_LENGTH or any(unicodedata.category(char) in _NO_EMOJI for char in emoji)):
         raise InvalidError(f"{emoji!r} is no emoji", "Use one sign")
