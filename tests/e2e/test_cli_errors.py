@@ -192,3 +192,12 @@ def test_a_broken_config_file_can_be_corrected(shop: CommandLine) -> None:
     right.write_text('{"server.port": 99}')
     assert shop("config", "edit", env={"EDITOR": f"cp {right}"}, fresh=True).out == "Saved\n"
     assert shop("config", "get", "server.port").out == "99\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("add", "x")])
+def test_a_full_disk_below_the_output(shop: CommandLine, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full, shop.running(*arguments, stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert err.decode().startswith("Error: the output cannot be written (No space left") and err.count(b"\n") == 1
