@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -12,6 +13,7 @@ from .commands.context import COMPLETE, Context
 from .errors import CrashvaultError, QueryError
 
 FAILED, USAGE, INTERRUPTED, READER_GONE = 1, 2, 130, 141
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -66,6 +68,8 @@ def _in_one_line(error: Exception) -> str:
         return f"{error.message}{hint}\n  {_printable(error.text)}\n  {' ' * _cells(error)}^"
     if isinstance(error, CrashvaultError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in _CANNOT_WRITE and error.filename is None:
+        return f"the output cannot be written ({os.strerror(error.errno or 0)}). Free some space, or send it elsewhere"
     return f"{type(error).__name__}: {error}. Run again with --debug to see where, and please report it"
 
 

@@ -88,12 +88,12 @@ def tagged(tag: str, text: object) -> str:
 
 
 def level_tag(level: str, color: str = "") -> str:
-    """The tag for an event level; `color` (`#rrggbb` or one of the eight names) is a custom level's own."""
-    if f"level.{level}" in TAGS:
-        return f"level.{level}"
+    """The tag for an event level; `color` (`#rrggbb` or one of the eight names) is what people chose for it."""
     if f"color.{color}" in TAGS:
         return f"color.{color}"
-    return color if _is_hex_color(color) else "level.custom"
+    if _is_hex_color(color):
+        return color
+    return f"level.{level}" if f"level.{level}" in TAGS else "level.custom"
 
 
 def _is_hex_color(color: str) -> bool:

@@ -218,10 +218,19 @@ def test_choices_that_were_not_made_are_listed_in_one_line(shop: CommandLine) ->
 
 
 def test_nobody_to_ask_is_told_what_to_add(shop: CommandLine) -> None:
-    assert "add --yes" in shop("purge", "1", stdin="", code=130).err
-    assert "1 issue with" in shop("purge", "1", stdin="n\n", code=130).err
+    assert "Add --yes" in shop("purge", "1", stdin="", code=2).err
+    assert "1 issue with" in shop("purge", "1", stdin="n\n", code=1).err
     assert shop.json("list")["total"] == 4
 
 
 def test_hints_of_queries_begin_as_others_do(shop: CommandLine) -> None:
     assert ". Did you mean level?" in shop("list", "levl:error", code=2).err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("add", "x")])
+def test_a_full_disk_below_the_output(shop: CommandLine, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full, shop.running(*arguments, stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert err.decode().startswith("Error: the output cannot be written (No space left") and err.count(b"\n") == 1

@@ -254,3 +254,14 @@ def test_empty_listings_say_why(shop: CommandLine, tmp_path: Path) -> None:
         assert shop(command, "--project", "typo").lines == [
             "Nothing was recorded in project typo; there are: default, infra"
         ]
+
+
+def test_help_as_json(shop: CommandLine) -> None:
+    assert shop.json("help", "list")["help"].startswith("Usage: crashvault list")
+    assert {"level", "tag", "since"} <= {field["name"] for field in shop.json("help", "query")["fields"]}
+
+
+def test_long_messages_are_cut_unless_asked_for(cli: CommandLine) -> None:
+    cli("add", "word " * 1_000)
+    assert max(map(len, cli("show", 1).lines)) < 1_100
+    assert max(map(len, cli("show", 1, "--full").lines)) > 4_900

@@ -229,3 +229,11 @@ def test_config_edit(cli: CommandLine, tmp_path: Path) -> None:
     for wrong in ('{"logging.level": "loud"}', "{", "[]", '{"nonsense": 1}'):
         cli("config", "edit", env={"EDITOR": str(editor), "CONTENT": wrong}, code=1)
     assert cli("config", "get", "logging.level").out == "error\n"
+
+
+def test_looks_of_levels(shop: CommandLine) -> None:
+    shop("level", "set", "error", "--emoji", "🐞", "--color", "green")
+    assert " 🐞 error " in shop("list").out
+    assert shop.json("level", "set", "error", "--color", "red", "--emoji", "❌")["colour"] == "red"
+    assert "❌" not in shop("list").out, "as it was, without an emoji"
+    shop("level", "set", "critical", "--color", "bold white on red")

@@ -200,11 +200,13 @@ def test_a_directory_that_is_gone_changes_nothing(cli: CommandLine, tmp_path: Pa
 
 
 def test_what_was_buffered_is_no_part_of_the_message(cli: CommandLine, tmp_path: Path) -> None:
-    script = "echo 'Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1' >&2; sleep 0.2; echo bye; exit 1"
+    script = (
+        "echo 'Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1' >&2; echo bye; exit 1"
+    )
     cli("wrap", "--", "sh", "-c", script, code=1)
     (event,) = cli.json("events")["items"]
     assert event["exception"] == {"type": "KeyError", "value": "1"}
-    assert event["context"]["output"].endswith("KeyError: 1\nbye\n")
+    assert {"KeyError: 1", "bye"} <= set(event["context"]["output"].splitlines())
 
 
 def test_long_output_is_kept_as_a_file(cli: CommandLine, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command
+from .context import Context, command, emit
 
 _TOPICS = ("query",)
 
@@ -14,7 +14,7 @@ _TOPICS = ("query",)
 def help(context: Context, topics: tuple[str, ...]) -> None:
     """Show help on Crashvault, on a command, or on the query language (`help query`)."""
     if topics == ("query",):
-        _print_query_help()
+        _query_help(context)
         return
     here = click.get_current_context()
     root = here.find_root()
@@ -27,13 +27,22 @@ def help(context: Context, topics: tuple[str, ...]) -> None:
         assert child is not None
         inner = click.Context(child, info_name=name, parent=inner)
         found = child
-    click.echo(found.get_help(inner))
+    if context.json:
+        emit({"help": found.get_help(inner)})
+    else:
+        click.echo(found.get_help(inner))
 
 
-def _print_query_help() -> None:
+def _query_help(context: Context) -> None:
     from ..console import Column, console, escape
     from ..query.fields import FIELDS
 
+    if context.json:
+        fields = [
+            {"name": name, "description": field.description, "example": field.example} for name, field in FIELDS.items()
+        ]
+        emit({"help": _QUERY.strip(), "fields": fields})
+        return
     for line in _QUERY.strip().split("\n"):
         console.print(escape(line))
     columns = (

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..console import console, escape, tagged
+from ..console import console, escape, tagged, visible
 from .events import place
 from .issues import shown_level, shown_status
+from .plain import cut
 from .shapes import TAGS_COUNTED
 from .sparkline import sparkline
 from .stack import stack_markup
 from .times import ago, counted, short
 
 _ACTIVITY = 10  # changes shown, beside what people wrote
+
+_SHOWN_MESSAGE = 1_000  # cells
 
 
 def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool) -> None:
@@ -83,7 +86,8 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
 def _print_latest(event: Mapping[str, Any], full: bool) -> None:
     lines = list(stack_markup(event, variables=full, fold=not full))
     if not lines:
-        console.print(f"\n[bold]Latest event[/bold] [muted]{event['event_id'][:8]}[/muted] {escape(event['message'])}")
+        said = escape(event["message"] if full else cut(visible(event["message"]), _SHOWN_MESSAGE))
+        console.print(f"\n[bold]Latest event[/bold] [muted]{event['event_id'][:8]}[/muted] {said}")
         return
     console.print(f"\n[bold]Latest stack trace[/bold] [muted]{event['event_id'][:8]} {escape(place(event))}[/muted]")
     for line in lines:

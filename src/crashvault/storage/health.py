@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .blobs import Blobs
 from .migrations import VERSION
-from .sqlite import SQLite, interruptible
+from .sqlite import FAILURES, SQLite, interruptible
 from .webhooks import FAILURES_ALLOWED
 
 _LOW_SPACE = 200 * 1024 * 1024
@@ -35,7 +35,7 @@ def examine(db: SQLite, home: str, *, deep: bool = False) -> Iterator[tuple[str,
         try:
             with interruptible(db.connection):
                 found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
-        except sqlite3.Error as error:
+        except FAILURES as error:
             found = [Finding("error", name, f"the check failed: {error}", _RESTORE)]
         yield name, found
 

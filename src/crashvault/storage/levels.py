@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import ConflictError, InvalidError, NotFoundError
-from ..models import COLOURS, LEVEL_ALIASES
+from ..models import COLOURS, LEVEL_ALIASES, LEVEL_LOOKS
 from .sqlite import SQLite
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -57,7 +57,7 @@ class Levels:
 
     def set(self, name: str, rank: int | None, colour: str | None, emoji: str | None) -> Level:
         """Change a level; a rank only of a custom level that no event has, since events keep the rank."""
-        _check_look(colour, emoji)
+        _check_look(colour, emoji, LEVEL_LOOKS.get(name.strip().casefold(), ()))
         with self.db.writing():
             level = self.require(name)
             if rank is not None and rank != level.rank:
@@ -117,9 +117,12 @@ def _check(name: str, rank: int) -> str:
     return name
 
 
-def _check_look(colour: str | None, emoji: str | None) -> None:
-    """A colour or an emoji may be empty, which takes it away. Raises InvalidError."""
-    if colour and colour not in COLOURS and not _HEX_COLOUR.fullmatch(colour):
+def _check_look(colour: str | None, emoji: str | None, usual: Sequence[str] = ()) -> None:
+    """A colour or an emoji may be empty, which takes it away; `usual` are those of a level that is built in.
+    Raises InvalidError."""
+    if colour and colour not in (*COLOURS, *usual) and not _HEX_COLOUR.fullmatch(colour):
         raise InvalidError(f"there is no colour {colour!r}", f"Use #rrggbb or one of: {', '.join(COLOURS)}")
+    import unicodedata
+
     if emoji and (len(emoji) > _EMOJI_LENGTH or any(unicodedata.category(char) in _NO_EMOJI for char in emoji)):
         raise InvalidError(f"{emoji!r} is no emoji", "Use one sign")

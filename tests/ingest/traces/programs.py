@@ -80,7 +80,7 @@ PROGRAMS: tuple[Program, ...] = (
             name.lower(),
             (f"javac -d . {name}.java", f"java -XX:MaxJavaStackTraceDepth=40 -cp . {name}"),
         )
-        for name in ("Chain", "Suppressed", "Overflow", "Stream")
+        for name in ("Chain", "Suppressed", "Overflow", "Stream", "Settings")
     ),
     Program("kotlin", "shop", ("kotlinc shop.kt -include-runtime -d shop.jar", "java -jar shop.jar")),
     Program("scala", "shop", ("scalac Shop.scala", "scala -cp . shop.Shop")),
