@@ -23,5 +23,6 @@ for line in """
     wrap group level
     autolog
     server api-key project demo
+    batch-analyze
 """.split():
     cli.add_lazy_command(*line.split("="))
