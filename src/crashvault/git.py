@@ -142,6 +142,7 @@ class Change(NamedTuple):
         return list(dict.fromkeys(after or before for before, after in pairs))
 
 
+_PATCH = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
 _FORMAT = "--format=%x1e%H%x1f%an%x1f%ct%x1f%s%x1f"
 
 
@@ -150,18 +151,14 @@ def history(
 ) -> list[Change]:
     """The commits up to one, without those that another one already has; newest first, merges left out."""
     which = f"{after}..{until}" if after else until
-    shown = (
-        ("-p", "-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
-        if patches
-        else ("-s",)
-    )
+    shown = ("-p", "-U0", *_PATCH) if patches else ("-s",)
     return _changes(_run(root, "log", "--no-merges", f"-n{limit}", _FORMAT, *shown, "--end-of-options", which, "--"))
 
 
 def line_history(root: str, until: str, path: str, first: int, last: int, *, after: str | None = None, limit: int = 20) -> list[Change]:  # fmt: skip
-    """The commits that changed some lines (as they are in `until`), those that took lines away too; newest first."""
+    """The commits that changed some lines (as they are in `until`), with what they did to these; newest first."""
     which = f"{after}..{until}" if after else until
-    return _changes(_run(root, "log", f"-n{limit}", _FORMAT, "-s", f"-L{first},{last}:{path}", which))
+    return _changes(_run(root, "log", f"-n{limit}", _FORMAT, *_PATCH, f"-L{first},{last}:{path}", which))
 
 
 def _changes(found: bytes | None) -> list[Change]:

@@ -285,7 +285,13 @@ def _case(first: Event, example: Event, releases: dict[str, int]) -> suspects.Ca
     release = first.get("release")
     earlier = [name for name, at in releases.items() if at < first["timestamp"] and name != release]
     earlier.sort(key=lambda name: -releases[name])
-    return suspects.Case(list(_own_frames(first) or _own_frames(example)), release, earlier[:8], first["timestamp"])
+    return suspects.Case(
+        list(_own_frames(first) or _own_frames(example)), release, earlier[:8], first["timestamp"], _message(first)
+    )
+
+
+def _message(event: Event) -> str:
+    return " ".join(str(link.get("value") or "") for link in event.get("exceptions", ())) or event.get("message", "")
 
 
 def _own_frames(event: Event) -> list[Any]:

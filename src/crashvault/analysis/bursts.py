@@ -3,7 +3,7 @@
 The series is cut where that explains the counts best: each stretch has one Poisson rate, and every further stretch must
 earn a penalty (optimal partitioning with pruning; Killick, Fearnhead and Eckley 2012). Crashes come in clumps, so
 the gain is divided by the dispersion, measured between neighbours, where a step of the rate plays no part.
-A burst is a run of stretches well above the usual rate, which is the median over time of the stretches' rates.
+A burst is a run of stretches well above the usual rate, which is that of the quieter stretches.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..clock import DAY, HOUR, MINUTE, SECOND
 MOST_BUCKETS = 300
 TIMES = 3.0  # a burst's rate, against the usual one
 LEAST = 5  # events of a burst
+_QUIET = 0.1  # share of the time that tells the usual rate
 _SILENT = 4.0  # events that should have come meanwhile, for a burst to be over
 _PENALTY = 3.0  # times the logarithm of the number of buckets; above Bayes's 1 to 2, since nobody wants false alarms
 _SIZES = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY,
@@ -88,12 +89,12 @@ def _rate(counts: Sequence[int], first: int, after: int) -> float:
 
 
 def _usual(counts: Sequence[int], stretches: Sequence[tuple[int, int]]) -> float:
-    """Events a bucket in the median bucket, each counted at the rate of its stretch."""
+    """Events a bucket in the quieter stretches, which make up a tenth of the time at least."""
     rates = sorted((_rate(counts, first, after), after - first) for first, after in stretches)
-    passed, half = 0, len(counts) / 2
+    passed, enough = 0, len(counts) * _QUIET
     for rate, length in rates:
         passed += length
-        if passed >= half:
+        if passed >= enough:
             return rate
     return 0.0
 

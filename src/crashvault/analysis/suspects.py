@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import git
@@ -24,12 +24,21 @@ _COMMITS = 300  # of a range
 _AROUND = 12  # lines that stand for the function where its extent is not known
 _HALF_AGE = 14 * 86_400  # seconds after which a commit counts half, where no release bounds the range
 
-_WROTE_LINE, _CHANGED_FUNCTION, _CHANGED_CALLED, _CHANGED_FILE = 5.0, 4.0, 3.0, 1.5
-_OLDER = 0.15  # what a commit before the range is worth
+_WROTE_LINE, _CHANGED_FUNCTION, _CHANGED_CALLED, _MENTIONS, _CHANGED_FILE = 5.0, 4.0, 3.0, 2.5, 1.5
+_CREATED_FILE = 0.12  # of what else it did counts for a commit that brought the whole file
+_OLDER = 0.1  # what a commit before the range is worth
+_NO_CODE = 0.1  # what one is worth that only changed comments and documents
 _DEFINITION = re.compile(
     r"\b(?:def|class|function|func|fn|sub|struct|interface|trait|impl|module)\s+([A-Za-z_$][\w$]*)"
 )
+_COMMENT = re.compile(r"\s*(?:$|#|//|/?\*|--|;|<!--|(['\"]{3}).*\1$)")
+_DOCUMENTS = (".md", ".rst", ".txt", ".adoc")
+_ASSIGNED = re.compile(
+    r"^[\s@+-]*(?:const|let|var|static|public|private|final|export|\s)*([A-Za-z_$][\w$]{2,})\s*(?::[^=]*)?=(?!=)"
+)
 _CALLED = re.compile(r"([A-Za-z_$][\w$]{2,})\s*\(")
+_NAME = re.compile(r"[A-Za-z_$][\w$]{2,}")
+_QUOTED = re.compile(r"""['"`‘“]([^'"`’”\n]{3,60})['"`’”]""")
 
 
 class Suspect(NamedTuple):
@@ -48,6 +57,7 @@ class Case(NamedTuple):
     release: str | None  # in which it was first seen
     earlier: Sequence[str]  # other releases that were seen before that, latest first
     first_seen: int  # microseconds
+    message: str = ""  # of the exception
 
 
 class Range(NamedTuple):
@@ -80,6 +90,10 @@ class Repository:
             self._histories[key] = git.history(self.root, until, after, limit=_COMMITS if after else 100, patches=True)
         return self._histories[key]
 
+    def ids(self, which: Range) -> set[str]:
+        """The commits of a range."""
+        return {change.id for change in self.history(which.until, which.after)}
+
 
 def range_of(root: str, case: Case) -> Range | None:
     """The commits between the release before and the first that crashed; without releases, those before the crash."""
@@ -111,10 +125,14 @@ def suspects(repository: Repository, case: Case, time_is_up: Callable[[], bool])
         if time_is_up():
             break
         for commit, reason, gain in _gains(root, found, place, depth, changes):
+            if f"--- /dev/null\n+++ b/{place.path}\n" in f"{commit.patch}\n":
+                gain *= _CREATED_FILE
             reasons = points.setdefault(commit.id, {})
             changes.setdefault(commit.id, commit)
             reasons[reason] = max(reasons.get(reason, 0.0), gain / (1 + 0.6 * depth))
-    known = {change.id for change in repository.history(found.until, found.after)}
+    for commit, reason, gain in _mentions(case.message, [changes[key] for key in repository.ids(found)]):
+        points.setdefault(commit.id, {})[reason] = gain
+    known = repository.ids(found)
     scored = [_suspect(changes[key], reasons, found, case, key in known) for key, reasons in points.items()]
     return found, sorted(scored, key=lambda item: (-item.score, -item.at, item.commit))[:MOST]
 
@@ -173,25 +191,49 @@ def _gains(root: str, found: Range, place: _Located, depth: int, changes: Mappin
         ):
             yield changes.get(change.id, change), f"changed {name} in {place.path}", _CHANGED_FUNCTION
     called = set(_CALLED.findall(place.text)) - {place.function}
-    crashing = set(_CALLED.findall(place.text.split("\n")[place.line - place.first]))
+    crashing = set(_NAME.findall(place.text.split("\n")[place.line - place.first]))
     for change in changes.values():
         if place.path in change.files:
             yield change, f"changed {place.path}", _CHANGED_FILE
-        for function in sorted(called & changed_functions(change.patch)):
+        for function in sorted((called | crashing) & changed_names(change.patch)):
             near = 1.0 if function in crashing else 0.8
-            yield change, f"changed {function}(), which {name} calls", _CHANGED_CALLED * near
+            yield change, f"changed {function}, which {name} uses", _CHANGED_CALLED * near
 
 
-def changed_functions(patch: str) -> set[str]:
-    """Names of functions and classes that a patch touches, by its hunks' headings and the definitions it writes."""
+def _mentions(message: str, changes: Iterable[git.Change]) -> Iterator[_Gain]:
+    """Commits whose changed code has what the exception names in quotes."""
+    words = list(dict.fromkeys(_QUOTED.findall(message)))[:3]
+    for change in changes if words else ():
+        lines = [line for part in code_lines(change.patch) for line in part]
+        for word in words:
+            if any(word in line for line in lines):
+                yield change, f"changed lines with “{word}”", _MENTIONS
+
+
+def changed_names(patch: str) -> set[str]:
+    """Names of what a patch touches: functions, classes and variables, by its hunks' headings and the lines it writes."""
     found: set[str] = set()
     for row in patch.split("\n"):
         if row.startswith("@@"):
             row = row.split("@@", 2)[-1]
-        elif row[:1] not in "+-" or row.startswith(("+++", "---")):
+        elif row[:1] not in ("+", "-") or row.startswith(("+++", "---")) or _COMMENT.match(row, 1):
             continue
         found.update(_DEFINITION.findall(row))
+        found.update(_ASSIGNED.findall(row))
     return found
+
+
+def code_lines(patch: str) -> tuple[list[str], list[str]]:
+    """The lines that a patch adds and removes, without comments, blank lines and what lies in documents."""
+    added: list[str] = []
+    removed: list[str] = []
+    document = False
+    for row in patch.split("\n"):
+        if row.startswith(("--- ", "+++ ")):
+            document = row.endswith(_DOCUMENTS)
+        elif row[:1] in ("+", "-") and not document and not _COMMENT.match(row, 1):
+            (added if row[0] == "+" else removed).append(row[1:])
+    return added, removed
 
 
 def _suspect(change: git.Change, reasons: Mapping[str, float], found: Range, case: Case, in_range: bool) -> Suspect:
@@ -201,6 +243,8 @@ def _suspect(change: git.Change, reasons: Mapping[str, float], found: Range, cas
     else:
         age = max(0, case.first_seen // SECOND - change.at)
         points *= 0.5 ** (age / _HALF_AGE) + 0.05
+    if change.patch and not any(code_lines(change.patch)):
+        points *= _NO_CODE
     order = sorted(reasons, key=lambda reason: -reasons[reason])
     said = (*order[:3], *((f"is one of {found.described}",) if found.after and in_range else ()))
     return Suspect(change.id, change.author, change.at * SECOND, change.summary, round(points, 2), said)
