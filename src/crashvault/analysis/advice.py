@@ -229,7 +229,11 @@ def _about_standouts(cluster: Finding, facts: _Facts) -> Iterator[tuple[str, lis
             told += 1
             known = _STEPS.get(item["attribute"])
             other = f"Try to reproduce it with {item['attribute']} {item['value']}: {_percent(share)} of its events have it."
-            yield known(item["value"], _percent(share)) if known else other, [fact]
+            same = " and ".join(
+                f"{one['attribute']} {one['value']}" for one in item["same_events"] if one["attribute"] not in _NO_HELP
+            )
+            also = f" Those are the events with {same}." if same else ""
+            yield f"{known(item['value'], _percent(share)) if known else other}{also}", [fact]
 
 
 def _crashed_at(cluster: Finding) -> str:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from .signatures import Signature
 
 THRESHOLD = 0.6
+_FEW = 20  # documents, below which nothing can be learnt about what is rare
 _COMPARED = 8  # members of a cluster that stand for it
 _TOO_COMMON = 60  # issues with a feature, from which on it leads to no comparison
 _NEAR = 0.85  # how much less each frame further from the crash weighs
@@ -47,14 +48,14 @@ def scorer(signatures: Sequence[Signature]) -> Score:
         }
         known = {name: value for name, value in parts.items() if value is not None}
         weight = sum(_PARTS[name] for name in known)
-        return sum(_PARTS[name] * value for name, value in known.items()) / weight if weight else 0.0
+        return round(sum(_PARTS[name] * value for name, value in known.items()) / weight, 9) if weight else 0.0
 
     return score
 
 
 def _rarities(documents: Sequence[Sequence[str] | frozenset[str]]) -> Mapping[str, float]:
     counts = Counter(feature for document in documents for feature in set(document))
-    total = len(documents)
+    total = max(len(documents), _FEW)
     return {feature: 1 + math.log((total + 1) / (count + 1)) for feature, count in counts.items()}
 
 
@@ -67,7 +68,7 @@ def _overlap(left: Mapping[str, float], right: Mapping[str, float]) -> float | N
     if not left and not right:
         return None
     shared = sum(min(left[key], right[key]) for key in left.keys() & right.keys())
-    return shared / (sum(left.values()) + sum(right.values()) - shared)
+    return min(1.0, round(shared / (sum(left.values()) + sum(right.values()) - shared), 9))
 
 
 def _types(left: Sequence[str], right: Sequence[str]) -> float | None:
