@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
     context = Context()
     code = _run(cli, arguments, context)
+    _flush()
+    _deliver(context)
     _close(context)
     _flush()
     # Skipping the interpreter's tear-down is worth a tenth of a short command's time; everything is closed by hand.
@@ -88,6 +90,19 @@ def _show_usage(error: click.UsageError) -> None:
         err_console.print(escape(f"Try '{error.ctx.command_path} --help' for help."))
     message = error.format_message()
     _complain(message[:1].lower() + message[1:] if message[1:2].islower() else message)
+
+
+def _deliver(context: Context) -> None:
+    """Send what this command has queued, after everything was said and where no server does it."""
+    if not context.has_queued:
+        return
+    from .notify.service import deliver_briefly
+
+    try:
+        deliver_briefly(context.home)
+    except (CrashvaultError, KeyboardInterrupt) as error:  # it stays queued
+        if context.debug:
+            _complain(str(error))
 
 
 def _close(context: Context) -> None:

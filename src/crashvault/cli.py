@@ -22,7 +22,7 @@ for line in """
     completion setup notify docs test
     wrap group level
     autolog
-    server api-key project demo
+    server api-key project demo webhook
     batch-analyze
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -142,6 +142,10 @@ def _projects(known: Suggestions, typed: str) -> Pairs:
     return _plain(known.projects(typed))
 
 
+def _webhooks(known: Suggestions, typed: str) -> Pairs:
+    return _plain(known.webhooks(typed))
+
+
 def _people(known: Suggestions, typed: str) -> Pairs:
     return _plain(known.people(typed))
 
@@ -179,7 +183,8 @@ _SOURCES: dict[str, Callable[[Suggestions, str], Pairs]] = {
     "untags": _issue_tags,
     "level": _levels,
     "query": _query,
-    "project": _projects,
+    **dict.fromkeys(("project", "only_project"), _projects),
+    "webhook": _webhooks,
     **{name: _values(name) for name in ("release", "environment", "user", "host", "source")},
 }
 # Values of query fields that only the vault knows.

@@ -147,6 +147,13 @@ SETTINGS: dict[str, Setting] = {
     ),
     "scrub.patterns": Setting("list", [], True, "Regular expressions of more secrets", check=_scrub_checks("patterns")),
     "scrub.ip": Setting("bool", False, True, "Take IP addresses of users out too"),
+    "webhook.allow_private": Setting(
+        "bool",
+        False,
+        False,
+        "Let webhooks go to private and link-local addresses and to this machine",
+        variable="CRASHVAULT_WEBHOOK_ALLOW_PRIVATE",
+    ),
     **_SERVER,
 }
 

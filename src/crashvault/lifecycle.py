@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .announce import announce_resolved
 from .errors import InvalidError, NotFoundError
 from .models import SEVERITIES, STATUSES
 from .storage.recording import Stored
@@ -101,6 +102,9 @@ def change_issues(
         changes = _planned(store, issues, values, tags, untags)
         for change in changes:
             _apply(store, change, actor, now)
+        announce_resolved(
+            store, [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")], now
+        )
     return changes
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from . import clock, lifecycle
+from .announce import announce_events
 from .errors import InvalidError, StoreError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import normalize
@@ -241,6 +242,7 @@ def _store(
             ids = store.projects.ids({draft.prepared.project for draft in drafts}, now)
             stored = store.recording.append([draft.prepared for draft in drafts], ids, now)
             regressed = lifecycle.reopen_regressed(store, stored, now)
+            announce_events(store, stored, [draft.prepared for draft in drafts], regressed, now)
             store.ledger.add(Counter(counts) + _cut(drafts, stored), now)
     except StoreError:
         store.recording.forget_seen()

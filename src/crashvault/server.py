@@ -172,6 +172,7 @@ class Worker:
     async def _serve(self) -> None:
         from .api.node import make_node
         from .auth import Keyring
+        from .notify.service import Service
         from .recorder import Recorder
         from .serving.access_log import AccessLog
 
@@ -186,6 +187,8 @@ class Worker:
         node.limiter = RateLimiter(node.open_store, _rates(node.settings))
         node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit)
         node.recorder.start()
+        self._deliveries = Service(node.open_store, node.metrics.delivery)
+        self._deliveries.start()
         self._log = AccessLog(
             core.log_dir(plan.home), echo=plan.access_log, later=lambda: loop.call_later(0.5, self._log.flush)
         )
@@ -335,6 +338,7 @@ class Worker:
         node = self.node
         node.stop()
         await node.recorder.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._deliveries.stop)
         self._log.flush()
         node.keyring.close()
         node.limiter.close()

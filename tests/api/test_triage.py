@@ -15,6 +15,10 @@ EXAMPLES: dict[str, Any] = {
     "Merge": {"issues": [2]},
     "NewProject": {"name": "other"},
     "NewKey": {"name": "new", "scopes": ["read"]},
+    "NewWebhook": {"type": "http", "url": "https://x.example/"},
+    "WebhookChange": {"attach": True},
+    "Preview": {"event": "ab"},
+    "RetryAll": {},
 }
 
 
@@ -113,6 +117,8 @@ def test_every_endpoint_asks_for_its_scope(guarded: Any, endpoint: Any) -> None:
         "trace": "ab" * 16,
         "project": "default",
         "key": 1,
+        "webhook": "http",
+        "delivery": 1,
     }
     nobody = _asked(guarded, endpoint, {}, values)
     assert nobody.status_code == 401 and nobody.headers["www-authenticate"] == "Bearer"
@@ -126,7 +132,8 @@ def test_a_key_of_one_project_sees_nothing_of_another(guarded: Any, endpoint: An
     trace = {"message": "a secret of the bank", "trace_id": "ab" * 16}
     first, _ = guarded.record(trace, {"message": "another secret of the bank"}, project="bank")
     headers = guarded.key("admin", project="shop")
-    values = {"issue": 2, "event": first.event_id, "attachment": 1, "trace": "ab" * 16, "project": "bank", "key": 1}
+    values = {"issue": 2, "event": first.event_id, "attachment": 1, "trace": "ab" * 16, "project": "bank", "key": 1,
+              "webhook": "http", "delivery": 1}  # fmt: skip
     answer = _asked(guarded, endpoint, headers, values)
     assert "secret" not in answer.text and "bank" not in answer.text.replace(values["project"], "", 1)
     if endpoint.method != "GET":

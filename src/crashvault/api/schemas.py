@@ -67,6 +67,103 @@ class NewKey(Strict):
     expires: Annotated[str, Meta(max_length=20)] | None = None  # a span such as 90d
 
 
+Kind = Literal["event", "new-issue", "regression", "resolved", "alert"]
+Kinds = Annotated[list[Kind], Meta(min_length=1, max_length=10)]
+Address = Annotated[str, Meta(min_length=1, max_length=4_000)]
+Secret = Annotated[str, Meta(min_length=8, max_length=200)]
+Text = Annotated[str, Meta(max_length=10_000)]
+Template = Annotated[str, Meta(max_length=100_000)]
+Pairs = dict[Annotated[str, Meta(min_length=1, max_length=200)], Annotated[str, Meta(max_length=4_000)]]
+
+
+class _WebhookFields(Strict):
+    secret: Secret | None = None
+    on: Kinds | None = None
+    events: Text | None = None  # levels: error,critical or >=error
+    query: Text | None = None
+    project: Annotated[str, Meta(max_length=100)] | None = None
+    template: Template | None = None
+    rate_limit: Annotated[str, Meta(max_length=40)] | None = None
+    pause: Annotated[int, Meta(ge=0, le=86_400)] | None = None  # seconds
+    attach: bool | None = None
+    headers: Pairs | None = None
+    options: Pairs | None = None
+    timeout: Annotated[int, Meta(ge=1, le=30)] | None = None  # seconds
+    max_attempts: Annotated[int, Meta(ge=1, le=50)] | None = None
+
+
+class NewWebhook(_WebhookFields, kw_only=True):
+    """A webhook to be made."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=40)]
+    url: Address
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    enabled: bool = True
+
+
+class WebhookChange(_WebhookFields):
+    """What to change of a webhook; what is absent or null stays, and an empty text takes a limit away."""
+
+    url: Address | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    enabled: bool | None = None
+    rotate_secret: bool = False  # sign with a new secret, and with the old one as well
+    drop_old_secret: bool = False
+
+
+class Preview(Strict):
+    event: Annotated[str, Meta(min_length=1, max_length=36)]  # its id, or a unique beginning of it
+    on: Literal["event", "new-issue", "regression"] | None = None
+
+
+class RetryAll(Strict):
+    webhook: Annotated[str, Meta(max_length=100)] | None = None  # only those of this one
+
+
+class Webhook(Struct):
+    id: int
+    name: str
+    type: str
+    url: str
+    on: list[str]
+    events: str | None
+    query: str | None
+    project: str | None
+    template: str | None
+    rate_limit: str | None
+    pause: int
+    attach: bool
+    headers: dict[str, str]
+    options: dict[str, str]
+    secrets: int
+    timeout: int
+    max_attempts: int
+    enabled: bool
+    status: Literal["active", "disabled", "failing", "waiting"]
+    silent_until: str | None
+    last_error: str | None
+    last_delivered_at: str | None
+    failures: int
+    deliveries: dict[str, int]
+    created_at: str
+
+
+class Retried(Struct):
+    retried: int
+
+
+class Tested(Struct):
+    webhook: str
+    delivered: bool
+    status: int | None
+    reason: str | None
+
+
+class Previewed(Struct):
+    webhook: str
+    requests: list[dict[str, Any]]
+
+
 class Error(Struct):
     code: str
     message: str
@@ -232,7 +329,8 @@ class NativeBatch(Struct):
 NAMED: dict[str, Any] = {
     kind.__name__: kind
     for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, ErrorAnswer, Issue, Event, Issues, Events,
-                 Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch)
+                 Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch,
+                 NewWebhook, WebhookChange, Preview, RetryAll, Webhook, Retried, Tested, Previewed)
 }  # fmt: skip
 
 

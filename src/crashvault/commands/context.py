@@ -74,6 +74,11 @@ class Context:
                 _tell_legacy(self._store.legacy)
         return self._store
 
+    @property
+    def has_queued(self) -> bool:
+        """Whether this run has left something for webhooks."""
+        return self._store is not None and "outbox" in vars(self._store) and self._store.outbox.added > 0
+
     def start_logging(self) -> None:
         from .. import core, logs
 

@@ -184,6 +184,7 @@ def restore_backup(file: IO[bytes], home: str, *, force: bool, now: int, name: s
             copy = os.path.join(folder, FILE_NAME)
             issues, events = _check_copy(copy, folder, manifest, name)
             check_target(home, force=force, now=now)  # unpacking took a while
+            _give_up_deliveries(copy, now)
             count = _place_blobs(folder, home)
             _replace_vault(copy, home)
             config = _place_config(folder, home)
@@ -204,6 +205,17 @@ def check_target(home: str, *, force: bool, now: int) -> None:
         raise ConflictError(
             f"the vault in {home} holds {issues} issues", "Replace them with: crashvault restore --force"
         )
+
+
+def _give_up_deliveries(copy: str, now: int) -> None:
+    """What waited for webhooks when the backup was made has long been told, or is for a person to decide."""
+    with contextlib.closing(sqlite3.connect(copy)) as db, db:
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchone():
+            db.execute(
+                """UPDATE outbox SET state = 'failed', reason = 'it waited when the backup was made', ended_at = ?
+                   WHERE state IN ('queued', 'delivering', 'retry', 'held')""",
+                (now,),
+            )
 
 
 def _present(home: str, now: int) -> tuple[int, bool] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -232,17 +233,33 @@ def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
         return zstandard.ZstdCompressionDict(file.read(), dict_type=zstandard.DICT_TYPE_FULLDICT)
 
 
-@cache
+class _Own(threading.local):
+    """What each thread has for itself: two threads that share one of these damage what they make of their bytes."""
+
+    def __init__(self) -> None:
+        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.decompressors: dict[int, zstandard.ZstdDecompressor] = {}
+
+
+_own = _Own()
+
+
 def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
-    import zstandard
+    found = _own.compressors.get(dictionary)
+    if found is None:
+        import zstandard
 
-    return zstandard.ZstdCompressor(
-        level=_LEVEL, dict_data=_dictionary(dictionary), write_checksum=False, write_dict_id=False
-    )
+        found = _own.compressors[dictionary] = zstandard.ZstdCompressor(
+            level=_LEVEL, dict_data=_dictionary(dictionary), write_checksum=False, write_dict_id=False
+        )
+    return found
 
 
-@cache
 def _decompressor(kind: int) -> zstandard.ZstdDecompressor:
-    import zstandard
+    found = _own.decompressors.get(kind)
+    if found is None:
+        import zstandard
 
-    return zstandard.ZstdDecompressor(dict_data=_dictionary(kind) if kind != ZSTD else None)
+        dictionary = _dictionary(kind) if kind != ZSTD else None
+        found = _own.decompressors[kind] = zstandard.ZstdDecompressor(dict_data=dictionary)
+    return found

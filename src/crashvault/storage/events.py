@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ..digests import dashed
 from ..errors import InvalidError, NotFoundError
 from .loading import Loader, StoredEvent
-from .sqlite import SQLite
+from .sqlite import SQLite, chunks, marks
 
 _SHOWN_CANDIDATES = 5
 
@@ -54,6 +54,14 @@ class Events:
         if row is None:
             raise NotFoundError(f"there is no event {event_id} in {project}", "See: crashvault events")
         return int(row)
+
+    def ids(self, rows: Sequence[int]) -> dict[int, str]:
+        """The event id of each row that is there."""
+        found: dict[int, str] = {}
+        for part in chunks(rows):
+            keys = self.db.rows(f"SELECT id, event_id FROM events WHERE id IN ({marks(part)})", part)
+            found.update((row, dashed(key)) for row, key in keys)
+        return found
 
     def newest_row(self) -> int:
         """The row of the last event that arrived; 0 in an empty vault."""

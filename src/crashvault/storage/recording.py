@@ -65,6 +65,7 @@ class Stored(NamedTuple):
     duplicate: bool
     fingerprint: str  # the grouping hash, 40 hex digits
     timestamp: int
+    row: int | None  # where it is in the store
 
 
 def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
@@ -509,10 +510,12 @@ class Recording:
                 announced.add(group.issue_id)
                 taken[key] = row
                 known[row] = group.issue_id
-                report.append(Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp))
+                report.append(
+                    Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp, row)
+                )
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp))
+                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp, taken[key]))
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:

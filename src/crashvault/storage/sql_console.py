@@ -14,6 +14,7 @@ from . import codec
 from .sqlite import FILE_NAME, SQLite, convert_error
 
 VIEWS = ("v_issues", "v_events", "v_frames", "v_tags")
+_HIDDEN = frozenset({"webhooks", "settings", "api_keys"})  # secrets lie there
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
@@ -34,15 +35,17 @@ def run(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, .
         db.close()
 
 
-def _authorize(action: int, *_: Any) -> int:
-    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+def _authorize(action: int, table: str | None, *_: Any) -> int:
+    hidden = action == sqlite3.SQLITE_READ and table in _HIDDEN
+    return sqlite3.SQLITE_OK if action in _ALLOWED and not hidden else sqlite3.SQLITE_DENY
 
 
 def _explained(error: Exception, path: str) -> Exception:
     text = str(error)
     if "not authorized" in text or "prohibited" in text:
         return InvalidError(
-            "only reading is allowed here", "Write a SELECT over v_issues, v_events, v_frames or v_tags"
+            "only reading what is no secret is allowed here",
+            "Write a SELECT over v_issues, v_events, v_frames or v_tags",
         )
     if isinstance(error, sqlite3.OperationalError) and not isinstance(error, sqlite3.IntegrityError):
         known = ("no such", "syntax error", "ambiguous", "incomplete", "misuse", "wrong number", "unrecognized")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .legacy import Report
     from .levels import Levels
     from .merging import Merging
+    from .outbox import Outbox
     from .projects import Projects
     from .rates import Rates
     from .recording import Recording
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .suggestions import Suggestions
     from .telemetry import Telemetry
     from .triage import Triage
+    from .webhooks import Webhooks
 
 
 class Store:
@@ -148,6 +150,18 @@ class Store:
         from .leases import Leases
 
         return Leases(self.db)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        from .webhooks import Webhooks
+
+        return Webhooks(self.db)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from .outbox import Outbox
+
+        return Outbox(self.db)
 
     @cached_property
     def merging(self) -> Merging:

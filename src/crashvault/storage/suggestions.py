@@ -47,6 +47,15 @@ class Suggestions:
             (low, high, _EVENTS),
         )
 
+    def webhooks(self, prefix: str) -> list[str]:
+        return [
+            name
+            for (name,) in self.db.rows(
+                "SELECT name FROM webhooks WHERE substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
+                (len(prefix), prefix, LIMIT),
+            )
+        ]
+
     def values(self, field: str, prefix: str) -> list[str]:
         """Distinct values of an event's field, case folded."""
         prefix = prefix.casefold()

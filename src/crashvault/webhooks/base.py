@@ -60,9 +60,9 @@ class File:
 class Target:
     """Where a webhook's messages go, and what its owner wants of them."""
 
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)  # the provider's own
+    url: str = field(repr=False)  # as are headers and options, since secrets are in them
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)  # the provider's own
     rendered: str | None = None  # what the webhook's template made of the notification
 
 
@@ -74,13 +74,24 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        """Without the address and headers, in which secrets are."""
+        return f"<{self.method} of {len(self.body)} bytes>"
+
 
 class Command(NamedTuple):
-    """A Python module that sends by itself, in a process of its own. Its hosts are checked beforehand."""
+    """A Python module that sends by itself, in a process of its own. Its hosts are checked beforehand.
+
+    Where private addresses are allowed it is called with `--allow-private`. What it prints is the body of the answer.
+    """
 
     module: str
     hosts: Sequence[str]
     stdin: bytes
+
+    def __repr__(self) -> str:
+        """Without what is handed over, in which secrets are."""
+        return f"<python -m {self.module}, given {len(self.stdin)} bytes>"
 
 
 class Response(NamedTuple):
