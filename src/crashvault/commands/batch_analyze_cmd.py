@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from ..models import STATUSES
 from .context import Context, command, joined_query
+from .models import ask, model_choice, model_options
 
 _EXAMPLES = """
 crashvault batch-analyze
@@ -43,22 +45,26 @@ _GIT_SECONDS = 20.0  # for all suspects together
     "--source", type=click.Path(exists=True, file_okay=False), default=".",
     help="Where the program's source is, to find suspect commits. [default: here]",
 )  # fmt: skip
+@model_options
 @click.option(
     "--pager/--no-pager", default=None, help="Show the text in a pager. [default: where it is longer than the terminal]"
 )
 def batch_analyze(
     context: Context, query: tuple[str, ...], status: str | None, level: str | None, tags: tuple[str, ...], since: str | None,
-    limit: int, format_: str | None, output: str | None, source: str, pager: bool | None,
+    limit: int, format_: str | None, output: str | None, source: str, pager: bool | None, provider: str | None,
+    model: str | None, timeout: int | None, show_prompt: bool,
 ) -> None:  # fmt: skip
     """Find what many events have in common: clusters, what stands out, bursts, suspect commits, what to do first.
 
-    Everything is computed on this machine. QUERY is written in the query language: `crashvault help query`."""
+    Everything is computed on this machine; with a provider a model adds a narrative, which is marked as such.
+    QUERY is written in the query language: `crashvault help query`."""
     from ..analysis.batch import Options, analyze
     from ..clock import now
     from .reading import narrowed
     from .reports import chosen_format, steps, timer, write_out
 
     chosen = chosen_format(context, format_, output, _FORMATS)
+    choice = model_choice(context, provider, model, timeout)
     store, moment, text = context.store, now(), joined_query(query)
     extra = [f"since:{since}"] if since else []
     search = store.search(moment)
@@ -67,7 +73,64 @@ def batch_analyze(
     with steps() as begin:
         options = Options(limit=limit, query=shown, directory=source, time_is_up=timer(_GIT_SECONDS))
         report = analyze(store, node, moment, options, begin)
-    write_out(context, report, chosen, output, pager, _renderers())
+    if show_prompt:
+        _print_prompt(_prompt(context, report))
+        return
+    live = choice is not None and chosen == "text" and output in (None, "-") and not pager
+    if live:
+        write_out(context, report, chosen, output, False, _renderers())
+    if choice is not None and report["clusters"]:
+        _add_narrative(context, report, choice, live)
+    if not live:
+        write_out(context, report, chosen, output, pager, _renderers())
+
+
+def _prompt(context: Context, report: dict[str, Any]) -> Any:
+    from .. import core
+    from ..analysis.narrative import prompt
+    from ..pipeline import load_policy
+
+    most, _ = core.get_setting(context.store, "ai.prompt_tokens")
+    return prompt(report, load_policy(context.store).scrub, most)
+
+
+def _print_prompt(prompt: Any) -> None:
+    from ..console import console, escape
+
+    for text in (prompt.system, "", prompt.user):
+        for line in text.split("\n"):
+            console.print(escape(line))
+
+
+def _add_narrative(context: Context, report: dict[str, Any], choice: Any, live: bool) -> None:
+    """Ask the model; its text goes to the terminal as it comes where `live`, else into the report."""
+    from ..analysis.narrative import narrative
+    from ..console import console, err_console, escape
+    from ..output.analysis_text import narrative_head, wrapped
+
+    heard: list[str] = []
+
+    def hear(text: str) -> None:
+        if live and not heard:
+            console.print("")
+            console.print(narrative_head({"provider": choice.provider, "model": choice.model}))
+        heard.append(text)
+        if live:
+            console.print(escape(text, multiline=True), end="")
+
+    with nullcontext() if live else err_console.progress(f"Asking {escape(choice.provider)}"):
+        said = ask(context, choice, _prompt(context, report), hear)
+    if said is None:
+        report["warnings"].append(
+            f"the model of {choice.provider} did not answer; the findings are complete without it"
+        )
+        return
+    report["narrative"] = narrative(said, choice, report)
+    if live:
+        console.print("")
+        for note in report["narrative"]["notes"]:
+            for line in wrapped(note, console.width, tag="warning"):
+                console.print(line)
 
 
 def _shown(

@@ -24,7 +24,7 @@ def get(context: Context, key: str) -> None:
 
     value, _ = core.get_setting(context.store, key)
     if context.json:
-        emit(value)
+        emit(_public(key, value))
     else:
         click.echo(shown_value(key, value))
 
@@ -40,7 +40,7 @@ def set_(context: Context, key: str, value: str) -> None:
 
     stored = core.set_setting(context.store, key, value, now())
     if context.json:
-        emit({key: stored})
+        emit({key: _public(key, stored)})
     else:
         console.print(f"[success]Set[/success] [highlight]{key}[/highlight] = {escape(shown_value(key, stored))}")
 
@@ -69,7 +69,9 @@ def list_settings(context: Context) -> None:
 
     settings = core.all_settings(context.store)
     if context.json:
-        emit({"items": [{"key": key, "value": value, "origin": origin} for key, value, origin in settings]})
+        emit(
+            {"items": [{"key": key, "value": _public(key, value), "origin": origin} for key, value, origin in settings]}
+        )
         return
     columns = (Column("setting", style="highlight"), Column("value", ratio=1, min_width=10), Column("from", style="muted"),
                Column("meaning", ratio=1, no_wrap=False, min_width=20))  # fmt: skip
@@ -77,6 +79,11 @@ def list_settings(context: Context) -> None:
         columns,
         [[key, escape(shown_value(key, value)), origin, SETTINGS[key].about] for key, value, origin in settings],
     )
+
+
+def _public(key: str, value: object) -> object:
+    """A value as JSON may show it."""
+    return shown_value(key, value) if SETTINGS[key].secret else value
 
 
 @command("path", "crashvault config path")

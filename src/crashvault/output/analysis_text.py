@@ -180,12 +180,18 @@ def impact_text(impact: Mapping[str, Any]) -> str:
 def narrative_lines(narrative: Mapping[str, Any], width: int) -> Iterator[str]:
     """What a model said, marked as such."""
     yield ""
-    yield f"[warning]Written by the model {escape(narrative['model'])}[/warning] [muted]({escape(narrative['provider'])}), not checked[/muted]"
+    yield narrative_head(narrative)
     for paragraph in visible(narrative["text"], multiline=True).split("\n"):
         for line in wrap(paragraph.expandtabs(4), width - 2):
             yield f"[warning]│[/warning] {escape(line)}"
     for note in narrative["notes"]:
         yield from wrapped(note, width, tag="muted")
+
+
+def narrative_head(narrative: Mapping[str, Any]) -> str:
+    """The line above what a model wrote."""
+    model, provider = escape(narrative["model"]), escape(narrative["provider"])
+    return f"[warning]Written by the model {model}[/warning] [muted]({provider}), not checked[/muted]"
 
 
 def wrapped(text: str, width: int, tag: str) -> Iterator[str]:
