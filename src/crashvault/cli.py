@@ -23,6 +23,6 @@ for line in """
     wrap group level
     autolog
     server api-key project demo webhook
-    batch-analyze
+    batch-analyze code-review
 """.split():
     cli.add_lazy_command(*line.split("="))

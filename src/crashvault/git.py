@@ -169,6 +169,29 @@ def _changes(found: bytes | None) -> list[Change]:
     return changes
 
 
+INDEX = ":0"  # in the place of a commit: what is staged
+
+
+def diff(root: str, *which: str) -> str | None:
+    """A patch without lines around, of what `git diff` takes: nothing, `--cached`, or two commits. None: it failed."""
+    found = _run(root, "diff", "-U0", "-M", *_PATCH, *which, "--")
+    return None if found is None else found.decode("utf-8", "replace")
+
+
+def diff_of_commit(root: str, commit: str) -> str | None:
+    """The patch of a commit against its first parent, without lines around."""
+    found = _run(
+        root, "show", "--format=", "-m", "--first-parent", "-p", "-U0", "-M", *_PATCH, "--end-of-options", commit
+    )
+    return None if found is None else found.decode("utf-8", "replace")
+
+
+def files_with_word(root: str, word: str) -> list[str]:
+    """The paths of the working tree in which a word stands."""
+    found = _run(root, "grep", "-l", "-I", "-z", "-w", "-F", "-e", word)
+    return [os.fsdecode(path) for path in (found or b"").split(b"\0") if path]
+
+
 def resolve(root: str, revision: str) -> str | None:
     """The commit that a person's name for it means: a branch, tag, id, `HEAD~3`."""
     if revision.startswith("-") or not revision.strip():
@@ -197,6 +220,12 @@ def tag_before(root: str, commit: str, like: str | None = None) -> Commit | None
     name = found.decode("utf-8", "replace").strip() if found else ""
     before = _commit(root, name) if name else None
     return Commit(before, name) if before else None
+
+
+def merge_base(root: str, one: str, other: str) -> str | None:
+    """The last commit that two have in common."""
+    found = _run(root, "merge-base", one, other)
+    return found.decode("ascii", "replace").strip() or None if found else None
 
 
 def is_ancestor(root: str, commit: str, of: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from math import comb
 
 import pytest
@@ -66,4 +67,4 @@ def test_correction_keeps_the_order_and_never_helps(chances: list[float]) -> Non
     found = corrected(chances)
     assert all(q >= p * 0.999999 and q <= 1 for p, q in zip(chances, found, strict=True))
     order = sorted(range(len(chances)), key=chances.__getitem__)
-    assert all(found[one] <= found[other] for one, other in zip(order, order[1:], strict=False))
+    assert all(found[one] <= found[other] for one, other in pairwise(order))

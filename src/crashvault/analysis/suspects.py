@@ -8,7 +8,6 @@ count less. git is asked through a few calls with limits, until the time is up.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from .. import git
 from ..clock import SECOND
 from ..source_tree import Source, find, open_source, place_line
+from .review.functions import innermost, spans
 
 MOST = 3  # suspects told
 FRAMES = 6  # own frames looked at, from the crash on
@@ -160,18 +160,9 @@ def _located(repository: Repository, commit: str, frames: Sequence[Mapping[str, 
 
 
 def function_around(path: str, lines: Sequence[str], line: int) -> tuple[int, int]:
-    """First and last line of the innermost function around a line: exact for Python, a stretch for other languages."""
-    if path.endswith(".py"):
-        try:
-            tree = ast.parse("\n".join(lines))
-        except (SyntaxError, ValueError, RecursionError):
-            tree = None
-        spans = [(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree)
-                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if tree else []  # fmt: skip
-        inner = [span for span in spans if span[0] <= line <= span[1]]
-        if inner:
-            return max(inner)
-    return max(1, line - _AROUND), min(len(lines), line + _AROUND // 2)
+    """First and last line of the innermost function around a line, or of a stretch where no function is known."""
+    span = innermost(spans(path, lines), line)
+    return (span.first, span.last) if span else (max(1, line - _AROUND), min(len(lines), line + _AROUND // 2))
 
 
 _Gain = tuple[git.Change, str, float]

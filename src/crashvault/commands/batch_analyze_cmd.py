@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from ..models import STATUSES
 from .context import Context, command, joined_query
-from .models import ask, model_choice, model_options
+from .models import add_narrative, model_choice, model_options, print_prompt, prompt_limits
 
 _EXAMPLES = """
 crashvault batch-analyze
@@ -74,63 +73,22 @@ def batch_analyze(
         options = Options(limit=limit, query=shown, directory=source, time_is_up=timer(_GIT_SECONDS))
         report = analyze(store, node, moment, options, begin)
     if show_prompt:
-        _print_prompt(_prompt(context, report))
+        print_prompt(_prompt(context, report))
         return
     live = choice is not None and chosen == "text" and output in (None, "-") and not pager
     if live:
         write_out(context, report, chosen, output, False, _renderers())
     if choice is not None and report["clusters"]:
-        _add_narrative(context, report, choice, live)
+        facts = [fact["id"] for fact in report["facts"]]
+        add_narrative(context, report, choice, _prompt(context, report), facts, live)
     if not live:
         write_out(context, report, chosen, output, pager, _renderers())
 
 
 def _prompt(context: Context, report: dict[str, Any]) -> Any:
-    from .. import core
     from ..analysis.narrative import prompt
-    from ..pipeline import load_policy
 
-    most, _ = core.get_setting(context.store, "ai.prompt_tokens")
-    return prompt(report, load_policy(context.store).scrub, most)
-
-
-def _print_prompt(prompt: Any) -> None:
-    from ..console import console, escape
-
-    for text in (prompt.system, "", prompt.user):
-        for line in text.split("\n"):
-            console.print(escape(line))
-
-
-def _add_narrative(context: Context, report: dict[str, Any], choice: Any, live: bool) -> None:
-    """Ask the model; its text goes to the terminal as it comes where `live`, else into the report."""
-    from ..analysis.narrative import narrative
-    from ..console import console, err_console, escape
-    from ..output.analysis_text import narrative_head, wrapped
-
-    heard: list[str] = []
-
-    def hear(text: str) -> None:
-        if live and not heard:
-            console.print("")
-            console.print(narrative_head({"provider": choice.provider, "model": choice.model}))
-        heard.append(text)
-        if live:
-            console.print(escape(text, multiline=True), end="")
-
-    with nullcontext() if live else err_console.progress(f"Asking {escape(choice.provider)}"):
-        said = ask(context, choice, _prompt(context, report), hear)
-    if said is None:
-        report["warnings"].append(
-            f"the model of {choice.provider} did not answer; the findings are complete without it"
-        )
-        return
-    report["narrative"] = narrative(said, choice, report)
-    if live:
-        console.print("")
-        for note in report["narrative"]["notes"]:
-            for line in wrapped(note, console.width, tag="warning"):
-                console.print(line)
+    return prompt(report, *prompt_limits(context))
 
 
 def _shown(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -81,3 +82,53 @@ def ask(context: Context, choice: Any, prompt: Any, hear: Callable[[str], Any]) 
     except CrashvaultError as error:
         print_warning(f"the model did not answer: {error}. The findings are complete without it")
         return None
+
+
+def prompt_limits(context: Context) -> tuple[Any, int]:
+    """The vault's rules about secrets, and how many tokens are sent at most."""
+    from .. import core
+    from ..pipeline import load_policy
+
+    return load_policy(context.store).scrub, core.get_setting(context.store, "ai.prompt_tokens")[0]
+
+
+def print_prompt(prompt: Any) -> None:
+    """Print what a model would be sent."""
+    from ..console import console, escape
+
+    for text in (prompt.system, "", prompt.user):
+        for line in text.split("\n"):
+            console.print(escape(line))
+
+
+def add_narrative(
+    context: Context, report: dict[str, Any], choice: Any, prompt: Any, facts: Sequence[str], live: bool
+) -> None:  # fmt: skip
+    """Ask the model; its text goes to the terminal as it comes where `live`, and into the report."""
+    from ..analysis.narrative import narrative
+    from ..console import console, err_console, escape
+    from ..output.analysis_text import narrative_head, wrapped
+
+    heard: list[str] = []
+
+    def hear(text: str) -> None:
+        if live and not heard:
+            console.print("")
+            console.print(narrative_head({"provider": choice.provider, "model": choice.model}))
+        heard.append(text)
+        if live:
+            console.print(escape(text, multiline=True), end="")
+
+    with nullcontext() if live else err_console.progress(f"Asking {escape(choice.provider)}"):
+        said = ask(context, choice, prompt, hear)
+    if said is None:
+        report["warnings"].append(
+            f"the model of {choice.provider} did not answer; the findings are complete without it"
+        )
+        return
+    report["narrative"] = narrative(said, choice, facts)
+    if live:
+        console.print("")
+        for note in report["narrative"]["notes"]:
+            for line in wrapped(note, console.width, tag="warning"):
+                console.print(line)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..clock import HOUR
-from .sqlite import SQLite, marks
+from .codec import frames_of
+from .document import word_of
+from .sqlite import SQLite, chunks, marks
 
 _AT_ONCE = 10_000
+_MOST_PATHS = 500  # of one file name
+_MOST_STACKS = 2_000  # of which crashes are told, the latest
 
 
 class Moment(NamedTuple):
@@ -20,6 +24,16 @@ class Moment(NamedTuple):
     issue: int
     at: int  # microseconds
     level: int  # rank
+
+
+class Crash(NamedTuple):
+    """Events of an issue that have one and the same stack."""
+
+    frames: list[dict[str, Any]]  # oldest call first, with `exception` and `position`
+    issue: int
+    events: int
+    last: int  # microseconds
+    first: int
 
 
 class Analysing:
@@ -61,9 +75,36 @@ class Analysing:
         )
         return dict(rows)
 
-    def stacks_with(self, words: Iterable[int]) -> list[int]:
-        """Stacks that have a frame with one of the words."""
-        asked = list(words)
-        return [row for (row,) in self.db.rows(
-            f"SELECT DISTINCT stack_id FROM stack_words WHERE word IN ({marks(asked)})", asked
-        )]  # fmt: skip
+    def files_called(self, name: str) -> list[str]:
+        """The distinct (casefolded) paths in stacks that end in a file name."""
+        like = name.casefold().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        rows = self.db.rows(
+            "SELECT value FROM words WHERE field = 'file' AND (value = ? OR value LIKE ? ESCAPE '\\') LIMIT ?",
+            (name.casefold(), f"%/{like}", _MOST_PATHS),
+        )
+        return [value for (value,) in rows]
+
+    def crashes_in(self, paths: Iterable[str]) -> list[Crash]:
+        """What crashed in, or on the way through, files with these (casefolded) paths; the latest first."""
+        words = [word_of("file", path) for path in paths]
+        found: list[Crash] = []
+        for part in chunks(words):
+            # Each hash is walked once, however many of its stacks are meant.
+            rows = self.db.rows(
+                f"""WITH wanted AS MATERIALIZED (SELECT DISTINCT stack_id FROM stack_words WHERE word IN ({marks(part)})),
+                         walked AS MATERIALIZED (SELECT DISTINCT hash_id FROM stack_hashes WHERE stack_id IN wanted)
+                    SELECT e.stack_id, h.issue_id, count(*), max(e.timestamp), min(e.timestamp)
+                    FROM walked CROSS JOIN hashes h ON h.id = walked.hash_id CROSS JOIN events e ON e.hash_id = h.id
+                    WHERE e.stack_id IN wanted GROUP BY e.stack_id, h.issue_id ORDER BY max(e.timestamp) DESC LIMIT ?""",
+                (*part, _MOST_STACKS),
+            )
+            bodies = self._stacks([row[0] for row in rows])
+            found += [Crash(bodies[stack], *rest) for stack, *rest in rows if stack in bodies]
+        return found
+
+    def _stacks(self, ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+        found: dict[int, list[dict[str, Any]]] = {}
+        for part in chunks(sorted(set(ids))):
+            rows = self.db.rows(f"SELECT id, body FROM stacks WHERE id IN ({marks(part)})", part)
+            found.update((stack, frames_of(body)) for stack, body in rows)
+        return found
