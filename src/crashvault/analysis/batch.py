@@ -271,7 +271,7 @@ def _suspects(
         if options.time_is_up():
             break
         if event is not None and example is not None:
-            case = _case(event, example.event, releases)
+            case = case_of(event, example.event, releases)
             searched, commits = suspects.suspects(repository, case, options.time_is_up)
             answers[number] = {
                 "range": searched.described if searched else None,
@@ -281,7 +281,7 @@ def _suspects(
     return answers
 
 
-def _case(first: Event, example: Event, releases: dict[str, int]) -> suspects.Case:
+def case_of(first: Event, example: Event, releases: dict[str, int]) -> suspects.Case:
     release = first.get("release")
     earlier = [name for name, at in releases.items() if at < first["timestamp"] and name != release]
     earlier.sort(key=lambda name: -releases[name])

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from ..clock import HOUR
 from .codec import frames_of
 from .document import word_of
 from .sqlite import SQLite, chunks, marks
@@ -66,14 +65,39 @@ class Analysing:
         return [row for row in found if row is not None]
 
     def counts_between(self, since: int, until: int, project: int | None = None) -> dict[int, int]:
-        """Events of each issue in the hours that lie between two times, from the counters."""
-        only = "AND h.project_id = ?" if project is not None else ""
+        """Events of each issue from a time on until before another one."""
+        only, parameters = ("AND h.project_id = ?", (project,)) if project is not None else ("", ())
         rows = self.db.rows(
-            f"""SELECT h.issue_id, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
-                WHERE c.hour >= ? AND c.hour < ? {only} GROUP BY h.issue_id""",
-            (since // HOUR, -(-until // HOUR), *([project] if project is not None else [])),
+            f"""SELECT h.issue_id, count(*) FROM events e CROSS JOIN hashes h ON h.id = e.hash_id
+                WHERE e.timestamp >= ? AND e.timestamp < ? {only} GROUP BY h.issue_id""",
+            (since, until, *parameters),
         )
         return dict(rows)
+
+    def earliest(self, project: int | None = None) -> int | None:
+        """When the first event happened, of all that are kept."""
+        only, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
+        found: int | None = self.db.value(f"SELECT min(first_seen) FROM hashes {only}", parameters)
+        return found
+
+    def issues_first_seen(self, since: int, until: int, project: int | None = None) -> list[int]:
+        """Issues that were seen first from a time on until before another one."""
+        only, parameters = ("AND project_id = ?", (project,)) if project is not None else ("", ())
+        rows = self.db.rows(
+            f"""SELECT id FROM issues WHERE first_seen >= ? AND first_seen < ? AND merged_into IS NULL AND count > 0 {only}
+                ORDER BY id""",
+            (since, until, *parameters),
+        )
+        return [issue for (issue,) in rows]
+
+    def state_changes(self, until: int) -> list[tuple[int, int, str, str]]:
+        """(issue, time, status before, status afterwards) of all changes of status before a time, in their order."""
+        rows = self.db.rows(
+            "SELECT issue_id, at, data FROM activity WHERE kind IN ('status', 'regression') AND at < ? ORDER BY id",
+            (until,),
+        )
+        changes = [(issue, at, json.loads(data).get("status")) for issue, at, data in rows]
+        return [(issue, at, *status) for issue, at, status in changes if isinstance(status, list) and len(status) == 2]
 
     def files_called(self, name: str) -> list[str]:
         """The distinct (casefolded) paths in stacks that end in a file name."""
