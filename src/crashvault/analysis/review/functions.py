@@ -53,10 +53,22 @@ def _python(lines: Sequence[str]) -> Iterator[Span]:
         tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             yield Span(node.name, first, node.end_lineno or node.lineno)
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements, handlers and cases below a node, without the expressions in them, which are most of a tree."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            children = getattr(node, name, None)
+            if isinstance(children, list):
+                pending += children
+                yield from children
 
 
 def _ruby(lines: Sequence[str]) -> Iterator[Span]:

@@ -177,7 +177,16 @@ def _case(store: Store, subject: Subject, change: FileChange, now: int) -> rules
     known = sites(store, subject.source, change.old_path or change.path, before, functions_before)
     if not known and change.old_path not in (None, change.path):
         known = sites(store, subject.source, change.path, before, functions_before)
-    return rules.Case(change, before, after, functions_before, functions, known, now)
+    return rules.Case(
+        change,
+        before,
+        after,
+        functions_before,
+        functions,
+        known,
+        now,
+        rules.parsed(change.path, after) if known else (),
+    )
 
 
 def _before(change: FileChange, after: Sequence[str]) -> list[str]:

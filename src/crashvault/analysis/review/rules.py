@@ -10,7 +10,7 @@ from ...clock import DAY, SECOND, to_iso
 from ...git import Blame
 from ...output.times import called, counted, duration
 from .findings import Finding
-from .functions import Span, innermost
+from .functions import Span, innermost, statements
 from .hunks import FileChange
 from .sites import Site, short_name
 
@@ -30,6 +30,7 @@ class Case(NamedTuple):
     functions: Sequence[Span]  # afterwards
     sites: Sequence[Site]
     now: int
+    statements: Sequence[ast.AST] = ()  # of a file of Python, afterwards
 
 
 def changed_functions(case: Case) -> dict[str, tuple[Span, int]]:
@@ -147,20 +148,21 @@ def _moved(case: Case, line: int) -> int | None:
 
 def _handlers(case: Case) -> Iterator[tuple[ast.ExceptHandler, tuple[int, int], Span | None]]:
     """Each handler with the lines that it guards, and its function."""
-    for node in ast.walk(_tree(case)):
+    for node in case.statements:
         if isinstance(node, ast.Try) and node.body:
             body = node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno
             for handler in node.handlers:
                 yield handler, body, innermost(case.functions, handler.lineno)
 
 
-def _tree(case: Case) -> ast.AST:
-    if not case.change.path.endswith((".py", ".pyi")):
-        return ast.Module([], [])
+def parsed(path: str, lines: Sequence[str]) -> list[ast.AST]:
+    """The statements of a file of Python; none of another one, or of one that cannot be read."""
+    if not path.endswith((".py", ".pyi")):
+        return []
     try:
-        return ast.parse("\n".join(case.after))
+        return list(statements(ast.parse("\n".join(lines))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
+        return []
 
 
 def _caught(handler: ast.ExceptHandler) -> set[str]:
@@ -200,16 +202,15 @@ _GUARDS: Mapping[str, str] = {
 def missing_guards(case: Case) -> Iterator[Finding]:
     """Lines of Python that crashed, are still there in a changed function, and nothing catches or checks."""
     touched = changed_functions(case)
-    tree = _tree(case)
     for site in case.sites:
         known = short_name(site.exception)
         line = _moved(case, site.line) if site.line is not None else None
         if known not in _RAISERS or line is None or site.status != "open":
             continue
         span = innermost(case.functions, line)
-        if span is None or not (span.name in touched or _is_whole(case)) or _is_guarded(tree, line, known):
+        if span is None or not (span.name in touched or _is_whole(case)) or _is_guarded(case.statements, line, known):
             continue
-        if not any(isinstance(node, _RAISERS[known]) and getattr(node, "lineno", 0) == line for node in ast.walk(tree)):
+        if not any(isinstance(node, _RAISERS[known]) for node in _at_line(case.statements, line)):
             continue
         severity = "medium" if case.now - site.last <= RECENT and site.level >= _ERROR else "low"
         message = (
@@ -220,23 +221,28 @@ def missing_guards(case: Case) -> Iterator[Finding]:
         )
 
 
-def _is_guarded(tree: ast.AST, line: int, known: str) -> bool:
+def _is_guarded(nodes: Sequence[ast.AST], line: int, known: str) -> bool:
     """Whether a line stands in a `try` that catches the exception, or under an `if` or a conditional of its own."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Try) and node.body and node.body[0].lineno <= line <= (node.body[-1].end_lineno or 0):
             names = {name for handler in node.handlers for name in (_caught(handler) or _EVERYTHING)}
             if names & (_EVERYTHING | {known, "LookupError", "ArithmeticError"}):
                 return True
         if isinstance(node, ast.If | ast.While) and node.body and node.body[0].lineno <= line <= (node.end_lineno or 0):
             return True
-        if isinstance(node, ast.IfExp | ast.BoolOp) and node.lineno <= line <= (node.end_lineno or 0):
-            return True
-    return _returns_before(tree, line)
+    chosen = (node for node in _at_line(nodes, line) if isinstance(node, ast.IfExp | ast.BoolOp))
+    return next(chosen, None) is not None or _returns_before(nodes, line)
 
 
-def _returns_before(tree: ast.AST, line: int) -> bool:
+def _at_line(nodes: Sequence[ast.AST], line: int) -> Iterator[ast.AST]:
+    """What stands in the innermost statement on a line."""
+    around = [node for node in nodes if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)]
+    yield from ast.walk(max(around, key=lambda node: (node.lineno, -(node.end_lineno or 0)))) if around else ()
+
+
+def _returns_before(nodes: Sequence[ast.AST], line: int) -> bool:
     """Whether the function leaves under some condition directly before a line: `if not x: return`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno <= line <= (node.end_lineno or 0):
             for statement in node.body:
                 leaves = isinstance(statement, ast.If) and isinstance(

@@ -77,9 +77,11 @@ def place(lines: Sequence[str], frame: Mapping[str, Any], functions: Sequence[Sp
     number, text = frame.get("line"), (frame.get("context_line") or "").strip()
     if not text:
         return number if number and 0 < number <= len(lines) else None
-    same = [n for n, line in enumerate(lines, 1) if line.strip() == text]
-    inside = [n for n in same if (span := innermost(functions, n)) and span.name == short_name(frame.get("function"))]
-    return min(inside or same, key=lambda n: abs(n - (number or n)), default=None)
+    same = [n for n, line in enumerate(lines, 1) if text in line and line.strip() == text]
+    same.sort(key=lambda n: abs(n - (number or n)))
+    name = short_name(frame.get("function"))
+    inside = (n for n in same if (span := innermost(functions, n)) and span.name == name)
+    return next(inside, same[0] if same else None)
 
 
 def short_name(function: str | None) -> str:
