@@ -23,6 +23,6 @@ for line in """
     wrap group level
     autolog
     server api-key project demo webhook
-    batch-analyze code-review changes
+    batch-analyze code-review changes generate-report
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -60,7 +60,7 @@ def batch_analyze(
     from ..analysis.batch import Options, analyze
     from ..clock import now
     from .reading import narrowed
-    from .reports import chosen_format, steps, timer, write_out
+    from .reports import chosen_format, shown_query, steps, timer, write_out
 
     chosen = chosen_format(context, format_, output, _FORMATS)
     choice = model_choice(context, provider, model, timeout)
@@ -68,7 +68,7 @@ def batch_analyze(
     extra = [f"since:{since}"] if since else []
     search = store.search(moment)
     node, open_only = narrowed(context, search, text, status=status, level=level, tags=tags, extra=extra)
-    shown = _shown(context, text, status or ("open" if open_only else None), level, tags, since)
+    shown = shown_query(context, text, status or ("open" if open_only else None), level, tags, since)
     with steps() as begin:
         options = Options(limit=limit, query=shown, directory=source, time_is_up=timer(_GIT_SECONDS))
         report = analyze(store, node, moment, options, begin)
@@ -89,16 +89,6 @@ def _prompt(context: Context, report: dict[str, Any]) -> Any:
     from ..analysis.narrative import prompt
 
     return prompt(report, *prompt_limits(context))
-
-
-def _shown(
-    context: Context, text: str, status: str | None, level: str | None, tags: tuple[str, ...], since: str | None
-) -> str:
-    """The query with what the options say, as people would write it."""
-    parts = [f"({text})" if " OR " in text else text, f"is:{status}" if status not in (None, "all") else ""]
-    parts += [f"level:{level}" if level else "", *(f'tag:"{tag}"' if " " in tag else f"tag:{tag}" for tag in tags)]
-    parts += [f"since:{since}" if since else "", f"project:{context.project}" if context.project else ""]
-    return " ".join(part for part in parts if part)
 
 
 def _renderers() -> dict[str, Callable[[Any], Any]]:

@@ -109,3 +109,13 @@ def _tell(context: Context, output: str, format_: str) -> None:
     from ..console import console, escape
 
     console.print(f"[success]Wrote[/success] [highlight]{escape(output)}[/highlight]")
+
+
+def shown_query(
+    context: Context, text: str, status: str | None, level: str | None, tags: tuple[str, ...], since: str | None
+) -> str:
+    """The query with what the options say, as people would write it."""
+    parts = [f"({text})" if " OR " in text else text, f"is:{status}" if status not in (None, "all") else ""]
+    parts += [f"level:{level}" if level else "", *(f'tag:"{tag}"' if " " in tag else f"tag:{tag}" for tag in tags)]
+    parts += [f"since:{since}" if since else "", f"project:{context.project}" if context.project else ""]
+    return " ".join(part for part in parts if part)

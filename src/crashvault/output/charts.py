@@ -8,27 +8,30 @@ from .escaping import html_text
 from .sparkline import squeeze
 
 _WIDTH, _HEIGHT = 720, 120
+_LABELS = 16  # above a chart
 _MOST_BARS = 180
+_NAME = 30  # characters of a name beside a bar
 
 
 def columns(counts: Sequence[int], title: str, labels: Sequence[str] = (), *, height: int = _HEIGHT) -> str:
     """Counts over time as columns; `labels` name the first and the last one."""
     shown = squeeze(counts, _MOST_BARS)
+    above = _LABELS if labels else 0
     top = max(shown, default=0)
     step = _WIDTH / max(1, len(shown))
     bars = "".join(
-        f'<rect class="bar" x="{number * step:.2f}" y="{height - height * count / top:.2f}" '
+        f'<rect class="bar" x="{number * step:.2f}" y="{above + height - height * count / top:.2f}" '
         f'width="{max(0.5, step - min(1.0, step / 4)):.2f}" height="{height * count / top:.2f}"/>'
         for number, count in enumerate(shown)
         if count
     )
     ends = "".join(
-        f'<text class="label" x="{x}" y="{height + 14}" text-anchor="{anchor}">{html_text(label)}</text>'
+        f'<text class="label" x="{x}" y="{above + height + 14}" text-anchor="{anchor}">{html_text(label)}</text>'
         for label, x, anchor in zip(labels, (0, _WIDTH), ("start", "end"), strict=False)
     )
     peak = f'<text class="label" x="{_WIDTH}" y="10" text-anchor="end">most: {top}</text>' if labels else ""
-    floor = f'<line class="axis" x1="0" y1="{height}" x2="{_WIDTH}" y2="{height}"/>'
-    return _svg(_WIDTH, height + (18 if labels else 1), title, f"{bars}{floor}{ends}{peak}")
+    floor = f'<line class="axis" x1="0" y1="{above + height}" x2="{_WIDTH}" y2="{above + height}"/>'
+    return _svg(_WIDTH, above + height + (18 if labels else 1), title, f"{bars}{floor}{ends}{peak}")
 
 
 def rows(items: Sequence[tuple[str, int]], title: str) -> str:
@@ -37,11 +40,11 @@ def rows(items: Sequence[tuple[str, int]], title: str) -> str:
     parts = []
     for number, (name, count) in enumerate(items):
         y = number * 24
-        length = 380 * count / top if top else 0
+        length = 370 * count / top if top else 0
         parts.append(
-            f'<text class="name" x="232" y="{y + 16}" text-anchor="end">{html_text(_cut(name, 34))}</text>'
-            f'<rect class="bar" x="240" y="{y + 3}" width="{max(1.0, length):.1f}" height="17" rx="2"/>'
-            f'<text class="label" x="{246 + length:.1f}" y="{y + 16}">{count}</text>'
+            f'<text class="name" x="262" y="{y + 16}" text-anchor="end">{html_text(_cut(name, _NAME))}</text>'
+            f'<rect class="bar" x="270" y="{y + 3}" width="{max(1.0, length):.1f}" height="17" rx="2"/>'
+            f'<text class="label" x="{276 + length:.1f}" y="{y + 16}">{count}</text>'
         )
     return _svg(_WIDTH, max(1, len(items)) * 24, title, "".join(parts))
 

@@ -11,7 +11,7 @@ STYLE = """:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#5963
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin-bottom:.2rem}h2{margin-top:2.2rem;border-bottom:1px solid var(--line)}h3{margin-bottom:.3rem}
 h1,h2,h3,p,li,td,dd,summary{overflow-wrap:anywhere}
-.soft{color:var(--soft)}.bad{color:var(--bad)}.warn{color:var(--warn)}.good{color:var(--good)}code{font-family:ui-monospace,monospace;font-size:.9em}
+a{color:var(--bar)}.soft{color:var(--soft)}.bad{color:var(--bad)}.warn{color:var(--warn)}.good{color:var(--good)}code{font-family:ui-monospace,monospace;font-size:.9em}
 pre{background:var(--box);padding:.8rem;border-radius:6px;overflow:auto}section.box{border:1px solid var(--line);border-radius:8px;padding:.2rem 1rem .8rem;margin:1rem 0}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{color:var(--soft)}dd{margin:0}
