@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import __version__
@@ -195,9 +195,14 @@ def _representative(found: sample.Sample, issue: int) -> dict[str, Any] | None:
     shape = event_shape(item.event, item.issue_id, item.fingerprint)
     frames = [
         {key: frame[key] for key in ("file", "line", "function", "in_app", "context_line")}
-        for frame in shape["frames"][-_FRAMES:]
+        for frame in root_frames(shape)[-_FRAMES:]
     ]
     return {"event_id": shape["event_id"], "headline": headline(shape)[:500], "frames": frames}
+
+
+def root_frames(shape: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The frames of the root cause, of those exceptions that have any; the crash last."""
+    return next((link["frames"] for link in shape["exceptions"] if link["frames"]), shape["frames"])
 
 
 def _shared(found: sample.Sample, issues: Sequence[int]) -> dict[str, Any]:

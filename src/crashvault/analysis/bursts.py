@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from ..clock import DAY, HOUR, MINUTE, SECOND
+from ..clock import DAY, HOUR, MINUTE
 
 MOST_BUCKETS = 300
 TIMES = 3.0  # a burst's rate, against the usual one
@@ -21,7 +21,7 @@ LEAST = 5  # events of a burst
 _QUIET = 0.1  # share of the time that tells the usual rate
 _SILENT = 4.0  # events that should have come meanwhile, for a burst to be over
 _PENALTY = 3.0  # times the logarithm of the number of buckets; above Bayes's 1 to 2, since nobody wants false alarms
-_SIZES = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY,
+_SIZES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY,
           28 * DAY)  # fmt: skip
 
 

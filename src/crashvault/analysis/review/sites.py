@@ -64,12 +64,15 @@ def _folded(source: Source) -> Source:
 
 
 def _crashing(crash: Crash, paths: set[str]) -> Mapping[str, Any] | None:
-    """The innermost frame of the program's own, if it is in one of the files."""
-    own = [frame for frame in crash.frames if judge(frame, None).app and frame.get("in_app") is not False]  # type: ignore[arg-type]
-    if not own:
-        return None
-    file = str(own[-1].get("file") or "").casefold().replace("\\", "/")
-    return own[-1] if file in paths else None
+    """The innermost frame of the program's own, of the root cause that has any, if it is in one of the files."""
+    own: Mapping[str, Any] | None = None
+    for frame in crash.frames:  # of one exception after the other, each from its oldest call on
+        if frame["position"] == 0 and own is not None:
+            break
+        if judge(frame, None).app and frame.get("in_app") is not False:  # type: ignore[arg-type]
+            own = frame
+    file = str((own or {}).get("file") or "").casefold().replace("\\", "/")
+    return own if file in paths else None
 
 
 def place(lines: Sequence[str], frame: Mapping[str, Any], functions: Sequence[Span]) -> int | None:
