@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.conftest import CommandLine
+from tests.conftest import EXECUTABLE, CommandLine
 
 from crashvault.clock import DAY, HOUR, now
 from crashvault.output.plain import cell_width
@@ -185,3 +185,59 @@ def test_the_scorer_sees_similar_issues_as_one_cluster(cli: CommandLine) -> None
     (cluster,) = analysis(cli)["clusters"]
     assert len(cluster["issues"]) == 2 and 0.6 <= cluster["similarity"] < 1
     assert [item["function"] for item in cluster["functions"] if item["issues"] == 2] == ["charge", "checkout"]
+
+
+def test_what_came_back_is_told(cli: CommandLine) -> None:
+    moment = now()
+    cli.record(crash(moment - DAY))
+    cli("resolve", "1")
+    cli.record(crash(now() + 1_000_000))
+    found = analysis(cli)
+    assert "had been resolved, and came back" in " ".join(fact["text"] for fact in found["facts"])
+    assert (
+        "#1 came back after being resolved" in found["advice"][0]["steps"][0]["text"]
+        or found["clusters"][0]["issues"][0]["is_regressed"]
+    )
+
+
+def on_a_terminal(cli: CommandLine, *arguments: str, lines: int = 24, **environment: str) -> str:
+    """What a command writes on a terminal of 80 columns."""
+    import pexpect
+
+    program, *start = EXECUTABLE
+    child = pexpect.spawn(
+        program,
+        [*start, *arguments],
+        env={**cli.environment, **environment},
+        dimensions=(lines, 80),
+        timeout=60,
+        encoding="utf-8",
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    return str(child.before)
+
+
+def test_long_text_goes_through_the_pager(story: CommandLine, tmp_path: Any) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/paged\n")
+    pager.chmod(0o755)
+    paged = tmp_path / "paged"
+    on_a_terminal(story, "batch-analyze", "--no-pager", PAGER=str(pager))
+    assert not paged.exists()
+    on_a_terminal(story, "batch-analyze", lines=500, PAGER=str(pager))
+    assert not paged.exists(), "what fits the terminal is simply printed"
+    out = on_a_terminal(story, "batch-analyze", PAGER=str(pager))
+    assert "Do first" in paged.read_text("utf-8") and "Do first" not in out
+    paged.unlink()
+    on_a_terminal(story, "batch-analyze", "--pager", lines=500, PAGER=str(pager))
+    assert paged.exists()
+    paged.unlink()
+    story("batch-analyze", "--pager", env={"PAGER": str(pager)})
+    assert not paged.exists(), "a pipe gets the text"
+
+
+def test_progress_is_shown_on_a_terminal(story: CommandLine) -> None:
+    assert "Reading events" in on_a_terminal(story, "batch-analyze", "--no-pager")
+    assert story("batch-analyze").err == ""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.analysis.histories import BASE, GIT, crash, write
 from tests.analysis.services import serving, speaking
-from tests.conftest import CommandLine
+from tests.conftest import ROOT, CommandLine
 
 from crashvault.clock import now
 
@@ -326,3 +326,13 @@ def test_outside_a_repository(desk: Desk, tmp_path: Path) -> None:
 def test_an_empty_vault(desk: Desk) -> None:
     desk.cli("kill", "--yes")
     assert desk.rules("--file", "shop/orders.py") == []
+
+
+def test_the_hook_is_one_that_pre_commit_takes() -> None:
+    program = Path(sys.executable).parent / "pre-commit"
+    manifest = ROOT / ".pre-commit-hooks.yaml"
+    done = subprocess.run(
+        [str(program), "validate-manifest", str(manifest)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "crashvault code-review --diff --staged --fail-on high" in manifest.read_text()

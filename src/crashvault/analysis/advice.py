@@ -159,6 +159,12 @@ def _steps(cluster: Finding, pairs: Sequence[Finding], facts: _Facts) -> Iterato
     for pair, fact in zip(pairs, facts.ids("together"), strict=True):
         if pair["first"] not in (None, cluster["id"]) and cluster["id"] in pair["clusters"]:
             yield f"Look at {pair['first']} before: it mostly happens just before this one and may cause it.", [fact]
+    back = [f"#{issue['id']}" for issue in cluster["issues"] if issue["is_regressed"]]
+    if back:
+        yield (
+            f"{' and '.join(back[:3])} came back after being resolved: see what the fix was, and whether it is still there.",
+            facts.of(cluster, "regressed"),
+        )
     ongoing = [item for item in cluster["bursts"] if item["ongoing"]]
     if ongoing:
         last = ongoing[-1]

@@ -9,7 +9,7 @@ from .base import Choice, ModelError, Piece, Prompt, Request, count_at, joined, 
 
 NAME = "anthropic"
 DEFAULT_URL = "https://api.anthropic.com"
-DEFAULT_MODEL = "claude-3-5-haiku-latest"
+DEFAULT_MODEL = "claude-haiku-4-5"
 NEEDS_KEY = True
 _VERSION = "2023-06-01"
 

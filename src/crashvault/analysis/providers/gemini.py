@@ -10,7 +10,7 @@ from .base import Choice, ModelError, Piece, Prompt, Request, count_at, dig, joi
 
 NAME = "gemini"
 DEFAULT_URL = "https://generativelanguage.googleapis.com"
-DEFAULT_MODEL = "gemini-2.0-flash"
+DEFAULT_MODEL = "gemini-2.5-flash-lite"
 NEEDS_KEY = True
 
 

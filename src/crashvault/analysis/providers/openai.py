@@ -12,7 +12,7 @@ from .base import Choice, ModelError, Piece, Prompt, Request, count_at, joined, 
 
 NAME = "openai"
 DEFAULT_URL = "https://api.openai.com/v1"
-DEFAULT_MODEL = "gpt-4o-mini"
+DEFAULT_MODEL = "gpt-4.1-mini"
 NEEDS_KEY = False  # a server of one's own may want none
 
 
