@@ -6,13 +6,12 @@ import copy
 import json
 import re
 from html.parser import HTMLParser
-from random import Random
 from typing import Any
 
 import pytest
 from tests.conftest import EXECUTABLE, CommandLine
 
-from crashvault.clock import DAY, HOUR, now
+from crashvault.clock import DAY, HOUR, MINUTE, now
 from crashvault.output.plain import cell_width
 from nasty import NASTY
 
@@ -28,13 +27,13 @@ def crash(at: int, function: str = "pay", type_: str = "KeyError", **more: Any) 
 @pytest.fixture
 def story(cli: CommandLine) -> CommandLine:
     """A steady trickle, and a new crash of release 2.0 on web-3 that began six hours ago."""
-    random, moment = Random(1), now()
+    moment = now()
     steady = [
-        crash(moment - random.randrange(10 * DAY), "list_orders", "TimeoutError", release="1.0", host=f"web-{n % 4}", user=f"u{n % 9}")
+        crash(moment - n * 2 * HOUR - HOUR, "list_orders", "TimeoutError", release="1.0", host=f"web-{n % 4}", user=f"u{n % 9}")
         for n in range(120)
     ]  # fmt: skip
     new = [
-        crash(moment - random.randrange(6 * HOUR), release="2.0", host="web-3", user=f"u{n % 12}", level="critical", tags=["region=eu"])
+        crash(moment - n * 6 * MINUTE, release="2.0", host="web-3", user=f"u{n % 12}", level="critical", tags=["region=eu"])
         for n in range(60)
     ]  # fmt: skip
     cli.record(*steady, *new)

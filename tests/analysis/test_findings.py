@@ -93,6 +93,19 @@ class TestStandouts:
         ]
         assert [item.attribute for item in standouts([daily, rest])[0]] == ["hour (UTC)"]
 
+    def test_one_that_tries_again_and_again_is_no_pattern(self) -> None:
+        """A few clients send the same event thirty times a minute: chance must not be taken for a pattern."""
+        wrong = 0
+        for seed in range(60):
+            random = Random(seed)
+            first = [[observation(random, n) for _ in range(8)] for n in range(5)]
+            groups = [
+                [one._replace(at=one.at - one.at % MINUTE + n * 1_000_000) for one in group for n in range(30)]
+                for group in first
+            ]
+            wrong += any(standouts(groups))
+        assert wrong <= 3
+
     def test_nothing_to_compare_with(self) -> None:
         random = Random(5)
         assert standouts([]) == []

@@ -31,6 +31,8 @@ class Series(NamedTuple):
     start: int  # microseconds; where the first bucket begins
     size: int  # microseconds of a bucket
     counts: list[int]
+    until: int  # up to which events were counted
+    last: int  # when the last event was; `start` where there was none
 
 
 class Burst(NamedTuple):
@@ -55,10 +57,12 @@ def series(moments: Sequence[int], since: int, until: int) -> Series:
     size = bucket_size(since, until)
     start = since - since % size
     counts = [0] * ((until - start) // size + 1)
+    last = start
     for at in moments:
         if start <= at <= until:
             counts[(at - start) // size] += 1
-    return Series(start, size, counts)
+            last = max(last, at)
+    return Series(start, size, counts, until, last)
 
 
 def bursts(given: Series) -> list[Burst]:
@@ -76,9 +80,10 @@ def bursts(given: Series) -> list[Burst]:
         rate = events / (after - first)
         peak, peak_start = max((_rate(given.counts, *part), part[0]) for part in stretches if first <= part[0] < after)
         hourly = HOUR / given.size
+        silent = given.until - min(given.start + after * given.size, given.last)
         found.append(Burst(
             given.start + first * given.size, given.start + after * given.size, events, round(rate * hourly, 2),
-            round(rate / usual, 1) if usual else None, last == len(given.counts) and (last - after) * rate <= _SILENT,
+            round(rate / usual, 1) if usual else None, silent / given.size * rate <= _SILENT,
             given.start + peak_start * given.size, round(peak * hourly, 2),
         ))  # fmt: skip
     return [burst for burst in found if burst.events >= LEAST]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from ..clock import DAY, HOUR
+from ..clock import DAY, HOUR, MINUTE
 from .observations import HOUR_OF_DAY, Attribute, Observation, hour_of_day
 from .significance import RATE, corrected, fisher, smallest
 
@@ -51,9 +51,10 @@ def standouts(groups: Sequence[Sequence[Observation]]) -> list[list[Standout]]:
     """For each group what stands out against all other groups together."""
     events = _table([[item.attributes for item in group] for group in groups])
     hours = _table([_hours(group) for group in groups])
-    tested = [*_tests(events), *_tests(hours)]
+    episodes = _table([_episodes(group) for group in groups])
+    tested = [*_tests(episodes, events), *_tests(hours, hours)]
     # Values that a group lacks were tested too, in effect, where they could have been significant.
-    lacking = _lacking(events) + _lacking(hours)
+    lacking = _lacking(episodes) + _lacking(hours)
     chances = corrected([item.p for _, item in tested] + [1.0] * lacking)
     found: list[list[Standout]] = [[] for _ in groups]
     for (number, item), q in zip(tested, chances, strict=False):
@@ -64,12 +65,23 @@ def standouts(groups: Sequence[Sequence[Observation]]) -> list[list[Standout]]:
     return [_told(items, group, everybody) for items, group in zip(found, groups, strict=True)]
 
 
-def _hours(group: Sequence[Observation]) -> list[tuple[Attribute, ...]]:
+def _episodes(group: Sequence[Observation]) -> list[Iterable[Attribute]]:
+    """What happened to the same user on the same host in the same minute, as one: a program that tries again and again is
+    one observation, however many events it sends."""
+    found: dict[tuple[object, ...], dict[Attribute, None]] = {}
+    for item in group:
+        found.setdefault((item.issue, item.user, item.host, item.at // MINUTE), {}).update(
+            dict.fromkeys(item.attributes)
+        )
+    return list(found.values())
+
+
+def _hours(group: Sequence[Observation]) -> list[Iterable[Attribute]]:
     """The hours in which a group had events, each once: crashes come in clumps, and a clump says nothing about an hour."""
     return [(hour_of_day(hour * HOUR),) for hour in {item.at // HOUR for item in group}]
 
 
-def _table(units: Sequence[Sequence[tuple[Attribute, ...]]]) -> _Table:
+def _table(units: Sequence[Sequence[Iterable[Attribute]]]) -> _Table:
     counts = [Counter(attribute for attributes in group for attribute in attributes) for group in units]
     overall: Counter[Attribute] = Counter()
     for count in counts:
@@ -77,17 +89,21 @@ def _table(units: Sequence[Sequence[tuple[Attribute, ...]]]) -> _Table:
     return _Table(list(map(len, units)), counts, overall)
 
 
-def _tests(table: _Table) -> Iterator[tuple[int, Standout]]:
-    """Each group's values, tested against all other groups."""
-    total = sum(table.sizes)
+def _tests(table: _Table, shown: _Table) -> Iterator[tuple[int, Standout]]:
+    """Each group's values, tested against all other groups by one table, and told with the counts of another."""
+    total, told = sum(table.sizes), sum(shown.sizes)
     testable = cache(lambda size, having: size < total and _testable(size, having, total))
     for number, (size, counts) in enumerate(zip(table.sizes, table.counts, strict=True)):
         for attribute, inside in counts.items():
             having = table.overall[attribute]
             if testable(size, having):
                 p = fisher(inside, size, having - inside, total - size)
-                lift = (inside / size) / (having / total)
-                yield number, Standout(*attribute, inside, size, having - inside, total - size, lift, p, 1.0)
+                yield number, _standout(attribute, shown, number, told, p)
+
+
+def _standout(attribute: Attribute, shown: _Table, number: int, total: int, p: float) -> Standout:
+    inside, size, having = shown.counts[number][attribute], shown.sizes[number], shown.overall[attribute]
+    return Standout(*attribute, inside, size, having - inside, total - size, (inside / size) / (having / total), p, 1.0)
 
 
 def _lacking(table: _Table) -> int:

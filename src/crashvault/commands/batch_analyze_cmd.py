@@ -69,7 +69,7 @@ def batch_analyze(
     search = store.search(moment)
     node, open_only = narrowed(context, search, text, status=status, level=level, tags=tags, extra=extra)
     shown = shown_query(context, text, status or ("open" if open_only else None), level, tags, since)
-    with steps() as begin:
+    with steps("Reading events") as begin:
         options = Options(limit=limit, query=shown, directory=source, time_is_up=timer(_GIT_SECONDS))
         report = analyze(store, node, moment, options, begin)
     if show_prompt:

@@ -67,7 +67,7 @@ def code_review(
     chosen = chosen_format(context, format_, output, _FORMATS)
     choice = model_choice(context, provider, model, timeout)
     subject = _subject(context, files, event_id, staged, commit, range_)
-    with steps() as begin:
+    with steps("Looking for crashes") as begin:
         report = review(context.store, subject, now(), begin, with_tools=tools)
     if show_prompt:
         print_prompt(_prompt(context, report, subject))

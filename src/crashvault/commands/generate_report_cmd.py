@@ -52,6 +52,6 @@ def generate_report(
         context, store.search(moment), query, status=status or "all", level=level, tags=tags, extra=extra
     )
     shown = shown_query(context, query, status, level, tags, since)
-    with steps() as begin:
+    with steps("Counting events") as begin:
         report = collect(store, node, moment, shown, begin)
     write_out(context, report, chosen, output, None, {"markdown": report_markdown, "html": report_html})

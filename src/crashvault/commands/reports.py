@@ -37,11 +37,11 @@ def timer(seconds: float) -> Callable[[], bool]:
 
 
 @contextmanager
-def steps() -> Iterator[Begin]:
+def steps(first: str) -> Iterator[Begin]:
     """A progress bar for work in several steps: told of each with its size, it gives what is told of progress."""
     from ..console import progress
 
-    with progress("") as bar:
+    with progress(first) as bar:
 
         def begin(step: str, size: int) -> Callable[[int], Any]:
             bar.update(description=step, total=size, completed=0)
