@@ -24,5 +24,6 @@ for line in """
     autolog
     alert
     server api-key project demo webhook
+    batch-analyze code-review changes generate-report
 """.split():
     cli.add_lazy_command(*line.split("="))

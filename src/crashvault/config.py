@@ -21,6 +21,7 @@ class Setting(NamedTuple):
     about: str
     variable: str = ""  # of the environment, wins over everything
     check: Callable[[Any], object] | None = None
+    secret: bool = False  # never shown
 
 
 def _scrub_checks(name: str) -> Callable[[Any], object]:
@@ -130,9 +131,20 @@ _SERVER = {
         (_vault, "cors.ingest_origins", "list", ["*"], "Origins whose pages may send events", _check_origins),
     )
 }
+
+_AI = {
+    "ai.provider": Setting("none|ollama|openai|gemini|anthropic", "none", False, "The model that analysis may ask, when no --provider says otherwise", "CRASHVAULT_AI_PROVIDER"),
+    "ai.model": Setting("text", "", False, "Its name, such as llama3.2; the provider's usual one without it", "CRASHVAULT_AI_MODEL"),
+    "ai.base_url": Setting("text", "", False, "Where it is asked, such as http://127.0.0.1:8000/v1; any server that speaks the provider's language", "CRASHVAULT_AI_BASE_URL", _check_url),
+    "ai.api_key": Setting("text", "", False, "Its key, where the environment has none (OPENAI_API_KEY, GEMINI_API_KEY, ANTHROPIC_API_KEY)", secret=True),
+    "ai.timeout": Setting("int", 120, False, "Seconds for an answer, with all attempts", "CRASHVAULT_AI_TIMEOUT", _between(1, 3_600)),
+    "ai.prompt_tokens": Setting("int", 8_000, False, "Most tokens that are sent, about", "CRASHVAULT_AI_PROMPT_TOKENS", _between(500, 1_000_000)),
+    "ai.answer_tokens": Setting("int", 1_500, False, "Most tokens of the answer", "CRASHVAULT_AI_ANSWER_TOKENS", _between(50, 100_000)),
+}
 # fmt: on
 
 SETTINGS: dict[str, Setting] = {
+    **_AI,
     "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(
         "debug|info|warning|error",
@@ -206,6 +218,8 @@ def typed_value(key: str, value: Any) -> Any:
 def shown_value(key: str, value: Any) -> str:
     """A setting's value as people write it."""
     kind = SETTINGS[key].kind
+    if SETTINGS[key].secret:
+        return "[set]" if value else ""
     if kind == "size":
         return shown_size(value)
     if kind == "rate":

@@ -16,13 +16,15 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .errors import CrashvaultError, InvalidError
 
 MOST_ANSWER = 64 << 10  # bytes of an answer that are read
+MOST_STREAM = 8 << 20  # bytes of an answer that is read as it comes
 CONNECT_SECONDS = 5.0
 _IDLE_KEPT = 4  # connections of one host
 _IDLE_SECONDS = 30.0
@@ -56,6 +58,14 @@ class RefusedAddressError(OutboundError):
             f"{host} is {what}, and requests don't go there",
             "Allow it on this machine with: crashvault config set webhook.allow_private true", retry=False,
         )  # fmt: skip
+
+
+class Stream(NamedTuple):
+    """An answer that is still coming."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    lines: Iterator[bytes]
 
 
 class Answer(NamedTuple):
@@ -257,12 +267,48 @@ class Outbound:
             for connection in connections:
                 connection.close()
 
+    @contextmanager
+    def stream(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, seconds: float, most: int = MOST_STREAM
+    ) -> Iterator[Stream]:
+        """Make one request and read the answer as it comes, at most `most` bytes of it, all within `seconds`.
+
+        Raises as `send` does, then and while the lines are read.
+        """
+        scheme, host, port, target = _parts(url)
+        try:
+            connection = self._connect((scheme, host, port), time.monotonic() + seconds)
+        except (OSError, ValueError) as error:
+            raise _explained(host, error, seconds) from error
+        try:
+            with closing(connection):
+                deadline = time.monotonic() + seconds
+                response = self._asked(connection, (scheme, host, port), method, target, headers, body, deadline)
+                yield Stream(response.status, _headers(response), _lines(response, host, seconds, most))
+        except (http.client.HTTPException, OSError) as error:
+            raise _explained(host, error, seconds) from error
+
     # One request
 
     def _exchanged(
         self, connection: _Connection, key: tuple[str, str, int], method: str, target: str, headers: Mapping[str, str],
         body: bytes, deadline: float,
     ) -> Answer:  # fmt: skip
+        response = self._asked(connection, key, method, target, headers, body, deadline)
+        content = response.read(MOST_ANSWER)
+        answer = Answer(response.status, _headers(response), content)
+        if response.isclosed() and not response.will_close:
+            self._give_back(key, connection)
+        else:
+            response.close()
+            connection.close()
+        return answer
+
+    def _asked(
+        self, connection: _Connection, key: tuple[str, str, int], method: str, target: str, headers: Mapping[str, str],
+        body: bytes, deadline: float,
+    ) -> http.client.HTTPResponse:  # fmt: skip
+        """Send a request; its response, of which only the head was read."""
         connection.sock.deadline = deadline
         given = {name.lower() for name in headers}
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
@@ -274,15 +320,7 @@ class Outbound:
             connection.putheader(name, value)
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
-        response = connection.getresponse()
-        content = response.read(MOST_ANSWER)
-        answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
-        if response.isclosed() and not response.will_close:
-            self._give_back(key, connection)
-        else:
-            response.close()
-            connection.close()
-        return answer
+        return connection.getresponse()
 
     # Connections
 
@@ -352,6 +390,21 @@ class Outbound:
             raise
         assert isinstance(found, _TLSSocket)
         return found
+
+
+def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.getheaders()}
+
+
+def _lines(response: http.client.HTTPResponse, host: str, seconds: float, most: int) -> Iterator[bytes]:
+    """Lines of an answer as they come, without their ends; a longer one than is read at once comes in pieces."""
+    left = most
+    try:
+        while left > 0 and (line := response.readline(min(left, MOST_ANSWER))):
+            left -= len(line)
+            yield line.rstrip(b"\r\n")
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        raise _explained(host, error, seconds) from error
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -22,7 +22,7 @@ def get(context: Context, setting: str) -> None:
 
     value, _ = core.get_setting(context.store, setting)
     if context.json:
-        emit(value)
+        emit(_public(setting, value))
     else:
         click.echo(shown_value(setting, value))
 
@@ -38,7 +38,7 @@ def set_(context: Context, setting: str, value: str) -> None:
 
     stored = core.set_setting(context.store, setting, value, now())
     if context.json:
-        emit({setting: stored})
+        emit({setting: _public(setting, stored)})
     else:
         console.print(
             f"[success]Set[/success] [highlight]{setting}[/highlight] = {escape(shown_value(setting, stored))}"
@@ -69,7 +69,9 @@ def list_settings(context: Context) -> None:
 
     settings = core.all_settings(context.store)
     if context.json:
-        emit({"items": [{"key": key, "value": value, "origin": origin} for key, value, origin in settings]})
+        emit(
+            {"items": [{"key": key, "value": _public(key, value), "origin": origin} for key, value, origin in settings]}
+        )
         return
     columns = (Column("setting", style="highlight"), Column("value", ratio=1, min_width=10), Column("from", style="muted"),
                Column("meaning", ratio=1, no_wrap=False, min_width=20))  # fmt: skip
@@ -77,6 +79,11 @@ def list_settings(context: Context) -> None:
         columns,
         [[key, escape(shown_value(key, value)), origin, SETTINGS[key].about] for key, value, origin in settings],
     )
+
+
+def _public(key: str, value: object) -> object:
+    """A value as JSON may show it."""
+    return shown_value(key, value) if SETTINGS[key].secret else value
 
 
 @command("path", "crashvault config path")

@@ -202,15 +202,15 @@ def _indented(text: str) -> str:
 
 def emit(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(_encoded(value, 2))
+    click.echo(encoded(value, 2))
 
 
 def emit_line(value: Any) -> None:
     """One JSON object of a stream, on a line of its own, at once."""
-    click.echo(_encoded(value, None))
+    click.echo(encoded(value, None))
 
 
-def _encoded(value: Any, indent: int | None) -> bytes:
+def encoded(value: Any, indent: int | None) -> bytes:
     """JSON without raw characters that act on a terminal, turn text around or end a line for some readers."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
     if not text.isascii() or "\x7f" in text:

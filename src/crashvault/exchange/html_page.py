@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import Any
 
+from ..output.escaping import html_text as text
 from ..output.times import counted, short
 from . import document
 from .document import Progress, Source
 from .exporting import Output
 from .people import Story, comments, facts, stories
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STYLE = """:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}body{max-width:70rem;margin:2rem auto;padding:0 1rem}
 details{border:1px solid #8884;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}summary{cursor:pointer;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}
@@ -35,11 +33,6 @@ def write(source: Source, out: Output, progress: Progress) -> None:
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
     out.write(b"</body></html>\n")
-
-
-def text(value: object) -> str:
-    """Foreign text where none of it is markup, changes the direction of writing, or is invisible."""
-    return html.escape(_CONTROL.sub("\ufffd", str(value)), quote=True)
 
 
 def _section(story: Story) -> str:
