@@ -11,7 +11,7 @@ from .triage import change, issues_argument
 
 @command("set-severity", "crashvault set-severity 12 15 high")
 @issues_argument
-@click.argument("severity", type=click.Choice(SEVERITIES, case_sensitive=False))
+@click.argument("severity", metavar="SEVERITY", type=click.Choice(SEVERITIES, case_sensitive=False))
 def set_severity(context: Context, issues: tuple[int, ...], severity: str) -> None:
     """Give issues a triage severity: low, medium, high or critical."""
     from .. import lifecycle

@@ -428,7 +428,9 @@ def _read_container(reading: _Reading, item: Item) -> None:
 def _read_security(reading: _Reading, item: Item) -> None:
     from crashvault.ingest.security_report import read_reports
 
-    if payload := _object(reading, item):
+    before = len(reading.upload.drops)
+    payload = _object(reading, item)
+    if len(reading.upload.drops) == before:  # an empty object is one, though there is no report in it
         try:
             reading.upload.events += [UploadedEvent(raw) for raw in read_reports(payload)]
         except BodyError as error:
