@@ -23,6 +23,6 @@ for line in """
     wrap group level
     autolog
     alert
-    server api-key project demo webhook
+    server api-key project demo webhook user
 """.split():
     cli.add_lazy_command(*line.split("="))

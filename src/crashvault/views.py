@@ -148,13 +148,11 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
     """Everything about an issue: its documented shape, and what only this view has."""
     into = store.issues.get(issue).merged_into
     found = shown_issues(store, [issue], now)[0]
-    since = now - now % DAY - (_DAYS - 1) * DAY
-    hours = store.issues.hours(issue, since, now)
     latest = shown_events(store, store.issues.latest_events(issue)) if into is None else []
     activity = [entry._asdict() | {"at": to_iso(entry.at)} for entry in store.triage.activity(issue)]
     return {
         **found,
-        "events_per_day": [sum(hours[start : start + 24]) for start in range(0, len(hours), 24)],
+        "events_per_day": events_per_day(store, [issue], now)[issue],
         "tag_counts": _tag_counts(store, issue),
         "hashes": [item._asdict() for item in store.issues.hashes(issue)],
         "latest_event": latest[0] if latest else None,
@@ -164,6 +162,11 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "merged": [member for member in store.merging.members(issue) if member != issue],
         "merged_into": None if into is None else store.merging.root(into),
     }
+
+
+def events_per_day(store: Any, issues: Sequence[int], now: int) -> dict[int, list[int]]:
+    """Events of each issue on the last days, today the last."""
+    return dict(store.issues.days(issues, now - (_DAYS - 1) * DAY, now))
 
 
 def figures(store: Any, now: int, project: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+"""All addresses of the dashboard."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from ..api.node import Node
+from . import assets, issues, signing_in
+from .pages import Page, route_of
+
+# Fixed addresses stand before those with a place for an id.
+PAGES: tuple[Page, ...] = (*issues.PAGES, *signing_in.PAGES)
+
+
+def routes(node: Node) -> list[BaseRoute]:
+    return [*assets.routes(), *(route_of(page, node) for page in PAGES)]
