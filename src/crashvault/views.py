@@ -169,6 +169,22 @@ def events_per_day(store: Any, issues: Sequence[int], now: int) -> dict[int, lis
     return dict(store.issues.days(issues, now - (_DAYS - 1) * DAY, now))
 
 
+_MOVERS_AMONG = 500  # issues seen last
+
+
+def movers(store: Any, now: int, project: str | None = None) -> list[dict[str, Any]]:
+    """Issues that come oftener, or less often, in the last 24 hours than in those before; the largest change first."""
+    search = store.search(now)
+    node, _ = narrowed(search, "", project=project, status="all")
+    ids = search.find_issues(node, "last_seen", True, _MOVERS_AMONG).ids
+    end = now // HOUR + 1
+    recent, before = store.issues.counts(ids, end - 24, end), store.issues.counts(ids, end - 48, end - 24)
+    changes = {issue: recent.get(issue, 0) - before.get(issue, 0) for issue in ids}
+    chosen = sorted((issue for issue in ids if changes[issue]), key=lambda issue: -abs(changes[issue]))[: 2 * _TOP]
+    shown = shown_issues(store, chosen, now, with_tags=False)
+    return [{**one, "recent": recent.get(one["id"], 0), "before": before.get(one["id"], 0)} for one in shown]
+
+
 def figures(store: Any, now: int, project: str | None = None) -> dict[str, Any]:
     """Totals and recent times, of the whole vault or of one project; from counters, to be read in one view."""
     chosen = store.projects.require(project).id if project else None

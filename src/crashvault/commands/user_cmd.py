@@ -17,9 +17,17 @@ def user() -> None:
     """People who may log in to the dashboard, with a role: admins do all, members triage, viewers read."""
 
 
-@command("add", "crashvault user add ana --role admin\necho 'four words in a row' | crashvault user add bob --password-stdin")
+@command(
+    "add", "crashvault user add ana --role admin\necho 'four words in a row' | crashvault user add bob --password-stdin"
+)
 @click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES, case_sensitive=False), default="member", show_default=True, help="What they may do.")
+@click.option(
+    "--role",
+    type=click.Choice(_ROLES, case_sensitive=False),
+    default="member",
+    show_default=True,
+    help="What they may do.",
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 def add(context: Context, name: str, role: str, password_stdin: bool) -> None:
     """Let somebody log in; asks for a password."""

@@ -165,6 +165,19 @@ class Issues:
                 found[issue][day - first] = count
         return found
 
+    def counts(self, issues: Sequence[int], first: int, end: int) -> dict[int, int]:
+        """Events of issues from the hour `first` until before the hour `end`, from the counters; none: not named."""
+        found: dict[int, int] = {}
+        for part in chunks(issues):
+            found.update(
+                self.db.rows(
+                    f"""SELECT h.issue_id, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
+                        WHERE h.issue_id IN ({marks(part)}) AND c.hour >= ? AND c.hour < ? GROUP BY 1""",
+                    (*part, first, end),
+                )
+            )
+        return found
+
     def latest_events(self, issue: int, limit: int = 1) -> list[int]:
         """Rows of an issue's latest events, latest first."""
         rows = self.db.rows(

@@ -53,7 +53,9 @@ class Users:
         name = _checked_name(name)
         with self.db.writing():
             if self.find(name):
-                raise ConflictError(f"there is a user {name!r} already", f"Change the password: crashvault user passwd {name}")
+                raise ConflictError(
+                    f"there is a user {name!r} already", f"Change the password: crashvault user passwd {name}"
+                )
             self.db.execute(
                 "INSERT INTO users (name, role, password, created_at, changed_at) VALUES (?, ?, ?, ?, ?)",
                 (name, checked_role(role), password, now, now),

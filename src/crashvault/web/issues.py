@@ -177,7 +177,9 @@ def change_one(visit: Visit) -> Reply:
     if action == "comment":
         triage.comment(call._replace(body=Comment(visit.field("text"))))
     elif action == "merge":
-        others = [int(text) for text in visit.field("others").replace("#", " ").replace(",", " ").split() if text.isdecimal()]
+        others = [
+            int(text) for text in visit.field("others").replace("#", " ").replace(",", " ").split() if text.isdecimal()
+        ]
         _merge(visit, issue_id, others)
     elif action == "unmerge":
         triage.unmerge(call)
@@ -187,7 +189,9 @@ def change_one(visit: Visit) -> Reply:
     elif action == "title":
         triage.change(call._replace(body=IssueChange(title=visit.field("title"))))
     elif action in ("tag", "untag"):
-        lifecycle.change_issues(call.store, [issue_id], {}, visit.actor, call.now, **{f"{action}s": [visit.field("tag")]})
+        lifecycle.change_issues(
+            call.store, [issue_id], {}, visit.actor, call.now, **{f"{action}s": [visit.field("tag")]}
+        )
     else:
         triage.change(call._replace(body=IssueChange(**_fields(visit, action), resolved_in=_release(visit, action))))
     return Moved(back)

@@ -211,7 +211,9 @@ def _check_token(visit: Visit) -> None:
         raw = b""
     good = len(raw) == 32 and hmac.compare_digest(_xor(raw[:16], raw[16:]), _proof(visit.secret))
     if not good or visit.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise DeniedError(403, "bad_form", "This form is too old, or not from here", "Load the page again, and repeat it")
+        raise DeniedError(
+            403, "bad_form", "This form is too old, or not from here", "Load the page again, and repeat it"
+        )
 
 
 def _proof(secret: str) -> bytes:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from ..api.node import Node
-from . import assets, issues, signing_in
+from . import administration, assets, events, issues, overview, signing_in
 from .pages import Page, route_of
 
 # Fixed addresses stand before those with a place for an id.
-PAGES: tuple[Page, ...] = (*issues.PAGES, *signing_in.PAGES)
+PAGES: tuple[Page, ...] = (
+    *issues.PAGES,
+    *events.PAGES,
+    *overview.PAGES,
+    *administration.PAGES,
+    *signing_in.PAGES,
+)
 
 
 def routes(node: Node) -> list[BaseRoute]:
