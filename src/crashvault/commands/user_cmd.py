@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import sys
+
 import click
 
 from .context import Context, command, emit
@@ -91,7 +93,7 @@ def remove(context: Context, name: str) -> None:
 
 def _password(from_stdin: bool) -> str:
     if from_stdin:
-        return click.get_text_stream("stdin").readline().rstrip("\r\n")
+        return sys.stdin.readline().rstrip("\r\n")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 

@@ -12,9 +12,9 @@ from ..clock import to_iso
 from ..config import SETTINGS, parse_value, shown_value
 from ..errors import CrashvaultError, InvalidError
 from ..notify import manage
+from ..storage.outbox import STATES
 from ..storage.users import ROLES
 from ..views import figures
-from ..storage.outbox import STATES
 from ..webhooks.registry import names as webhook_types
 from .pages import Moved, Page, Reply, Shown, Visit
 from .rendering import link
@@ -38,7 +38,9 @@ def projects(visit: Visit) -> Reply:
 def _first(visit: Visit, project: str) -> Mapping[str, Any]:
     """Whether a project has got an event yet, and its latest issue."""
     search = visit.store.search(visit.now)
-    ids = search.find_issues(search.parse(f'project:"{project}"'), "last_seen", True, 1).ids if '"' not in project else []
+    ids = (
+        search.find_issues(search.parse(f'project:"{project}"'), "last_seen", True, 1).ids if '"' not in project else []
+    )
     return {"project": project, "issue": ids[0] if ids else None}
 
 

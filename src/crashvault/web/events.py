@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..api import reading
 from ..clock import SECOND
 from ..errors import QueryError
@@ -16,7 +18,7 @@ _SPANS = 1_000
 
 def events(visit: Visit) -> Reply:
     query, project = visit.asked("query"), visit.asked("project")
-    context = {"query": query, "project": project, "error": None, "items": [], "total": 0, "next": ""}
+    context: dict[str, Any] = {"query": query, "project": project, "error": None, "items": [], "total": 0, "next": ""}
     store, search = visit.store, visit.store.search(visit.now)
     try:
         node, _ = narrowed(search, query, project=project or None, open_by_default=False)
@@ -37,7 +39,7 @@ def event(visit: Visit) -> Reply:
 def live(visit: Visit) -> Reply:
     """The last events; the browser goes on by the live tail."""
     query = visit.asked("query")
-    context = {"query": query, "error": None, "items": []}
+    context: dict[str, Any] = {"query": query, "error": None, "items": []}
     search = visit.store.search(visit.now)
     try:
         node, _ = narrowed(search, query, open_by_default=False)

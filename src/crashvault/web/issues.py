@@ -188,10 +188,10 @@ def change_one(visit: Visit) -> Reply:
         return Moved("/issues")
     elif action == "title":
         triage.change(call._replace(body=IssueChange(title=visit.field("title"))))
-    elif action in ("tag", "untag"):
-        lifecycle.change_issues(
-            call.store, [issue_id], {}, visit.actor, call.now, **{f"{action}s": [visit.field("tag")]}
-        )
+    elif action == "tag":
+        lifecycle.change_issues(call.store, [issue_id], {}, visit.actor, call.now, tags=[visit.field("tag")])
+    elif action == "untag":
+        lifecycle.change_issues(call.store, [issue_id], {}, visit.actor, call.now, untags=[visit.field("tag")])
     else:
         triage.change(call._replace(body=IssueChange(**_fields(visit, action), resolved_in=_release(visit, action))))
     return Moved(back)

@@ -113,11 +113,13 @@ def change_alerts(visit: Visit) -> Reply:
     """Make a rule, or tell when it would have fired."""
     names = ("name", "condition", "query", "by", "notify", "since")
     given = {name: visit.field(name).strip() for name in names}
-    fields = {name: given[name] for name in ("condition", "query", "by")}
+    fields: dict[str, Any] = {name: given[name] for name in ("condition", "query", "by")}
     fields["notify"] = [name for name in given["notify"].replace(",", " ").split() if name]
     try:
         if visit.field("action") == "try":
-            return _alerts(visit, given, _tried(visit, watch.checked_rule(visit.store, "try", visit.now, **fields), given["since"]))
+            return _alerts(
+                visit, given, _tried(visit, watch.checked_rule(visit.store, "try", visit.now, **fields), given["since"])
+            )
         alerts.add_alert(visit.call._replace(body=NewAlert(name=given["name"], **fields)))
     except CrashvaultError as error:
         return _alerts(visit, given, error=error)
