@@ -34,6 +34,7 @@ _SEARCHES = (
 # What a button of the list or of the page does, as the fields of a change.
 _ACTIONS: dict[str, dict[str, Any]] = {
     "resolve": {"status": "resolved"},
+    "resolve-in": {"status": "resolved"},  # and a release
     "ignore": {"status": "ignored"},
     "reopen": {"status": "open"},
 }
@@ -199,7 +200,7 @@ def change_one(visit: Visit) -> Reply:
 
 def _release(visit: Visit, action: str) -> Any:
     """In which release it is resolved: `next`, one that is named, or none."""
-    return visit.field("release").strip() or UNSET if action == "resolve" else UNSET
+    return visit.field("release").strip() or UNSET if action == "resolve-in" else UNSET
 
 
 def _merge(visit: Visit, target: int, others: list[int]) -> None:

@@ -245,6 +245,7 @@ addEventListener("online", () => { offline(); navigator.serviceWorker?.controlle
 addEventListener("offline", offline);
 offline();
 begin(document.body);
+document.body.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRF-Token"] = token(); });
 document.body.addEventListener("htmx:afterSwap", (event) => begin(event.detail.elt));
 if (one("#live")) live(one("#live"));
 if ("serviceWorker" in navigator && window.isSecureContext) {
