@@ -74,8 +74,8 @@ def test_a_crash_is_seen_and_triaged(server: Any, look: Callable[..., Any], tmp_
     crash(server, tmp_path)
     assert issue_of(server)["status"] == "resolved" and issue_of(server)["count"] == 3
     page.reload()
-    page.get_by_role("link", name="Previous event").click()
-    assert "event=" in page.url and page.get_by_role("link", name="Next event").is_visible()
+    page.get_by_role("link", name="Older").click()
+    assert "event=" in page.url and page.get_by_role("link", name="Newer").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert window.wrong == [] and window.foreign == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,8 @@ from ..output.times import ago, counted, duration, short
 from ..units import shown_size
 from .assets import address
 
+# Controls, and what changes the direction of text; half of a surrogate pair cannot be sent.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _VALUE = 4_000  # characters of one value of an event that are shown
 
 
@@ -26,6 +29,7 @@ def _environment() -> Environment:
         loader=PackageLoader(__package__ or "", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_passive,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
@@ -86,15 +90,12 @@ def pretty(value: Any) -> str:
 
 def readable(text: str) -> str:
     """Text without what turns it around, hides in it, or cannot be sent."""
-    return "".join(f"\\u{ord(char):04x}" if _is_active(char) else char for char in text)
+    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _is_active(char: str) -> bool:
-    code = ord(char)
-    if code < 32:
-        return char not in "\n\t"
-    return 0x7F <= code <= 0x9F or code == 0x61C or 0x200E <= code <= 0x200F or 0x202A <= code <= 0x202E \
-        or 0x2066 <= code <= 0x2069 or 0xD800 <= code <= 0xDFFF  # fmt: skip
+def _passive(value: Any) -> Any:
+    """What every expression of a template becomes, before it is escaped."""
+    return readable(value) if type(value) is str else value
 
 
 def quoted(value: str) -> str:

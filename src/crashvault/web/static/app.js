@@ -250,6 +250,7 @@ document.body.addEventListener("htmx:afterSwap", (event) => begin(event.detail.e
 if (one("#live")) live(one("#live"));
 if ("serviceWorker" in navigator && window.isSecureContext) {
   navigator.serviceWorker.register("/sw.js").catch(() => {});
+  navigator.serviceWorker.controller?.postMessage("send");
   navigator.serviceWorker.addEventListener("message", (event) => {
     if (event.data?.sent) tell(`${event.data.sent} changes made offline were sent`);
   });
