@@ -119,6 +119,8 @@ def _setup_link(store: Any, found: Running) -> str:
     if not found.needs_key or store.users.any():
         return ""
     url = core.get_setting(store, "server.public_url")[0] or found.url
+    if url.startswith("unix:"):  # no browser gets there
+        return ""
     return f"{url}/setup?token={users.invite(store, now())}"
 
 
