@@ -23,7 +23,7 @@ for line in """
     wrap group level
     autolog
     alert
-    server api-key project demo webhook
+    server api-key project demo webhook user
     batch-analyze code-review changes generate-report
 """.split():
     cli.add_lazy_command(*line.split("="))

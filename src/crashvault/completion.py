@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
+from . import suggesting
 from .commands.context import COMPLETE
+from .suggesting import Pairs
 
 if TYPE_CHECKING:
     from .storage.suggestions import Suggestions
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 _HELP = 60  # characters
 _BREAKS = ":="  # where bash begins a new word inside ours
-
-Pairs = Iterable[tuple[str, str]]
 
 
 # What the shells ask
@@ -135,74 +135,23 @@ def _topics(context: click.Context, typed: str) -> Pairs:
 def _commands(context: click.Context, typed: str) -> Pairs:
     root = context.find_root()
     named = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
-    return _plain(["query", *named])
-
-
-def _plain(values: Iterable[str]) -> Iterator[tuple[str, str]]:
-    return ((value, "") for value in values)
-
-
-def _issues(known: Suggestions, typed: str) -> Pairs:
-    return known.issues(typed.removeprefix("#"))
-
-
-def _events(known: Suggestions, typed: str) -> Pairs:
-    from .storage.suggestions import short_id
-
-    found = known.events(typed)
-    return found if len(typed) >= 8 else [(short_id(event), message) for event, message in found]
+    return suggesting.plain(["query", *named])
 
 
 def _issues_and_people(known: Suggestions, typed: str) -> Pairs:
-    return [*known.issues(typed.removeprefix("#")), *_plain(known.people(typed))]
-
-
-def _tags(known: Suggestions, typed: str) -> Pairs:
-    return _plain(dict.fromkeys([*known.values("tag", typed), *known.issue_tags(typed)]))
+    return [*known.issues(typed.removeprefix("#")), *suggesting.plain(known.people(typed))]
 
 
 def _issue_tags(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.issue_tags(typed))
+    return suggesting.plain(known.issue_tags(typed))
 
 
 def _levels(known: Suggestions, typed: str) -> Pairs:
-    return _plain(level for level in known.levels() if level.startswith(typed))
-
-
-def _projects(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.projects(typed))
+    return suggesting.plain(level for level in known.levels() if level.startswith(typed))
 
 
 def _webhooks(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.webhooks(typed))
-
-
-def _people(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.people(typed))
-
-
-def _values(field: str) -> Callable[[Suggestions, str], Pairs]:
-    return lambda known, typed: _plain(known.values(field, typed))
-
-
-def _query(known: Suggestions, typed: str) -> Pairs:
-    """The last term of a query; what stands before it stays."""
-    start = 1 + max(typed.rfind(" "), typed.rfind("("))
-    kept, term = typed[:start], typed[start:]
-    return [(f"{kept}{value}", help_) for value, help_ in _term(known, term)]
-
-
-def _term(known: Suggestions, term: str) -> Pairs:
-    from .query.fields import FIELDS, complete, field_name
-
-    name, colon, value = term.lstrip("-!").partition(":")
-    source = _QUERY_VALUES.get(field_name(name))
-    if colon and source:
-        last = value.rpartition(",")[2]
-        kept = term[: len(term) - len(last)]
-        return [(f"{kept}{found}", help_) for found, help_ in source(known, last) if " " not in found]
-    found = complete(term, known.levels())
-    return [(item, "" if colon else FIELDS[item.lstrip("-!").rstrip(":")].description) for item in found]
+    return suggesting.plain(known.webhooks(typed))
 
 
 # What parameters may be whatever the vault holds.
@@ -212,28 +161,20 @@ _ANYWHERE: dict[str, Callable[[click.Context, str], Pairs]] = {
     "topics": _commands,
 }
 _SOURCES: dict[str, Callable[[Suggestions, str], Pairs]] = {
-    **dict.fromkeys(("issue", "issues", "target"), _issues),
+    **dict.fromkeys(("issue", "issues", "target"), suggesting.issues),
     "words": _issues_and_people,
-    "assign": _people,
-    **dict.fromkeys(("event_id", "event", "event_or_issue"), _events),
-    **dict.fromkeys(("tag", "tags", "ignored_tags"), _tags),
+    "assign": suggesting.people,
+    **dict.fromkeys(("event_id", "event", "event_or_issue"), suggesting.events),
+    **dict.fromkeys(("tag", "tags", "ignored_tags"), suggesting.tags),
     "untags": _issue_tags,
     "level": _levels,
-    **dict.fromkeys(("query", "asked"), _query),
-    **dict.fromkeys(("project", "only_project", "known"), _projects),
+    **dict.fromkeys(("query", "asked"), suggesting.query),
+    **dict.fromkeys(("project", "only_project", "known"), suggesting.projects),
     "merged": lambda known, typed: known.issues(typed.removeprefix("#"), merged=True),
     "api_key": lambda known, typed: known.keys(typed),
     "webhook": _webhooks,
-    **{name: _values(name) for name in ("release", "environment", "user", "host", "source")},
+    **{name: suggesting.values(name) for name in ("release", "environment", "user", "host", "source")},
 }
-# Values of query fields that only the vault knows.
-_QUERY_VALUES: dict[str, Callable[[Suggestions, str], Pairs]] = {
-    "tag": _tags, "project": _projects, "assigned": _people, "issue": _issues, "event": _events,
-    **{name: _values(name) for name in ("release", "environment", "user", "host", "source", "platform", "exception",
-                                        "file", "function", "module")},
-}  # fmt: skip
-
-
 # The scripts
 
 

@@ -94,8 +94,9 @@ def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     from .api.doors import is_ingest, route_name
     from .api.ingest import ingest
     from .api.routes import application
+    from .web import routes as pages
 
-    app = application(node, health.routes(node))
+    app = application(node, [*health.routes(node), *pages.routes(node)])
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         if is_ingest(scope["path"], scope["method"]):

@@ -147,13 +147,11 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
     """Everything about an issue: its documented shape, and what only this view has."""
     into = store.issues.get(issue).merged_into
     found = shown_issues(store, [issue], now)[0]
-    since = now - now % DAY - (_DAYS - 1) * DAY
-    hours = store.issues.hours(issue, since, now)
     latest = shown_events(store, store.issues.latest_events(issue)) if into is None else []
     activity = [entry._asdict() | {"at": to_iso(entry.at)} for entry in store.triage.activity(issue)]
     return {
         **found,
-        "events_per_day": [sum(hours[start : start + 24]) for start in range(0, len(hours), 24)],
+        "events_per_day": events_per_day(store, [issue], now)[issue],
         "tag_counts": _tag_counts(store, issue),
         "hashes": [item._asdict() for item in store.issues.hashes(issue)],
         "latest_event": latest[0] if latest else None,
@@ -163,6 +161,27 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "merged": [member for member in store.merging.members(issue) if member != issue],
         "merged_into": None if into is None else store.merging.root(into),
     }
+
+
+def events_per_day(store: Any, issues: Sequence[int], now: int) -> dict[int, list[int]]:
+    """Events of each issue on the last days, today the last."""
+    return dict(store.issues.days(issues, now - (_DAYS - 1) * DAY, now))
+
+
+_MOVERS_AMONG = 500  # issues seen last
+
+
+def movers(store: Any, now: int, project: str | None = None) -> list[dict[str, Any]]:
+    """Issues that come oftener, or less often, in the last 24 hours than in those before; the largest change first."""
+    search = store.search(now)
+    node, _ = narrowed(search, "", project=project, status="all")
+    ids = search.find_issues(node, "last_seen", True, _MOVERS_AMONG).ids
+    end = now // HOUR + 1
+    recent, before = store.issues.counts(ids, end - 24, end), store.issues.counts(ids, end - 48, end - 24)
+    changes = {issue: recent.get(issue, 0) - before.get(issue, 0) for issue in ids}
+    chosen = sorted((issue for issue in ids if changes[issue]), key=lambda issue: -abs(changes[issue]))[: 2 * _TOP]
+    shown = shown_issues(store, chosen, now, with_tags=False)
+    return [{**one, "recent": recent.get(one["id"], 0), "before": before.get(one["id"], 0)} for one in shown]
 
 
 def figures(store: Any, now: int, project: str | None = None) -> dict[str, Any]:

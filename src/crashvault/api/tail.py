@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from .. import clock
 from ..errors import NotFoundError
+from ..users import session_of
 from ..views import narrowed, shown_events
-from .access import DeniedError, admit, token_of
+from .access import DeniedError, admit, reader_of, token_of
 from .described import Address, Content, Parameter
 from .errors import OverloadedError, UnprocessableError, json_bytes
 from .node import Node
@@ -39,6 +40,7 @@ class _Wanted(NamedTuple):
     query: str
     project: str | None
     token: str  # its key, if it has one
+    session: str  # of the dashboard, likewise
 
 
 class _Look(NamedTuple):
@@ -76,7 +78,7 @@ def route_of(node: Node) -> Route:
         project = request.query_params.get("project")
         if access.project is not None and project not in (None, access.project):
             raise NotFoundError(f"there is no project {project!r}")
-        wanted = _Wanted(request.query_params.get("query", ""), access.project or project, token_of(request))
+        wanted = _Wanted(request.query_params.get("query", ""), access.project or project, *_proofs(request, node))
         row = await node.run(_begin, node, wanted, request.headers.get("last-event-id", ""))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
         if request.method == "HEAD":
@@ -90,6 +92,13 @@ def route_of(node: Node) -> Route:
         return _Tail(node, _stream(node, wanted, row), headers)
 
     return Route(ADDRESS.path, tail, methods=["GET"])
+
+
+def _proofs(request: Request, node: Node) -> tuple[str, str]:
+    """The key and the session by which a client was let in."""
+    token = token_of(request)
+    session = None if token else reader_of(request, node)
+    return token, session.token if session else ""
 
 
 def _begin(node: Node, wanted: _Wanted, last: str) -> int:
@@ -128,6 +137,8 @@ def _look(node: Node, wanted: _Wanted, row: int) -> _Look:
     if wanted.token and node.keyring.find(wanted.token) is None:
         return _Look(False, row, [], True)
     with node.reading() as store, store.reading():
+        if wanted.session and session_of(store, wanted.session, clock.now()) is None:
+            return _Look(False, row, [], True)
         newest = store.events.newest_row()
         if newest <= row:
             return _Look(True, row, [], True)

@@ -81,8 +81,9 @@ def show_started(context: Context, found: Running) -> None:
 
     with core.open_vault(context.home) as store:
         dsn, keys = _access(store, found)
+        setup = _setup_link(store, found)
     if context.json:
-        emit({**_described(found), "dsn": dsn})
+        emit({**_described(found), "dsn": dsn, **({"setup": setup} if setup else {})})
         sys.stdout.flush()
         return
     console.print(f"[success]Crashvault serves[/success] [highlight]{escape(found.url)}[/highlight]")
@@ -90,6 +91,9 @@ def show_started(context: Context, found: Running) -> None:
     console.print(f"  keys    {'needed' if found.needs_key else 'not needed on this machine'}")
     if found.spotlight:
         console.print(f"  sink    {escape(found.spotlight)} for SDKs with SENTRY_SPOTLIGHT=1")
+    if setup:
+        console.print("[warning]Nobody can log in yet.[/warning] Make the first user, once, within a day:")
+        console.print(f"  {escape(setup)}")
     if found.needs_key and not keys:
         console.print("[warning]There is no API key yet.[/warning] SDKs send with the DSN; for reading make one:")
         console.print("  crashvault api-key create laptop --scope read")
@@ -105,6 +109,19 @@ def _access(store: Any, found: Running) -> tuple[str, bool]:
     url = core.get_setting(store, "server.public_url")[0] or found.url
     project = store.projects.require(DEFAULT_PROJECT)
     return dsn(url, project), bool(store.keys.list())
+
+
+def _setup_link(store: Any, found: Running) -> str:
+    """Where the first user of the dashboard is made; nothing where nobody has to log in, or somebody can."""
+    from .. import core, users
+    from ..clock import now
+
+    if not found.needs_key or store.users.any():
+        return ""
+    url = core.get_setting(store, "server.public_url")[0] or found.url
+    if url.startswith("unix:"):  # no browser gets there
+        return ""
+    return f"{url}/setup?token={users.invite(store, now())}"
 
 
 def _described(found: Running) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _HEAD = f"""<!doctype html>
 def write(source: Source, out: Output, progress: Progress) -> None:
     head = document.header(source)
     about = f" for <code>{text(source.query)}</code>" if source.query else ""
-    lead = f"{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, written {short(head['exported_at'])} UTC"
+    lead = f"{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, written {short(head['exported_at'])}"
     out.write(f"{_HEAD}<p>{lead}</p>\n".encode())
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))

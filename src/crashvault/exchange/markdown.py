@@ -18,7 +18,7 @@ def write(source: Source, out: Output, progress: Progress) -> None:
     about = f" for `{code_span(source.query)}`" if source.query else ""
     out.write(
         f"# Crashvault export\n\n{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, "
-        f"written {short(head['exported_at'])} UTC.\n".encode()
+        f"written {short(head['exported_at'])}.\n".encode()
     )
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))

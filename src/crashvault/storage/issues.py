@@ -152,6 +152,32 @@ class Issues:
             counts[hour - first] = count
         return counts
 
+    def days(self, issues: Sequence[int], since: int, until: int) -> dict[int, list[int]]:
+        """Events a day (of UTC) of each issue between two times, from the counters."""
+        first, last = since // DAY, until // DAY
+        found = {issue: [0] * (last - first + 1) for issue in issues}
+        for part in chunks(issues):
+            for issue, day, count in self.db.rows(
+                f"""SELECT h.issue_id, c.hour / 24, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
+                    WHERE h.issue_id IN ({marks(part)}) AND c.hour BETWEEN ? AND ? GROUP BY 1, 2""",
+                (*part, first * 24, last * 24 + 23),
+            ):
+                found[issue][day - first] = count
+        return found
+
+    def counts(self, issues: Sequence[int], first: int, end: int) -> dict[int, int]:
+        """Events of issues from the hour `first` until before the hour `end`, from the counters; none: not named."""
+        found: dict[int, int] = {}
+        for part in chunks(issues):
+            found.update(
+                self.db.rows(
+                    f"""SELECT h.issue_id, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
+                        WHERE h.issue_id IN ({marks(part)}) AND c.hour >= ? AND c.hour < ? GROUP BY 1""",
+                    (*part, first, end),
+                )
+            )
+        return found
+
     def latest_events(self, issue: int, limit: int = 1) -> list[int]:
         """Rows of an issue's latest events, latest first."""
         rows = self.db.rows(

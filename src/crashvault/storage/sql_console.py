@@ -14,7 +14,7 @@ from . import codec
 from .sqlite import FILE_NAME, SQLite, convert_error, interruptible
 
 VIEWS = ("v_issues", "v_events", "v_frames", "v_tags")
-_HIDDEN = frozenset({"webhooks", "settings", "api_keys"})  # secrets lie there
+_HIDDEN = frozenset({"webhooks", "settings", "api_keys", "users", "logins"})  # secrets lie there
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 

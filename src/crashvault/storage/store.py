@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from .rates import Rates
     from .recording import Recording
     from .search import Search
+    from .searches import Searches
     from .settings import Settings
     from .statistics import Statistics
     from .suggestions import Suggestions
     from .telemetry import Telemetry
     from .triage import Triage
+    from .users import Users
     from .webhooks import Webhooks
 
 
@@ -187,6 +189,18 @@ class Store:
         from .suggestions import Suggestions
 
         return Suggestions(self.db)
+
+    @cached_property
+    def users(self) -> Users:
+        from .users import Users
+
+        return Users(self.db)
+
+    @cached_property
+    def searches(self) -> Searches:
+        from .searches import Searches
+
+        return Searches(self.db)
 
     @cached_property
     def blobs(self) -> Blobs:
