@@ -25,7 +25,7 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
     about = f" for <code>{html_text(report['query'])}</code>" if report["query"] else ""
     yield (
         f'<p class="soft">{counted(events["matched"], "event")} of {counted(totals["issues"], "issue")}{about}, '
-        f"{short(report['from'])[:16]} to {short(report['to'])[:16]} UTC. Written {short(report['generated_at'])} UTC "
+        f"{short(report['from'])[:16]} to {short(report['to'])[:16]} UTC. Written {short(report['generated_at'])} "
         f"by Crashvault {html_text(report['version'])}.</p>"
     )
     yield from (f'<p class="warn">{foreign(warning)}</p>' for warning in report["warnings"])
@@ -69,7 +69,7 @@ def _cluster(cluster: Mapping[str, Any]) -> str:
         ("Impact", html_text(impact_text(cluster["impact"]))),
         ("Why", foreign(cluster["impact"]["reason"])),
         ("Issues", f"{issues}{alike}"),
-        ("First, last", f"{short(cluster['first_seen'])} – {short(cluster['last_seen'])} UTC"),
+        ("First, last", f"{short(cluster['first_seen'])} – {short(cluster['last_seen'])}"),
     ]
     place = crash_place(cluster)
     pairs += [("Crashes at", f"<code>{foreign(place)}</code>")] if place else []

@@ -24,7 +24,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "# What the crashes say\n"
     yield (
         f"{counted(events['matched'], 'event')} of {counted(totals['issues'], 'issue')}{about}, "
-        f"{short(report['from'])[:16]} to {short(report['to'])[:16]} UTC. Written {short(report['generated_at'])} UTC."
+        f"{short(report['from'])[:16]} to {short(report['to'])[:16]} UTC. Written {short(report['generated_at'])}."
     )
     yield from (f"\n> {_text(warning)}" for warning in report["warnings"])
     if not report["clusters"]:
@@ -53,7 +53,7 @@ def _cluster(cluster: Mapping[str, Any]) -> Iterator[str]:
     yield f"\n### {cluster['id']} {_text(cluster['title'])}\n"
     issues = ", ".join(f"{issue['id']} ({issue['events']})" for issue in cluster["issues"][:12])
     yield f"- **Issues:** {issues}"
-    yield f"- **First, last:** {short(cluster['first_seen'])}, {short(cluster['last_seen'])} UTC"
+    yield f"- **First, last:** {short(cluster['first_seen'])}, {short(cluster['last_seen'])}"
     place = crash_place(cluster)
     if place:
         yield f"- **Crashes at:** {_text(place)}"

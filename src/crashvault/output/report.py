@@ -26,7 +26,7 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
     yield "<h1>Crash report</h1>"
     yield (
         f'<p class="soft">{counted(totals["events"], "event")} of {counted(totals["issues"], "issue")}{about}, '
-        f"{short(report['from'])[:16]} to {short(report['to'])[:16]} UTC. Written {short(report['generated_at'])} UTC "
+        f"{short(report['from'])[:16]} to {short(report['to'])[:16]} UTC. Written {short(report['generated_at'])} "
         f"by Crashvault {html_text(report['version'])}.</p>"
     )
     if not totals["events"]:
@@ -80,7 +80,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "# Crash report\n"
     yield (
         f"{counted(totals['events'], 'event')} of {counted(totals['issues'], 'issue')}{about}, {short(report['from'])[:16]} to "
-        f"{short(report['to'])[:16]} UTC. Written {short(report['generated_at'])} UTC."
+        f"{short(report['to'])[:16]} UTC. Written {short(report['generated_at'])}."
     )
     if not totals["events"]:
         yield "\nNo events fit."
