@@ -207,7 +207,11 @@ def on_a_terminal(cli: CommandLine, *arguments: str, lines: int = 24, **environm
     child = pexpect.spawn(
         program,
         [*start, *arguments],
-        env={**cli.environment, **environment},
+        env={
+            **cli.environment,
+            "LINES": str(lines),
+            **environment,
+        },  # the terminal's size is set while the program starts
         dimensions=(lines, 80),
         timeout=60,
         encoding="utf-8",
