@@ -7,7 +7,8 @@ import re
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _CONTROL_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@:$])")
+# A colon means something only in an address and around the name of an emoji.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&@$]|:(?=//|[a-z_+-]))", re.I)
 _BLANKS = re.compile(r"\s+")
 _RUN = re.compile("`+")
 CELL = 200  # characters of a value in a line of Markdown
