@@ -26,6 +26,7 @@ from crashvault.notify import manage
 from crashvault.storage.alerts import Rule
 from crashvault.storage.store import Store
 from crashvault.watch import Watch
+from crashvault.webhooks import samples
 
 START = (now() // HOUR - 2) * HOUR
 
@@ -205,6 +206,7 @@ def test_webhooks_hear_of_it_in_the_same_transaction(vault: Vault) -> None:
     found = vault.deliveries()
     assert sorted(one["name"] for one in found) == ["all", "all", "one"]
     alert = next(one for one in found if one["name"] == "all")
+    assert alert.keys() == samples.alert().keys(), "what templates are tried on is what they get"
     assert (alert["state"], alert["severity"], alert["value"], alert["issue_id"]) == (
         "firing",
         "high",

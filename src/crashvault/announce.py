@@ -63,12 +63,18 @@ def announce_resolved(store: Store, issues: Iterable[int], now: int) -> None:
 
 
 def announce_alert(
-    store: Store, alert: Mapping[str, Any], now: int, *, to: Collection[str] = (), issue: int | None = None
+    store: Store,
+    alert: Mapping[str, Any],
+    now: int,
+    *,
+    to: Collection[str] = (),
+    issue: int | None = None,
+    event: int | None = None,
 ) -> None:
     """Queue what webhooks should hear of an alert. Joins the open transaction.
 
     `alert` has name, condition, state, severity, group, value, since and, where it is about one, project. `to` are the
-    names of the webhooks that it goes to; without, to all that hear of alerts.
+    names of the webhooks that it goes to; without, to all that hear of alerts. `event` is the row of the last event.
     """
     from .storage.outbox import Wanted
 
@@ -79,7 +85,7 @@ def announce_alert(
         if (hook.name in to if to else ALERT in hook.kinds and (not hook.project or hook.project == project))
     ]
     text = json.dumps(alert, ensure_ascii=False)
-    store.outbox.add([Wanted(hook.id, ALERT, issue, alert=text) for hook in hooks], now)
+    store.outbox.add([Wanted(hook.id, ALERT, issue, event, alert=text) for hook in hooks], now)
 
 
 def _news(stored: Sequence[Stored], prepared: Sequence[Prepared], regressed: set[int]) -> Iterable[_News]:

@@ -7,7 +7,6 @@ was seen is told, and told once.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
@@ -21,6 +20,7 @@ from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, show
 from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
+from .announce import announce_alert
 from .clock import DAY, HOUR, MINUTE, to_iso
 from .errors import CrashvaultError, InvalidError
 from .logs import log, log_debug
@@ -28,7 +28,6 @@ from .models import SEVERITIES
 from .query.tree import Pattern, Term, all_of
 from .storage.alerts import Alert, Entry, Mute, Rule
 from .storage.document import user_identities, word_of
-from .storage.outbox import Wanted
 from .storage.store import Store
 from .tally import rule_node
 from .units import parse_span
@@ -39,7 +38,6 @@ LEASE = "alerts"
 DEFAULT_COOLDOWN = 10 * MINUTE
 DEFAULT_LINGER = MINUTE
 HISTORY_KEPT = 90 * DAY
-KIND = "alert"  # of deliveries
 _FORGET_EVERY = 10 * MINUTE
 _BY = ("issue", "project")
 _EVENTS_AT_ONCE = 1_000
@@ -138,18 +136,9 @@ class Watch:
             self._store.alerts.note(alert, now, change.what, kept, dict(verdict.numbers), verdict.reason)
             if tell:
                 told.append(Told(rule, _news(rule, alert, change, verdict, now)))
-                self._queue(rule, alert, told[-1].alert, now)
+                news, event = told[-1].alert, alert.event
+                announce_alert(self._store, news, now, to=rule.notify, issue=alert.issue_id, event=event)
         return told
-
-    def _queue(self, rule: Rule, alert: Alert, news: Mapping[str, Any], now: int) -> None:
-        """A delivery for each webhook that the rule names, or that wants to hear of alerts where it names none."""
-        listening = self._store.webhooks.listening()
-        if rule.notify:
-            hooks = [hook for hook in listening if hook.name in rule.notify]
-        else:
-            hooks = [hook for hook in listening if KIND in hook.kinds and hook.project in ("", rule.project)]
-        text = json.dumps(news, ensure_ascii=False)
-        self._store.outbox.add([Wanted(hook.id, KIND, alert.issue_id, alert.event, alert=text) for hook in hooks], now)
 
     def _forget(self, now: int) -> None:
         self._forgot = now

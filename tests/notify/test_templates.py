@@ -84,7 +84,9 @@ def test_every_filter_is_documented() -> None:
     "source, line, told",
     [
         ("one\n{{ event.message", 2, "unexpected end"), ("{% if %}", 1, "Expected an expression"), ("\n\n{% for x in y %}", 3, ""),
-        ("a\n{{ evnt.message }}", 2, "no variable 'evnt'. Did you mean event"), ("{{ event|shout }}", 1, "No filter named 'shout'"),
+        ("a\n{{ evnt.message }}", 2, "no variable 'evnt'. Did you mean event"),
+        ("\n{{ issue.titel }}", 2, "'issue' has no member 'titel'. Did you mean issue.title?"),
+        ("{{ alert['nmae'] }}", 1, "Did you mean alert.name?"), ("{{ links.pages }}", 1, "There are: cli, event, issue"), ("{{ event|shout }}", 1, "No filter named 'shout'"),
         ("\n{{ 1 / 0 }}", 2, "division by zero"), ("\n\n{{ count + 'x' }}", 3, "unsupported operand"), ("{% include 'x' %}", 1, "no loader"),
         ("{{ 2 ** 3 }}", 1, "** is not for templates"),
     ],
@@ -192,3 +194,10 @@ def test_nothing_of_the_current_directory_is_run(tmp_path: Path) -> None:
 def test_rendering_is_the_same_each_time(kind: str) -> None:
     source = "{{ event|json }}{{ issue|json }}{{ message|json }}"
     assert render(source, sample(kind)) == render(source, sample(kind))
+
+
+def test_what_a_template_sets_itself_has_the_members_it_has() -> None:
+    check(
+        "{% for one in held %}{{ one.issue.title }}{% endfor %}{% set event = message %}{{ event.heading }}{{ issue.items and issue.keys }}"
+    )
+    check("{{ event.context.anything.at.all }}{{ event['user'].shoe_size }}")

@@ -126,7 +126,7 @@ def test_an_alert_that_is_over_says_so() -> None:
     plain = sample("alert")
     over = message(dataclasses.replace(plain, alert={**(plain.alert or {}), "state": "resolved"}))
     assert (over.kind, over.emoji, over.colour) == ("Alert is over in default", "✅", "#1a7f37")
-    assert message(plain).text == "When count > 10 in 1m, for issue=7\nNow: 23"
+    assert message(plain).text == "When count > 10 in 1m, for issue 7\nNow: 23 events in 1m"
 
 
 @pytest.mark.parametrize("colour", ["red", "bold white on red", "#12", "#12345g", ""])

@@ -1,6 +1,6 @@
 """The process in which templates are rendered: requests as lines of JSON on standard input, answers on standard output.
 
-A request is `{"source", "variables"}`, an answer `{"rendered"}` or `{"error", "line", "hint"}`. It limits itself before
+A request is `{"source", "variables", "fields"}`, an answer `{"rendered"}` or `{"error", "line", "hint"}`. It limits itself before
 it reads anything: memory, files, processor time for each request. It ends when its input does, or after a minute
 without work.
 """
@@ -96,12 +96,37 @@ def _compiled(source: str) -> jinja2.Template:
     return environment.template_class.from_code(environment, code, environment.globals)
 
 
+@functools.lru_cache(maxsize=64)
+def _members(source: str) -> list[tuple[str, str, int]]:
+    """What a template names as a member of a variable that it does not set itself: (variable, member, line)."""
+    tree = _environment().parse(source, _NAME)
+    own = {node.name for node in tree.find_all(jinja2.nodes.Name) if node.ctx != "load"}
+    found = []
+    nodes: list[Any] = list(tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)))
+    for node in nodes:
+        member = node.attr if isinstance(node, jinja2.nodes.Getattr) else getattr(node.arg, "value", None)
+        if isinstance(node.node, jinja2.nodes.Name) and node.node.name not in own and isinstance(member, str):
+            found.append((node.node.name, member, node.lineno))
+    return found
+
+
+def _check_members(source: str, fields: dict[str, list[str]]) -> None:
+    for name, member, line in _members(source):
+        known = fields.get(name)
+        if known is not None and member not in known and not hasattr(dict, member):
+            near = difflib.get_close_matches(member, known, 1)
+            hint = f"Did you mean {name}.{near[0]}?" if near else f"There are: {', '.join(known)}"
+            raise _Unknown(f"{name!r} has no member {member!r}", line, hint)
+
+
 class _Unknown(Exception):
     pass
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
+        if request.get("fields"):
+            _check_members(request["source"], request["fields"])
         return {"rendered": _joined(_compiled(request["source"]).generate(request["variables"]))}
     except _Unknown as error:
         return dict(zip(("error", "line", "hint"), error.args, strict=True))

@@ -9,6 +9,7 @@ service: `{{ event.message|slack }}`, `|discord`, `|markdown`, `|html` and `|jso
 from __future__ import annotations
 
 import atexit
+import functools
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidError
@@ -56,10 +58,15 @@ class TemplateError(InvalidError):
 
 
 def check(source: str) -> None:
-    """Render a template for a made-up notification of every kind. Raises TemplateError where that fails."""
+    """Render a template for a made-up notification of every kind. Raises TemplateError where that fails.
+
+    What is missing in a message renders as nothing, so a misspelt `issue.titel` would be an empty message for ever:
+    members that no kind of message has are refused here.
+    """
+    fields = _fields()
     for kind in KINDS:
         try:
-            render(source, sample(kind))
+            render(source, sample(kind), fields)
         except TemplateError as error:
             if not error.hint:
                 error = TemplateError(
@@ -68,11 +75,22 @@ def check(source: str) -> None:
             raise error from None
 
 
-def render(source: str, notification: Notification) -> str:
-    """What a template makes of a notification. Raises TemplateError."""
+@functools.cache
+def _fields() -> dict[str, list[str]]:
+    """The members that each variable has in some kind of message, of those that have any."""
+    found: dict[str, set[str]] = {}
+    for kind in KINDS:
+        for name, value in variables(sample(kind)).items():
+            if isinstance(value, Mapping):
+                found.setdefault(name, set()).update(value)
+    return {name: sorted(members) for name, members in found.items()}
+
+
+def render(source: str, notification: Notification, fields: Mapping[str, list[str]] | None = None) -> str:
+    """What a template makes of a notification; with `fields` only if it names no other members. Raises TemplateError."""
     if len(source.encode("utf-8", "replace")) > SOURCE:
         raise TemplateError(f"it has more than {SOURCE >> 10} KiB", hint="Make it shorter")
-    answer = _renderer.ask({"source": source, "variables": variables(notification)})
+    answer = _renderer.ask({"source": source, "variables": variables(notification), "fields": fields})
     if "rendered" in answer:
         return str(answer["rendered"])
     raise TemplateError(answer["error"], answer.get("line"), answer.get("hint", ""))

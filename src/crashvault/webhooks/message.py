@@ -210,9 +210,11 @@ def _message_text(notification: Notification) -> str:
 
 
 def _alert_lines(alert: Mapping[str, Any]) -> Iterator[str]:
-    condition, group, value = (one_line(_text(alert.get(key)))[:400] for key in ("condition", "group", "value"))
+    condition, by, group, value = (
+        one_line(_text(alert.get(key)))[:400] for key in ("condition", "by", "group", "value")
+    )
     if condition:
-        yield f"When {condition}" + (f", for {group}" if group else "")
+        yield f"When {condition}" + (f", for {by} {group}" if group else "")
     if value:
         yield f"Now: {value}"
 

@@ -68,8 +68,9 @@ def issue() -> dict[str, Any]:
 
 def alert() -> dict[str, Any]:
     return {
-        "name": "many payment errors", "condition": "count > 10 in 1m", "state": "firing", "severity": "high",
-        "group": "issue=7", "value": 23, "since": _AT,
+        "name": "many payment errors", "state": "firing", "condition": "count > 10 in 1m", "query": "", "project": None,
+        "by": "issue", "group": "7", "severity": "high", "value": "23 events in 1m", "numbers": {"count": 23}, "since": _AT,
+        "at": _AT, "issue_id": 7,
     }  # fmt: skip
 
 
