@@ -39,6 +39,31 @@ def home_dir(given: str | None = None) -> str:
         ) from error
 
 
+def server_file(home: str) -> str:
+    """Where a running server says who it is: see `serving.pidfile`."""
+    return os.path.join(home, "server.pid")
+
+
+def server_url(home: str) -> str | None:
+    """Where the server of a vault said that it listens, as people reach it; None where none did, or only on a socket.
+
+    Whether it still lives is for the caller to know.
+    """
+    try:
+        with open(server_file(home), encoding="utf-8") as file:
+            url = json.load(file)["url"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if not isinstance(url, str) or url.startswith("unix:"):
+        return None
+    for everywhere in ("//0.0.0.0", "//[::]"):
+        if everywhere in url:
+            import socket
+
+            return url.replace(everywhere, f"//{socket.gethostname()}")
+    return url
+
+
 def log_dir(home: str) -> str:
     return os.path.join(home, "logs")
 

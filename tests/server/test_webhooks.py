@@ -34,7 +34,7 @@ def test_what_arrives_is_told(serve: Callable[..., Any], receiver: Receiver, wor
         pipeline.record_events(store, [{"message": "by another process"}])
     assert {one.title for one in receiver.wait(2)} == {"by HTTP", "by another process"}
     data = receiver.arrived[0].json["data"]
-    assert data["links"]["issue"].endswith(f"/issues/{data['issue']['id']}")
+    assert data["links"]["issue"] == f"{server.url}/issues/{data['issue']['id']}"
     receiver.answer(503)
     server.post("/api/v1/events", json={"message": "again"})
     first, second = receiver.wait(4)[2:]

@@ -144,8 +144,7 @@ def dashboard_address(store: Store, now: int) -> str:
         return str(public).rstrip("/")
     if store.leases.live("server", now) is None:
         return ""
-    host, port = (core.get_setting(store, f"server.{name}")[0] for name in ("host", "port"))
-    return f"http://{host}:{port}"
+    return core.server_url(store.home) or ""
 
 
 def links(address: str, issue: Mapping[str, Any] | None, event: Mapping[str, Any] | None) -> dict[str, str]:
