@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from .. import clock
 from ..auth import Access
 from ..errors import InvalidError, NotFoundError
+from ..storage.named import RESERVED
 from ..storage.store import Store
 from .access import admit
 from .described import Parameter
@@ -43,7 +44,7 @@ class _IdConvertor(Convertor[int]):
 class _NameConvertor(Convertor[str]):
     """Names in addresses that have fixed words in the same place: no webhook and no alert is called so."""
 
-    regex = "(?!(?:deliveries|history|test)(?:/|$))[^/]+"
+    regex = f"(?!(?:{'|'.join(RESERVED)})(?:/|$))[^/]+"
 
     def convert(self, value: str) -> str:
         return value

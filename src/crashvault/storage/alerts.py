@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import HOUR
-from ..errors import ConflictError, InvalidError, NotFoundError
+from ..errors import ConflictError, NotFoundError
+from . import named
 from .sqlite import SQLite, chunks, marks
 
 if TYPE_CHECKING:
     from ..alerts.counters import Counters, Series
     from ..alerts.life import Life
 
-_NAME = r"[\w][\w .+@-]{0,99}"
-_RESERVED = frozenset({"history", "test"})  # words of addresses
 _VERSION = "alerts"  # of meta
 _COUNTS, _MEMBERS = ("alert_counts", "bucket", "count"), ("alert_members", "member", "bucket")
 _AT_ONCE = 1_000  # alerts that are looked at in one transaction
@@ -106,7 +104,7 @@ class Alerts:
 
     def add(self, fields: Mapping[str, Any], now: int) -> Rule:
         """Keep a new rule; `fields` are those of Rule from `name` to `cooldown`. Raises InvalidError, ConflictError."""
-        name = _checked_name(fields["name"])
+        name = named.checked_name(fields["name"], "an alert")
         with self.db.writing():
             if self.db.row("SELECT 1 FROM alert_rules WHERE name = ?", (name,)):
                 raise ConflictError(
@@ -119,7 +117,7 @@ class Alerts:
                 (name, fields["condition"], fields["query"], fields["project"], fields["by"], json.dumps(list(fields["notify"])),
                  fields["severity"], fields["hold"], fields["linger"], fields["cooldown"], now),
             )  # fmt: skip
-            self._advance()
+            named.advance(self.db, _VERSION)
             return self.get(int(row))
 
     def remove(self, rule: int) -> None:
@@ -127,7 +125,7 @@ class Alerts:
             for table in ("alert_mutes", "alerts", "alert_counts", "alert_members", "alert_history"):
                 self.db.execute(f"DELETE FROM {table} WHERE rule_id = ?", (rule,))
             self.db.execute("DELETE FROM alert_rules WHERE id = ?", (rule,))
-            self._advance()
+            named.advance(self.db, _VERSION)
 
     def rules(self) -> list[Rule]:
         return [_rule(row) for row in self.db.rows(f"SELECT {_RULE} FROM alert_rules ORDER BY id")]
@@ -140,28 +138,12 @@ class Alerts:
         return _rule(row)
 
     def require(self, which: str) -> Rule:
-        """The rule that a person means by its name or number. Raises NotFoundError that names the nearest."""
-        import difflib
-
-        known = self.rules()
-        for rule in known:
-            if which.casefold() == rule.name.casefold() or which == str(rule.id):
-                return rule
-        names = [rule.name for rule in known]
-        close = difflib.get_close_matches(which, names, 1, 0.5)
-        there_are = f"There are: {', '.join(names)}" if names else "There is none yet; see: crashvault alert add --help"
-        raise NotFoundError(f"there is no alert {which!r}", f"Did you mean {close[0]!r}?" if close else there_are)
+        """The one that a person means by its name or number. Raises NotFoundError that names the nearest."""
+        return named.meant(self.rules(), which, "alert")
 
     def version(self) -> str:
-        """Changes whenever a rule or a mute does; empty while there never was one. Asked with every batch."""
-        return str(self.db.value("SELECT value FROM meta WHERE key = ?", (_VERSION,), default=""))
-
-    def _advance(self) -> None:
-        self.db.execute(
-            """INSERT INTO meta VALUES (?, '1')
-               ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS INTEGER) + 1""",
-            (_VERSION,),
-        )
+        """Changes whenever one of them does; empty while there never was one."""
+        return named.version(self.db, _VERSION)
 
     # Mutes
 
@@ -173,14 +155,14 @@ class Alerts:
                 "INSERT INTO alert_mutes (rule_id, query, until, created_at) VALUES (?, ?, ?, ?) RETURNING id",
                 (rule, query, until, now),
             )
-            self._advance()
+            named.advance(self.db, _VERSION)
         return Mute(int(row), rule, query, until, now)
 
     def unmute(self, rule: int) -> int:
         """Take all mutes of a rule back; how many there were."""
         with self.db.writing():
             count = self.db.execute("DELETE FROM alert_mutes WHERE rule_id = ?", (rule,))
-            self._advance()
+            named.advance(self.db, _VERSION)
         return count
 
     def mutes(self, now: int) -> list[Mute]:
@@ -375,13 +357,3 @@ def _alert(row: Sequence[Any]) -> Alert:
 def _entry(row: Sequence[Any]) -> Entry:
     rule, group, at, what, told, numbers, reason, issue = row
     return Entry(rule, group, at, what, told, json.loads(numbers), reason, issue)
-
-
-def _checked_name(name: str) -> str:
-    name = " ".join(name.split())
-    if not re.fullmatch(_NAME, name) or name.casefold() in _RESERVED or name.isdecimal():
-        raise InvalidError(
-            f"an alert cannot be called {name[:100]!r}",
-            "Use letters, digits, blanks and . + @ _ -, and not digits alone",
-        )
-    return name

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import ConflictError, InvalidError, NotFoundError
+from ..errors import ConflictError, NotFoundError
+from . import named
 from .sqlite import SQLite
 
 FAILURES_ALLOWED = 5  # in a row; then a webhook is left alone, and only tried now and then
@@ -20,8 +19,6 @@ DEFAULTS: Mapping[str, Any] = {
     "enabled": True,
 }  # fmt: skip
 
-_NAME = re.compile(r"[\w][\w .+@-]{0,99}")
-_RESERVED = frozenset({"deliveries"})  # words of addresses
 _VERSION = "webhooks"  # of meta
 
 
@@ -72,7 +69,7 @@ class Webhooks:
 
     def add(self, fields: Mapping[str, Any], now: int) -> Webhook:
         """Keep a new webhook; `fields` are those of Webhook up to `enabled`. Raises InvalidError, ConflictError."""
-        name = _checked_name(fields["name"])
+        name = named.checked_name(fields["name"], "a webhook")
         values = {**fields, "name": name, "created_at": now, "changed_at": now}
         with self.db.writing():
             self._check_free(name)
@@ -82,7 +79,7 @@ class Webhooks:
                 f"INSERT INTO webhooks ({columns}) VALUES ({marks}) RETURNING id",
                 [_stored(key, value) for key, value in values.items()],
             )
-            self._advance()
+            named.advance(self.db, _VERSION)
             return self.get(row)
 
     def change(self, webhook: int, now: int, **fields: Any) -> Webhook:
@@ -91,11 +88,11 @@ class Webhooks:
         with self.db.writing():
             before = self.get(webhook)
             if "name" in fields:
-                fields["name"] = _checked_name(fields["name"])
+                fields["name"] = named.checked_name(fields["name"], "a webhook")
                 if fields["name"] != before.name:
                     self._check_free(fields["name"])
             self._set(webhook, {**fields, "changed_at": now})
-            self._advance()
+            named.advance(self.db, _VERSION)
             return self.get(webhook)
 
     def note(self, webhook: int, **state: Any) -> None:
@@ -118,7 +115,7 @@ class Webhooks:
             )
             self.db.execute("DELETE FROM outbox WHERE webhook_id = ?", (webhook,))
             self.db.execute("DELETE FROM webhooks WHERE id = ?", (webhook,))
-            self._advance()
+            named.advance(self.db, _VERSION)
             return int(waiting)
 
     def list(self) -> list[Webhook]:
@@ -136,26 +133,14 @@ class Webhooks:
         return _webhook(row) if row else None
 
     def require(self, which: str) -> Webhook:
-        """The webhook that a person means by its name or number. Raises NotFoundError that names the nearest."""
-        known = self.list()
-        for webhook in known:
-            if webhook.name == which or webhook.name.casefold() == which.casefold():
-                return webhook
-        for webhook in known:
-            if str(webhook.id) == which:
-                return webhook
-        names = [webhook.name for webhook in known]
-        close = difflib.get_close_matches(which, names, 1, 0.5)
-        there_are = (
-            f"There are: {', '.join(names)}" if names else "There is none yet; see: crashvault webhook add --help"
-        )
-        raise NotFoundError(f"there is no webhook {which!r}", f"Did you mean {close[0]!r}?" if close else there_are)
+        """The one that a person means by its name or number. Raises NotFoundError that names the nearest."""
+        return named.meant(self.list(), which, "webhook")
 
     # For those who record: asked with every batch
 
     def version(self) -> str:
-        """Changes whenever a webhook does."""
-        return str(self.db.value("SELECT value FROM meta WHERE key = ?", (_VERSION,), default=""))
+        """Changes whenever one of them does; empty while there never was one."""
+        return named.version(self.db, _VERSION)
 
     def listening(self) -> Sequence[Webhook]:
         """The webhooks that are enabled; read again only when one of them has changed."""
@@ -163,13 +148,6 @@ class Webhooks:
         if self._listening is None or self._listening[0] != version:
             self._listening = version, [webhook for webhook in self.list() if webhook.enabled] if version else []
         return self._listening[1]
-
-    def _advance(self) -> None:
-        self.db.execute(
-            """INSERT INTO meta VALUES (?, '1')
-               ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS INTEGER) + 1""",
-            (_VERSION,),
-        )
 
     def _check_free(self, name: str) -> None:
         if self.db.row("SELECT 1 FROM webhooks WHERE name = ?", (name,)):
@@ -194,12 +172,3 @@ def _webhook(row: tuple[Any, ...]) -> Webhook:
         attach=bool(found.attach),
         enabled=bool(found.enabled),
     )
-
-
-def _checked_name(name: str) -> str:
-    name = " ".join(name.split())
-    if not _NAME.fullmatch(name) or name.casefold() in _RESERVED or name.isdecimal():
-        raise InvalidError(
-            f"a webhook cannot be called {name[:100]!r}", "Use letters, digits, blanks and . + @ _ -, and not digits alone"
-        )  # fmt: skip
-    return name
