@@ -721,7 +721,7 @@ def test_child_is_hung_up_when_we_are_killed(wrapped: Wrapped) -> None:
 ECHO = r"""
 import sys
 print("ready")
-for line in sys.stdin: print("got", line, end="", flush=True)
+for line in sys.stdin: print("got " + line, end="", flush=True)  # in one piece, which no echo can part
 print("end")
 raise SystemExit(3)
 """

@@ -170,6 +170,12 @@ class TestBursts:
         assert found.events == sum(found.start <= at < found.end for at in times)
         assert found.times == pytest.approx(15, rel=0.4)
 
+    def test_a_burst_has_the_events_of_the_bucket_in_which_it_begins(self) -> None:
+        for minute in range(0, 180, 7):  # buckets begin at round times, crashes whenever they like
+            until = NOW - NOW % (3 * HOUR) + minute * MINUTE
+            (found,) = bursts(series([until - n * 6 * MINUTE for n in range(60)], until - 10 * DAY, until))
+            assert (found.events, found.ongoing) == (60, True)
+
     @pytest.mark.parametrize("times", [[], [NOW], [NOW, NOW], [NOW - 400 * DAY, NOW]])
     def test_next_to_nothing(self, times: list[int]) -> None:
         made = series(times, min(times, default=NOW), NOW)

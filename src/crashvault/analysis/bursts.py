@@ -19,6 +19,7 @@ MOST_BUCKETS = 300
 TIMES = 3.0  # a burst's rate, against the usual one
 LEAST = 5  # events of a burst
 _QUIET = 0.1  # share of the time that tells the usual rate
+_RARE = 0.01  # chance of so many events in one bucket, below which they don't belong to what was before
 _SILENT = 4.0  # events that should have come meanwhile, for a burst to be over
 _PENALTY = 3.0  # times the logarithm of the number of buckets; above Bayes's 1 to 2, since nobody wants false alarms
 _SIZES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY,
@@ -107,14 +108,30 @@ def _usual(counts: Sequence[int], stretches: Sequence[tuple[int, int]]) -> float
 def _raised(counts: Sequence[int], stretches: Sequence[tuple[int, int]], usual: float) -> list[tuple[int, int]]:
     """Neighbouring stretches above the usual rate, as one."""
     found: list[tuple[int, int]] = []
+    before = 0
     for first, after in stretches:
         rate = _rate(counts, first, after)
         if len(stretches) > 1 and rate > 0 and rate >= TIMES * usual:
             if found and found[-1][1] == first:
                 found[-1] = (found[-1][0], after)
             else:
-                found.append((first, after))
+                found.append((_beginning(counts, before, first), after))
+        before = first
     return found
+
+
+def _beginning(counts: Sequence[int], before: int, first: int) -> int:
+    """Where a burst begins whose rate is raised from `first` on, after a stretch from `before` on.
+
+    A burst seldom begins with a bucket: the one that it begins in holds too few events to raise a rate, but more
+    than the stretch before would have given.
+    """
+    at = first - 1
+    if at <= before or not counts[at]:
+        return first
+    usual = _rate(counts, before, at)
+    fewer = math.exp(-usual) * sum(usual**events / math.factorial(events) for events in range(min(counts[at], 100)))
+    return at if 1 - fewer < _RARE else first
 
 
 def change_points(counts: Sequence[int]) -> list[int]:
