@@ -22,6 +22,8 @@ for line in """
     completion setup notify docs test
     wrap group level
     autolog
-    server api-key project demo
+    alert
+    server api-key project demo webhook user
+    batch-analyze code-review changes generate-report
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -14,7 +14,7 @@ from .grouping.rules import apply_frame_rules
 from .grouping.similarity import Match, Rarity, calibrated, compare, compare_group, rarities
 from .grouping.sketch import Sketch, sketch_of
 from .models import Event, Grouping
-from .storage.recording import Join
+from .storage.explaining import Join
 from .storage.store import Store
 
 _FILLED = 20  # sketches of older hashes that are made on the way

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from . import lifecycle
 from .grouping import Rules, group
 from .models import Grouping
-from .storage.recording import explanation
+from .storage.explaining import explanation
 from .storage.similarity import HashRow
 from .storage.store import Store
 

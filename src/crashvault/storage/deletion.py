@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+from .. import clock
 from ..clock import DAY, HOUR, MINUTE
-from . import codec
+from . import codec, outbox
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
     Word,
@@ -29,6 +30,7 @@ from .document import (
     word_of,
     word_token,
 )
+from .ledger import Ledger
 from .loading import Loader, StoredEvent
 from .similarity import forget_sketches
 from .sqlite import SQLite, chunks, marks
@@ -44,6 +46,8 @@ _INDEXES = ("event_index", "stack_index")
 _EMPTIED = (
     "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
     "hash_hours", "hash_minutes", "project_hours", "hashes", "issues", "issue_tags", "activity", "attachments",
+    "alerts", "alert_counts", "alert_members", "alert_history",
+    "outbox",
     "sketches", "traits", "trait_counts", "unsketched", "verdicts", "dedups",
 )  # fmt: skip
 _NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a merged hash without events
@@ -117,6 +121,7 @@ class Deletion:
         self._begin()
         with self.db.writing():
             self._advance_generation()
+            Ledger(self.db).add({outbox.ERASED: outbox.waiting(self.db)}, now)
             self.db.execute("UPDATE event_keys SET event = NULL, deleted_at = ? WHERE event IS NOT NULL", (now,))
             for table in _EMPTIED:
                 self.db.execute(f"DELETE FROM {table}")
@@ -145,6 +150,7 @@ class Deletion:
         )
         for table, column in (("payloads", "id"), ("events", "id"), ("attachments", "event")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks(rows)})", rows)
+        Ledger(self.db).add(outbox.erase(self.db, "event", rows), now)
         self._forget_words(vanished)
         self._forget_users(items, hot)
         self._uncount(items, hot)
@@ -363,7 +369,7 @@ class Deletion:
     def _explain_by(self, hash_id: int, row: int) -> None:
         """Title and culprit of a hash are those of its oldest event; when that goes, they follow the next one."""
         from ..grouping import compile_rules, group
-        from .recording import explanation, similarity_parts
+        from .explaining import explanation, similarity_parts
         from .settings import Settings
 
         rules = compile_rules(Settings(self.db).get("grouping.rules", []))
@@ -387,6 +393,7 @@ class Deletion:
         self._advance_generation()
 
     def _drop_row(self, issue: int) -> None:
+        Ledger(self.db).add(outbox.erase(self.db, "issue_id", [issue]), clock.now())
         for table in ("issue_tags", "activity", "attachments"):
             self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (issue,))
         self.db.execute("DELETE FROM issues WHERE id = ?", (issue,))

@@ -7,7 +7,6 @@ events touch it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +26,7 @@ from .document import (
     word_name,
     word_of,
 )
+from .explaining import Join, explanation
 from .sqlite import SQLite, chunks, marks
 
 if TYPE_CHECKING:
@@ -62,14 +62,6 @@ class Prepared(NamedTuple):
     join: Join | None = None  # the issue it goes to then
 
 
-class Join(NamedTuple):
-    """A hash that a new one is so much like that both are one issue."""
-
-    target: str  # 40 hex digits
-    score: float
-    reasons: tuple[str, ...]
-
-
 class Stored(NamedTuple):
     """What became of one event of a batch."""
 
@@ -79,6 +71,7 @@ class Stored(NamedTuple):
     duplicate: bool
     fingerprint: str  # the grouping hash, 40 hex digits
     timestamp: int
+    row: int | None  # where it is in the store
     joined: tuple[int, float] | None = None  # the member that a new hash became by similarity, and its score
 
 
@@ -116,28 +109,6 @@ def prepare(
         sketch,
         join,
     )
-
-
-JOINED = "joined to"  # the part of an explanation from which on it is about similarity
-
-
-def explanation(grouping: Grouping, join: Join | None = None) -> str:
-    """Why events are together, as a hash keeps it."""
-    parts = grouping.parts
-    if join is not None:
-        parts = (
-            *parts,
-            (JOINED, f"{join.target[:8]}, {join.score:.1%} alike"),
-            *(("because of", reason) for reason in join.reasons),
-        )
-    return json.dumps([grouping.key, grouping.reason, parts], ensure_ascii=False)
-
-
-def similarity_parts(parts: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    """What of an explanation's parts is about similarity."""
-    labels = [part[0] for part in parts]
-    start = labels.index(JOINED) if JOINED in labels else len(parts)
-    return [(what, value) for what, value in parts[start:]]
 
 
 class _Hash:
@@ -396,6 +367,7 @@ class Recording:
             return found
         first = self.db.allocate("stacks", len(new))
         bodies, documents, words = [], [], []
+        listed: set[Word] = set()
         for stack_id, (digest, item) in enumerate(new, start=first):
             assert item.stack is not None
             found[digest] = stack_id
@@ -404,7 +376,8 @@ class Recording:
             documents.append((stack_id, stack_document(static)))
             found_words = stack_words(static)
             words += [(word, stack_id) for word in found_words]
-            self._list_words(found_words)
+            listed.update(found_words)
+        self._list_words(listed)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
         self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
         self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
@@ -582,13 +555,20 @@ class Recording:
                 known[row] = group.issue_id
                 report.append(
                     Stored(
-                        item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp, group.joined
+                        item.event_id,
+                        group.issue_id,
+                        created,
+                        False,
+                        item.grouping.hash,
+                        item.timestamp,
+                        row,
+                        group.joined,
                     )
                 )
                 group.joined = None
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp))
+                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp, taken[key]))
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:
