@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmarks.similarity.crashes import Crash, Project
 from benchmarks.similarity.measures import Pairs, average_precision, pairs
-from crashvault.grouping.similarity import Model, compare, compare_group, rarities
+from crashvault.grouping.similarity import Model, compare, compare_group, rarities, undecided
 from crashvault.grouping.sketch import Sketch
 from crashvault.storage.similarity import CANDIDATES, RAREST
 
@@ -59,6 +59,7 @@ class _Vault:
             for group in self.having.get(trait, ()):
                 shared[group] = shared.get(group, 0.0) + rarity(trait) ** 2
         candidates = sorted(shared, key=lambda group: (-shared[group], group))[:CANDIDATES]
+        candidates = [group for group in candidates if not undecided([sketch], self.members[group])]
         return max(
             ((compare_group(sketch, self.members[group], rarity, model).score, group) for group in candidates),
             default=(0.0, 0),

@@ -78,7 +78,7 @@ def apply(store: Store, found: Sequence[Duplicates], actor: str, now: int) -> in
     with store.writing():
         for duplicates in found:
             target, *others = duplicates.issues
-            merges += ((target, issue) for issue in lifecycle.merge(store, target, others, actor, now))
+            merges += ((target, issue) for issue in lifecycle.merge(store, target, others, actor, now, learn=False))
         if merges:
             store.similarity.note_act(actor, now, json.dumps({"merges": merges, "aliases": []}))
     return len(merges)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .grouping import ALGORITHMS, Rules, group
 from .grouping.rules import apply_frame_rules
-from .grouping.similarity import Match, Rarity, calibrated, compare, compare_group, rarities
+from .grouping.similarity import Match, Rarity, calibrated, compare, compare_group, rarities, undecided
 from .grouping.sketch import Sketch, sketch_of
 from .models import Event, Grouping
 from .storage.explaining import Join
@@ -42,6 +42,7 @@ class Joiner:
         self._new: dict[tuple[str, str], tuple[Sketch, Join | None]] = {}
         self._mates: dict[tuple[str, int], list[_Mate]] = {}
         self._counts: dict[str, Counter[int]] = {}
+        self._totals: dict[int, int] = {}
         self._filled = False
 
     def look_up(self, event: Event, grouping: Grouping) -> tuple[Sketch | None, Join | None]:
@@ -82,31 +83,35 @@ class Joiner:
 
     def _join(self, project: str, digest: str, sketch: Sketch) -> Join | None:
         project_id = self._project(project)
-        found = self._in_batch(project, project_id, sketch)
+        apart: set[bytes] = set()
         if project_id is not None:
-            found += self._in_store(project, project_id, digest, sketch)
+            apart = self._store.similarity.kept_apart(project_id, [bytes.fromhex(digest)])
+        found = self._in_batch(project, project_id, sketch, apart)
+        if project_id is not None:
+            found += self._in_store(project, project_id, sketch, apart)
         target, match = max(found, key=lambda pair: pair[1].score, default=("", None))
         if match is None or match.score < self._threshold(project_id):
             return None
         return Join(target, match.score, tuple(match.reasons()))
 
-    def _in_store(self, project: str, project_id: int, digest: str, sketch: Sketch) -> list[tuple[str, Match]]:
+    def _in_store(self, project: str, project_id: int, sketch: Sketch, apart: set[bytes]) -> list[tuple[str, Match]]:
         """The first hash of each issue that may be the one, with how alike the issue is."""
         repository = self._store.similarity
         self._fill()
         groups = repository.groups(repository.near(project_id, sketch))
-        groups = [group for group in groups if all(map(can_join, group.members))]
-        if not groups:
-            return []
-        apart = repository.kept_apart(project_id, [bytes.fromhex(digest)])
-        rarity = self._rarity(project, project_id, [sketch, *(member for group in groups for member in group.members)])
-        return [
-            (group.hashes[0].hex(), compare_group(sketch, group.members, rarity))
+        groups = [
+            group
             for group in groups
-            if apart.isdisjoint(group.hashes)
+            if all(map(can_join, group.members))
+            and apart.isdisjoint(group.hashes)
+            and not undecided([sketch], group.members)
         ]
+        rarity = self._rarity(project, project_id, [sketch, *(member for group in groups for member in group.members)])
+        return [(group.hashes[0].hex(), compare_group(sketch, group.members, rarity)) for group in groups]
 
-    def _in_batch(self, project: str, project_id: int | None, sketch: Sketch) -> list[tuple[str, Match]]:
+    def _in_batch(
+        self, project: str, project_id: int | None, sketch: Sketch, apart: set[bytes]
+    ) -> list[tuple[str, Match]]:
         counts = self._counts.get(project)
         if not counts:
             return []
@@ -114,7 +119,11 @@ class Joiner:
         mates = {
             mate.hash: mate for _, trait in shared for mate in self._mates[project, trait] if can_join(mate.sketch)
         }
-        chosen = list(mates.values())[:_MATES]
+        chosen = [
+            mate
+            for mate in mates.values()
+            if bytes.fromhex(mate.hash) not in apart and not undecided([sketch], [mate.sketch])
+        ][:_MATES]
         rarity = self._rarity(project, project_id, [sketch, *(mate.sketch for mate in chosen)])
         return [(mate.hash, compare(sketch, mate.sketch, rarity)) for mate in chosen]
 
@@ -124,7 +133,9 @@ class Joiner:
         counts = {frame: batch[frame] for frame in frames}
         total = len(self._new)
         if project_id is not None:
-            total += self._store.similarity.total(project_id)
+            if project_id not in self._totals:
+                self._totals[project_id] = self._store.similarity.total(project_id)
+            total += self._totals[project_id]
             for frame, count in self._store.similarity.counts(project_id, frames).items():
                 counts[frame] += count
         return rarities(total, counts)

@@ -226,11 +226,12 @@ _ALSO: dict[str, Callable[[Any, int], dict[str, Any]]] = {
 # Merging
 
 
-def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int) -> list[int]:
+def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int, *, learn: bool = True) -> list[int]:
     """Make issues part of another, all or none; those that were not part of it before.
 
     The target keeps its title, status, severity and assignee; counts, times and latest release are those
-    of all events together. Raises NotFoundError, and InvalidError for an issue that cannot be merged.
+    of all events together. With `learn` similarity takes it for somebody's word on these issues. Raises NotFoundError,
+    and InvalidError for an issue that cannot be merged.
     """
     others = list(dict.fromkeys(others))
     with store.writing():
@@ -240,7 +241,8 @@ def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int
         require(store, others)
         _check_mergeable(store, target, others)
         for issue in others:
-            store.similarity.judge(target, issue, True, now)
+            if learn:
+                store.similarity.judge(target, issue, True, now)
             store.merging.merge(target, issue)
         if others:
             store.triage.update(target, now)
@@ -260,8 +262,7 @@ def _check_mergeable(store: Store, target: int, others: Sequence[int]) -> None:
 def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = True) -> int:
     """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError.
 
-    With `learn` the two are kept apart from now on: similarity never makes them one again. Without, it is as if
-    nobody had ever merged them.
+    With `learn` the two are kept apart from now on: similarity never makes them one again.
     """
     with store.writing():
         homeless = store.merging.homeless(issue)
@@ -273,8 +274,6 @@ def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = Tru
             root = store.merging.unmerge(issue)
         if learn:
             store.similarity.judge(root, issue, False, now)
-        else:
-            store.similarity.forget_verdict(root, issue)
         store.triage.update(root, now)
         store.triage.log(root, now, actor, "unmerge", {"unmerged": f"#{issue}"})
         store.triage.log(issue, now, actor, "unmerge", {"from": f"#{root}"})

@@ -157,6 +157,7 @@ class _Desk:
         self._tally = tally
         self._now = now
         self._joiner: Joiner | None = None  # once a hash is new
+        store.known.refresh()
         self._encode = codec.fast_encoder() if size >= MANY or "msgspec" in sys.modules else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.dropped: dict[int, Receipt] = {}

@@ -140,6 +140,7 @@ def plan(store: Store, project: str | None, rules: Rules, progress: Progress | N
     for item in seen:
         if item.then.hash != item.row.hash:
             wanted.setdefault((item.row.project, item.then.hash), {}).setdefault(item.row.issue, item)
+    apart = _kept_apart(store, seen)
     aliases, merges = [], []
     for (number, digest), members in sorted(wanted.items()):
         first = min(members.values(), key=lambda item: item.row.id)
@@ -147,9 +148,31 @@ def plan(store: Store, project: str | None, rules: Rules, progress: Progress | N
         issues = {*members, *([owner] if owner is not None else [])}
         if owner is None:
             aliases.append((first.row, first.then))
-        if len(issues) > 1:
-            merges.append(Joined(tuple(sorted(issues)), digest, first.then.key, first.then.reason))
+        together = _together(sorted(issues), apart)
+        if len(together) > 1:
+            merges.append(Joined(together, digest, first.then.key, first.then.reason))
     return Plan(aliases, merges, len({item.row.id for item in seen}))
+
+
+def _kept_apart(store: Store, seen: Sequence[Seen]) -> set[tuple[int, int]]:
+    """Issues that somebody took apart."""
+    issues = {(item.row.project, bytes.fromhex(item.row.hash)): item.row.issue for item in seen}
+    found = set()
+    for project in {number for number, _ in issues}:
+        for one, other in store.similarity.splits(project):
+            left, right = issues.get((project, one)), issues.get((project, other))
+            if left is not None and right is not None:
+                found.add((min(left, right), max(left, right)))
+    return found
+
+
+def _together(issues: Sequence[int], apart: set[tuple[int, int]]) -> tuple[int, ...]:
+    """The oldest issue with those that nobody has kept apart from it or from each other."""
+    found: list[int] = []
+    for issue in issues:
+        if not any((one, issue) in apart for one in found):
+            found.append(issue)
+    return tuple(found)
 
 
 def apply(store: Store, found: Plan, actor: str, now: int) -> tuple[int, int]:
@@ -166,7 +189,8 @@ def apply(store: Store, found: Plan, actor: str, now: int) -> tuple[int, int]:
             store.triage.log(row.issue, now, actor, "regroup", {"hash": [row.hash[:8], grouping.hash[:8]]})
         for joined in found.merges:
             roots = list(dict.fromkeys(store.merging.root(issue) for issue in joined.issues))
-            merged += ((roots[0], issue) for issue in lifecycle.merge(store, roots[0], roots[1:], actor, now))
+            gone = lifecycle.merge(store, roots[0], roots[1:], actor, now, learn=False)
+            merged += ((roots[0], issue) for issue in gone)
         if made or merged:
             store.similarity.note_act(actor, now, json.dumps({"merges": merged, "aliases": made}))
     return len(made), len(merged)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice, product
 from typing import NamedTuple
 
-from .similarity import Match, Rarity, compare_groups, rarities
+from .similarity import Match, Rarity, compare_groups, rarities, undecided
 from .sketch import Sketch
 
 _RAREST = 14  # traits of a stack by which others are looked for
@@ -46,7 +46,7 @@ def clusters(
     rarity = rarities(sum(map(len, stacks)), counts)
     found: dict[Pair, Match] = {}
     for pair in _candidates(stacks, counts, rarity, progress):
-        if pair not in found and pair not in apart:
+        if pair not in found and pair not in apart and not undecided(stacks[pair[0]], stacks[pair[1]]):
             match = compare_groups(stacks[pair[0]], stacks[pair[1]], rarity)
             if match.score >= threshold:
                 found[pair] = match
@@ -110,7 +110,7 @@ def _are_one(
 ) -> bool:
     """Whether the members of two clusters are alike on average, and nobody has kept any of them apart."""
     pairs = [(min(one, other), max(one, other)) for one, other in product(left, right)]
-    if any(pair in apart for pair in pairs):
+    if any(pair in apart or undecided(stacks[pair[0]], stacks[pair[1]]) for pair in pairs):
         return False
     total = 0.0
     looked_at = list(islice(pairs, _LINKS))

@@ -13,6 +13,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 
 from .alignment import Rarity, alignment, common_prefix, nearest_common, weights
@@ -161,10 +162,19 @@ def _rarest(left: Sequence[int], right: Sequence[int], rarity: Rarity) -> float 
 
 
 def _line(left: Sketch, right: Sketch) -> float | None:
-    """Whether the source line is the same. Line numbers move from release to release: only equal ones tell."""
+    """Whether the source line is the same. Line numbers move from release to release: other ones tell only in one."""
     if left.line and right.line:
         return float(left.line == right.line)
-    return 1.0 if left.spot and left.spot == right.spot else None
+    if not left.spot or not right.spot:
+        return None
+    if left.spot == right.spot:
+        return 1.0
+    return 0.0 if left.release and left.release == right.release else None
+
+
+def undecided(left: Iterable[Sketch], right: Iterable[Sketch]) -> bool:
+    """Whether all pairs have other messages, and none is known to crash on the same line: that is for people to decide."""
+    return all(one.words != other.words and _line(one, other) != 1 for one, other in product(left, right))
 
 
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -286,4 +296,5 @@ __all__ = [
     "features",
     "rarities",
     "shipped",
+    "undecided",
 ]

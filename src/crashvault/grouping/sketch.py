@@ -7,7 +7,7 @@ play no part; a sketch holds digests of them and no text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..digests import blake2b
@@ -36,10 +36,9 @@ class Sketch(NamedTuple):
     value: int = 0  # the message itself; 0: there is none
     own: tuple[int, ...] = ()  # frames of the user's own code
     frames: tuple[int, ...] = ()  # all
-    line: int = 0  # the source line of the first own frame
-    spot: int = (
-        0  # that frame with its line number, which says something where it is equal, and nothing where it is not
-    )
+    line: int = 0  # the source lines of the crash: of the innermost own frame, and of the first that is no helper
+    spot: int = 0  # those frames with their line numbers; other ones tell only in the same release
+    release: int = 0
     decided: bool = False  # by a client's fingerprint or a rule: nothing is to be joined to it by similarity
 
     def traits(self) -> list[int]:
@@ -58,12 +57,12 @@ class Sketch(NamedTuple):
 def load(body: bytes) -> Sketch:
     """The sketch that `dump` made these bytes of. Raises ValueError for others."""
     try:
-        types, words, value, own, frames, line, spot, decided = json.loads(body)
-        found = Sketch(tuple(types), tuple(words), value, tuple(own), tuple(frames), line, spot, decided)
+        types, words, value, own, frames, *rest = json.loads(body)
+        found = Sketch(tuple(types), tuple(words), value, tuple(own), tuple(frames), *rest)
     except TypeError as error:
         raise ValueError(f"no sketch: {error}") from error
     if not all(
-        isinstance(number, int) for part in found[:7] for number in (part if isinstance(part, tuple) else (part,))
+        isinstance(number, int) for part in found[:8] for number in (part if isinstance(part, tuple) else (part,))
     ):
         raise ValueError("no sketch: it holds what is no number")
     return found
@@ -94,7 +93,8 @@ def sketch_of(event: Event, grouping: Grouping | None = None) -> Sketch:
         ),
         None,
     )
-    crash = first or (own[0] if own else None)
+    crash = [frame for frame in (own[0] if own else None, first) if frame]
+    release = event.get("release")
     value = (chain[0].get("value") if chain else "") or event.get("message") or ""
     located = bool(frames)
     template = message.value_template(types[0], value, located) if types else message.message_template(value)
@@ -106,6 +106,7 @@ def sketch_of(event: Event, grouping: Grouping | None = None) -> Sketch:
         _numbers(frames, platform)[:MAX_FRAMES],
         _line(crash),
         _spot(crash, platform),
+        digest(release) if release else 0,
         grouping is not None and grouping.key.startswith("fingerprint\n"),
     )
 
@@ -145,11 +146,15 @@ def _words(template: str) -> list[str]:
     return list(dict.fromkeys(compiled(r"[^\W_]+(?:[._][^\W_]+)*|<\*>").findall(template[:1000])))[:MAX_WORDS]
 
 
-def _line(frame: Frame | None) -> int:
-    line = " ".join(((frame or {}).get("context_line") or "").split())
-    return digest(line[:500]) if line else 0
+def _line(frames: Sequence[Frame]) -> int:
+    lines = [" ".join((frame.get("context_line") or "").split())[:500] for frame in frames]
+    return digest("\n".join(dict.fromkeys(lines))) if lines and all(lines) else 0
 
 
-def _spot(frame: Frame | None, platform: str | None) -> int:
-    number = frame.get("line") if frame else None
-    return digest(f"{stack.frame_key(frame, platform)} {number}") if frame and number else 0
+def _spot(frames: Sequence[Frame], platform: str | None) -> int:
+    places = [
+        f"{stack.frame_key(frame, platform)} {frame['line']}:{frame.get('column') or 0}"
+        for frame in frames
+        if frame.get("line")
+    ]
+    return digest("\n".join(dict.fromkeys(places))) if places else 0

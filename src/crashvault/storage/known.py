@@ -11,6 +11,14 @@ class Known:
     def __init__(self, db: SQLite) -> None:
         self.db = db
         self._seen: set[tuple[str, str]] = set()
+        self._generation = ""
+
+    def refresh(self) -> None:
+        """Forget what is believed to be there once rows were deleted, by any process; once a batch."""
+        generation = self.db.value("SELECT value FROM meta WHERE key = 'generation'", default="")
+        if generation != self._generation:
+            self._seen.clear()
+            self._generation = generation
 
     def has(self, project: str, digest: str) -> bool:
         """Whether a project has the hash (hex), or had it a moment ago."""

@@ -7,7 +7,7 @@ are made when they are first needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice, product
+from itertools import islice
 from typing import NamedTuple
 
 from ..errors import StoreError
@@ -135,12 +135,11 @@ class Similarity:
     def near(self, project: int, sketch: Sketch) -> list[int]:
         """The hashes that share the most of a sketch's rare traits, by id, the most promising first."""
         counts = self.counts(project, sketch.traits())
-        rare = sorted((count, trait) for trait, count in counts.items() if count <= COMMON)[:RAREST]
+        rare = _rarest(counts)
         weight = rarities(max(counts.values(), default=0), counts)
         scores: dict[int, float] = {}
         rows = self.db.rows(
-            f"SELECT trait, hash_id FROM traits WHERE project_id = ? AND trait IN ({marks(rare)}) LIMIT {_LOOKED_AT}",
-            (project, *(trait for _, trait in rare)),
+            f"SELECT trait, hash_id FROM traits WHERE project_id = ? AND trait IN ({marks(rare)})", (project, *rare)
         )
         for trait, hash_id in rows:
             scores[hash_id] = scores.get(hash_id, 0.0) + weight(trait) ** 2
@@ -265,14 +264,6 @@ class Similarity:
         """Pairs of hashes that somebody took apart."""
         return self.db.rows("SELECT one, other FROM verdicts WHERE project_id = ? AND NOT same", (project,))
 
-    def forget_verdict(self, one: int, other: int) -> None:
-        """As if nobody had said anything about two issues. Joins the open transaction."""
-        left, right = self._hashes_of(one), self._hashes_of(other)
-        self.db.execute_many(
-            "DELETE FROM verdicts WHERE one = ? AND other = ?",
-            [(min(pair), max(pair)) for pair in product(left, right)],
-        )
-
     def scores(self, project: int) -> tuple[list[float], list[float]]:
         """How alike those were that people merged, and those that they took apart."""
         rows = self.db.rows("SELECT same, score FROM verdicts WHERE project_id = ? AND score IS NOT NULL", (project,))
@@ -307,6 +298,18 @@ class Similarity:
         forget_sketches(self.db, free)
         self.db.execute(f"DELETE FROM hashes WHERE id IN ({marks(free)})", free)
         return len(free)
+
+
+def _rarest(counts: dict[int, int]) -> list[int]:
+    """The traits by which to look, the rarest first, as far as they may be read."""
+    found: list[int] = []
+    rows = 0
+    for count, trait in sorted((count, trait) for trait, count in counts.items())[:RAREST]:
+        rows += count
+        if count > COMMON or rows > _LOOKED_AT:
+            break
+        found.append(trait)
+    return found
 
 
 def _readable(body: bytes) -> Sketch:
