@@ -15,7 +15,7 @@ from .units import parse_rate, parse_size, shown_size
 Origin = Literal["environment", "config.json", "vault", "default"]
 
 
-JOIN_THRESHOLD = 0.88  # that of the shipped model, see `grouping/similarity.json`
+JOIN_THRESHOLD = 0.9  # that of the shipped model, see `grouping/similarity.json`
 
 
 class Setting(NamedTuple):

@@ -14,7 +14,15 @@ from crashvault.config import SETTINGS
 from crashvault.grouping import compile_rules, group
 from crashvault.grouping.alignment import alignment, common_prefix, nearest_common
 from crashvault.grouping.clusters import clusters
-from crashvault.grouping.similarity import calibrated, compare, compare_group, compare_groups, rarities, shipped
+from crashvault.grouping.similarity import (
+    calibrated,
+    compare,
+    compare_group,
+    compare_groups,
+    rarities,
+    shipped,
+    undecided,
+)
 from crashvault.grouping.sketch import MAX_FRAMES, Sketch, load, sketch_of
 
 PLAIN = rarities(100, {})
@@ -212,14 +220,38 @@ def test_the_shipped_model_only_rises_and_its_threshold_is_the_setting() -> None
     assert most[0] >= most[1], "to know that lines are the same never counts for less than not to know"
 
 
-def test_line_numbers_speak_for_and_never_against() -> None:
-    def java(line: int | None) -> Sketch:
-        frames: Any = [{"module": "shop.Cart", "function": "add", "in_app": True, "line": line}]
-        return sketch_of({"platform": "java", "exceptions": [{"type": "E", "value": "x", "frames": frames}]})
+def java(line: int | None, release: str | None = None, value: str = "x") -> Sketch:
+    frames: Any = [{"module": "shop.Cart", "function": "add", "in_app": True, "line": line}]
+    exceptions: Any = [{"type": "E", "value": value, "frames": frames}]
+    return sketch_of({"platform": "java", "exceptions": exceptions, "release": release})
 
-    same, moved, unknown = (compare(java(5), java(line), PLAIN) for line in (5, 9, None))
-    assert same.features["line"] == 1.0 and same.score >= moved.score
-    assert moved.features["line"] is None is unknown.features["line"] and moved.score == unknown.score
+
+def test_line_numbers_speak_against_only_in_one_release() -> None:
+    lines = {
+        given: compare(java(5, "1.0"), java(*given), PLAIN).features["line"]
+        for given in ((5, "1.0"), (5, "1.1"), (9, "1.0"), (9, "1.1"), (None, "1.0"))
+    }
+    assert list(lines.values()) == [1.0, 1.0, 0.0, None, None]
+
+
+def test_other_messages_join_only_on_the_same_line() -> None:
+    price, coupon = "no price of the article", "no coupon of the article"
+    assert undecided([java(5, "1.0", price)], [java(9, "1.0", coupon)])
+    assert undecided([java(5, "1.0", price)], [java(9, "1.1", coupon)])
+    assert not undecided([java(5, "1.0", price)], [java(5, "1.0", coupon)])
+    assert not undecided([java(5, "1.0", price)], [java(9, "1.0", price)])
+    assert not undecided([java(5, "1.0", price)], [java(9, "1.0", coupon), java(5, "1.0", coupon)])
+
+
+def test_what_a_class_does_when_it_is_loaded_is_told_apart_by_line() -> None:
+    def hash_of(line: int, function: str = "<clinit>", algorithm: str = "v2") -> str:
+        frames: Any = [{"module": "shop.Cart", "function": function, "in_app": True, "line": line}]
+        event: Any = {"platform": "java", "exceptions": [{"type": "E", "value": "", "frames": frames}]}
+        return group(event, algorithm=algorithm).hash
+
+    assert hash_of(5) == hash_of(5) != hash_of(9)
+    assert hash_of(5, "add") == hash_of(9, "add")
+    assert hash_of(5, algorithm="v1") == hash_of(9, algorithm="v1")
 
 
 # What people said

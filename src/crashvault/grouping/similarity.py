@@ -169,7 +169,7 @@ def _line(left: Sketch, right: Sketch) -> float | None:
         return None
     if left.spot == right.spot:
         return 1.0
-    return 0.0 if left.release and left.release == right.release else None
+    return 0.0 if left.release == right.release else None
 
 
 def undecided(left: Iterable[Sketch], right: Iterable[Sketch]) -> bool:

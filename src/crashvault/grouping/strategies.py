@@ -20,6 +20,7 @@ from . import rules as user_rules
 from .bounded import Memo
 from .patterns import compiled
 from .rules import NO_RULES, Rules
+from .tables import INITIALIZERS
 from .title import culprit_of, title_of
 
 try:
@@ -131,6 +132,8 @@ def _exception_key(exceptions: list[ExceptionInfo], index: int, platform: str | 
     if not type_ and not value.strip():
         return None
     owner, location, frame = _location(exceptions, index, platform, type_)
+    if version > 1 and frame is not None:
+        location = [*location, *_line_of_initializer(frame)]
     if location and _is_crash_report(type_, value, platform):
         value = ""
     template = message.value_template(type_, value, bool(location), version)
@@ -162,6 +165,12 @@ def _reason(outer: bool, chained: bool, has_message: bool) -> str:
     what = "root-cause exception type" if chained else "exception type"
     where = "frame of the nearest exception in own code" if outer else "crashing frame"
     return f"Same {what}, {where} and message." if has_message else f"Same {what} and {where}."
+
+
+def _line_of_initializer(frame: Frame) -> list[str]:
+    """The line, where the function is all that a class does when it is loaded: many statements, and no name for any."""
+    known = frame.get("function") in INITIALIZERS and frame.get("line")
+    return [f"line {frame['line']}"] if known else []
 
 
 # What a signal or a sanitizer reports as its value is addresses and sizes, unless an assertion speaks.
