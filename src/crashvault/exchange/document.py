@@ -1,7 +1,7 @@
 """The lossless interchange format: what each kind of item looks like on its way out.
 
 An export begins with a header, and goes on with items of these kinds, in this order: project, level, setting,
-issue, attachment, event. An item only needs what stands before it. Times are ISO 8601 with six digits; the
+verdict, issue, attachment, event. An item only needs what stands before it. Times are ISO 8601 with six digits; the
 number of an issue is only a name inside the file, since across vaults an issue is (project, fingerprint).
 """
 
@@ -23,7 +23,7 @@ from ..storage.splicing import SplicedEvent, Splicer
 from ..storage.store import Store
 
 FORMAT_VERSION = 1
-KINDS = ("project", "level", "setting", "issue", "attachment", "event")
+KINDS = ("project", "level", "setting", "verdict", "issue", "attachment", "event")
 # What of an attachment is encoded at once; a multiple of three, so that the pieces of base64 fit together.
 PIECE = 3 << 18
 _TIMES = ("first_seen", "last_seen", "created_at", "changed_at", "resolved_at")
@@ -70,6 +70,14 @@ def settings(source: Source) -> Iterator[dict[str, Any]]:
         for key, value in source.store.settings.all().items():
             if key in SETTINGS and SETTINGS[key].shared:
                 yield {"key": key, "value": value}
+
+
+def verdicts(source: Source) -> Iterator[dict[str, Any]]:
+    """What people said of pairs of hashes, with the whole vault only."""
+    if source.selection.rows is None:
+        for project, said in source.store.similarity.verdicts():
+            yield {"project": project, "one": said.one.hex(), "other": said.other.hex(), "same": said.same,
+                   "score": said.score, "at": to_iso(said.at)}  # fmt: skip
 
 
 def issues(source: Source) -> Iterator[dict[str, Any]]:

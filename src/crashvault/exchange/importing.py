@@ -24,6 +24,7 @@ from ..storage.document import names_of_words
 from ..storage.importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from ..storage.projects import check_name
 from ..storage.recording import Prepared
+from ..storage.similarity import Verdict
 from ..storage.store import Store
 from . import schema
 from .helping import batches
@@ -201,6 +202,21 @@ class _Import:
             if self.store.settings.get(given.key) is None:
                 self.store.settings.set(given.key, checked, self.now)
 
+    def verdicts(self, items: Sequence[Item]) -> None:
+        """Of two words on one pair the later one counts."""
+        found: dict[str, list[Verdict]] = {}
+        for item in items:
+            given = self._checked(item, schema.Verdict)
+            name = self.project or given.project
+            self._check_project(item, name)
+            one, other = sorted((bytes.fromhex(given.one), bytes.fromhex(given.other)))
+            verdict = Verdict(one, other, given.same, given.score, self._moment(item, given.at, self.now))
+            found.setdefault(name, []).append(verdict)
+        if not self.dry_run:
+            with self.store.writing():
+                for name, project in self.store.projects.ids(set(found), self.now).items():
+                    self.store.similarity.take_verdicts(project, found[name])
+
     # Issues
 
     def issues(self, items: Sequence[Item]) -> None:
@@ -359,8 +375,8 @@ class _Import:
 
 
 _TAKES: dict[str, Callable[[_Import, Sequence[Any]], None]] = {
-    "project": _Import.projects, "level": _Import.levels, "setting": _Import.settings, "issue": _Import.issues,
-    "attachment": _Import.attachments, "event": _Import.take_events,
+    "project": _Import.projects, "level": _Import.levels, "setting": _Import.settings,
+    "verdict": _Import.verdicts, "issue": _Import.issues, "attachment": _Import.attachments, "event": _Import.take_events,
 }  # fmt: skip
 
 

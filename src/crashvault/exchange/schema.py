@@ -45,6 +45,15 @@ class Setting(Struct):
     value: Any
 
 
+class Verdict(Struct):
+    project: Annotated[str, Meta(min_length=1, max_length=100)]
+    one: Sha1
+    other: Sha1
+    same: bool
+    at: str
+    score: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
 class File(Struct):
     digest: Digest
     name: Annotated[str, Meta(max_length=300)]

@@ -6,17 +6,18 @@ are made when they are first needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from ..errors import StoreError
-from ..grouping import NO_RULES, Rules, group
+from ..grouping import NO_RULES, Rules, compile_rules, group
 from ..grouping.rules import apply_frame_rules
 from ..grouping.similarity import MEMBERS, Match, Rarity, compare_groups, rarities
 from ..grouping.sketch import Sketch, load, sketch_of
 from ..models import Event
 from .loading import Loader
+from .settings import Settings
 from .sqlite import SQLite, chunks, marks
 
 RAREST = 14  # traits by which others are looked for
@@ -36,6 +37,16 @@ class Group(NamedTuple):
     issue: int
     hashes: tuple[bytes, ...]  # of its members below
     members: tuple[Sketch, ...]  # some of its hashes
+
+
+class Verdict(NamedTuple):
+    """What somebody said of two hashes, the smaller first."""
+
+    one: bytes
+    other: bytes
+    same: bool
+    score: float | None  # how alike they were
+    at: int
 
 
 class HashRow(NamedTuple):
@@ -94,6 +105,11 @@ class Similarity:
 
     def _fill_some(self, rules: Rules, size: int) -> int:
         ids = [row for (row,) in self.db.rows("SELECT hash_id FROM unsketched ORDER BY hash_id LIMIT ?", (size,))]
+        self._sketch(ids, rules)
+        return len(ids)
+
+    def _sketch(self, ids: Sequence[int], rules: Rules) -> None:
+        """Sketch some hashes that have none. Joins the open transaction."""
         first = self.db.rows(
             f"""SELECT h.id, h.project_id, (SELECT min(e.id) FROM events e WHERE e.hash_id = h.id)
                 FROM hashes h WHERE h.id IN ({marks(ids)}) AND h.id NOT IN (SELECT hash_id FROM sketches)""",
@@ -108,7 +124,6 @@ class Similarity:
                 found.append((hash_id, project, sketch_of(event, decided)))
         self.add(found)
         self.db.execute(f"DELETE FROM unsketched WHERE hash_id IN ({marks(ids)})", ids)
-        return len(ids)
 
     # Looking up
 
@@ -237,6 +252,12 @@ class Similarity:
     def judge(self, one: int, other: int, same: bool, now: int) -> None:
         """Keep what a person said of two issues that stand apart, with how alike they are."""
         project = int(self.db.value("SELECT project_id FROM issues WHERE id = ?", (one,)))
+        pending = self.db.rows(
+            "SELECT u.hash_id FROM hashes h JOIN unsketched u ON u.hash_id = h.id WHERE h.issue_id IN (?, ?) LIMIT ?",
+            (one, other, _AT_ONCE),
+        )
+        if pending:
+            self._sketch([row for (row,) in pending], compile_rules(Settings(self.db).get("grouping.rules", [])))
         groups = {group.issue: group for group in self.of_issues([one, other])}
         score = None
         if len(groups) == 2:
@@ -263,6 +284,24 @@ class Similarity:
     def splits(self, project: int) -> list[tuple[bytes, bytes]]:
         """Pairs of hashes that somebody took apart."""
         return self.db.rows("SELECT one, other FROM verdicts WHERE project_id = ? AND NOT same", (project,))
+
+    def verdicts(self) -> Iterator[tuple[str, Verdict]]:
+        """All of them, each with the name of its project."""
+        for project, one, other, same, score, at in self.db.stream(
+            """SELECT p.name, v.one, v.other, v.same, v.score, v.at FROM verdicts v JOIN projects p ON p.id = v.project_id
+               ORDER BY p.name, v.one, v.other"""
+        ):
+            yield project, Verdict(one, other, bool(same), score, at)
+
+    def take_verdicts(self, project: int, verdicts: Iterable[Verdict]) -> None:
+        """Take over what was said elsewhere: the later word counts, and of two at once that for keeping apart."""
+        self.db.execute_many(
+            """INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+               SET same = excluded.same, score = excluded.score, at = excluded.at
+               WHERE (excluded.at, -excluded.same, COALESCE(excluded.score, -1))
+                   > (verdicts.at, -verdicts.same, COALESCE(verdicts.score, -1))""",
+            [(project, *verdict) for verdict in verdicts],
+        )
 
     def scores(self, project: int) -> tuple[list[float], list[float]]:
         """How alike those were that people merged, and those that they took apart."""
