@@ -231,6 +231,43 @@ def test_verdicts_move_the_threshold(store: Store) -> None:
     assert store.similarity.scores(1) == (split, [])
 
 
+def test_what_dedup_merges_teaches_nothing(store: Store) -> None:
+    apart(store)
+    assert deduplication.apply(store, deduplication.find(store, None, 0.5, exact=True), "ana", NOW) == 3
+    assert store.similarity.scores(1) == ([], [])
+
+
+def test_what_was_deleted_is_looked_up_again(store: Store) -> None:
+    record(store, crash("ann"), crash("bob"), crash("else", "mail"))
+    store.deletion.issues([1], NOW)
+    first, second = record(store, crash("ann"))[0], record(store, crash("bob"))[0]
+    assert first.issue_created and second.issue_id == first.issue_id
+    assert store.similarity.pending() == 0
+    check_index(store)
+
+
+def test_what_was_taken_apart_stays_apart_in_one_batch_too(store: Store) -> None:
+    record(store, crash("ann"), crash("bob"))
+    lifecycle.unmerge(store, 2, "ana", NOW)
+    store.deletion.issues([1, 2], NOW)
+    first, second = record(store, crash("ann"), crash("bob"))
+    assert first.issue_id != second.issue_id
+
+
+def test_a_release_with_other_lines_and_another_message_is_only_shown(store: Store) -> None:
+    def moved(name: str, release: str, by: int) -> dict[str, Any]:
+        found = crash(name, release=release)
+        for frame in found["frames"]:
+            frame["line"] += by
+            del frame["context_line"]
+        return found
+
+    receipts = record(store, moved("ann", "1.0", 0), moved("bob", "1.1", 3), moved("cyd", "1.1", 3))
+    assert [receipt.issue_id for receipt in receipts] == [1, 2, 2]
+    ((other, match),) = store.similarity.like(1)
+    assert other == 2 and match.score > 0.5
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_merging_in_any_order_gives_the_same_vault(tmp_path: Path, seed: int) -> None:
     def vault(order: list[int]) -> Any:
@@ -319,6 +356,14 @@ def test_regrouping_leads_new_keys_to_old_issues(store: Store) -> None:
     assert record(store, crash("ann"))[0].issue_id == 1, "the old key still leads there"
     undone = deduplication.undo(store, "ana", NOW)
     assert sorted(undone.unmerged) == [2, 3, 4] and undone.kept == 1, "an event came by the new key"
+
+
+def test_regrouping_leaves_apart_what_somebody_took_apart(store: Store) -> None:
+    apart(store)
+    lifecycle.merge(store, 1, [3], "ana", NOW)
+    lifecycle.unmerge(store, 3, "ana", NOW)
+    plan = regrouping.plan(store, None, compile_rules(RULES))
+    assert [joined.issues for joined in plan.merges] == [(1, 2, 4)]
 
 
 def test_regrouping_can_be_taken_back_whole(store: Store) -> None:
