@@ -30,12 +30,19 @@ ALIKE = [
     ("acls changed to: root,ann", "acls changed to: bob,cyd,dan"),
     ("pulled registry.example.com/shop/cart:v1.2.3", "pulled eu.example.org/mail/out:v2.0.0"),
     ("ledOn:true", "ledOn:false"),
+    ("queued from=<ann@mail1.example.fr>, size=12", "queued from=<bob@example.com>, size=9"),
+    ("back-off restarting pod cart-7d4b9c6f5d-x2v8q", "back-off restarting pod mail-out-5bb6d9f9c4-zzk4w"),
+    (
+        "member consumer-3-9c9d3f5b-ec48-3605-0143-9fd2a35c04ae has failed",
+        "member consumer-12-a03153bb-fc0a-97b1-672d-1f6ada0cf621 has failed",
+    ),
     ("the character is not mapped: K (index=3)", "the character is not mapped: S (index=7)"),
     ("invalid salt value: $1$foo", "invalid salt value: $6$k2.a", "invalid salt value: a$b"),
 ]
 APART = [
     ("ORA-00942: table or view does not exist", "TNS-12541: table or view does not exist"),
     ("the user is unknown", "the user was deleted"),
+    ("no module named mail-internal2-value", "no module named mail-internal3-other"),
     ("denied for user because of the role", "denied for user"),
     ("cannot import org.example.util", "cannot import org.example.text"),
     ("no module shop.cart", "no module shop.mail"),

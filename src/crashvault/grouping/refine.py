@@ -29,6 +29,19 @@ _WORD = r"[A-Za-z_][\w.$@-]*+"
 # What is to be seen before v1 takes it apart.
 _EARLY: tuple[tuple[str, str], ...] = (
     (r"(?<![\w:.-])[0-9a-fA-F]{2}(?:([:-])[0-9a-fA-F]{2})(?:\1[0-9a-fA-F]{2}){4,6}(?![\w:-])", "<mac>"),
+    # from=<ann@example.fr>
+    (r"<[\w.+%=-]++@[\w.-]++>", "<email>"),
+    # disk-by-uuid-…, consumer-3-…: a UUID that ends a longer name
+    (
+        r"(?<![\w.])[A-Za-z][\w.]*+(?:-(?![0-9a-f]{8}-[0-9a-f]{4}-)\w++)*+"
+        r"-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])",
+        "<id>",
+    ),
+    # cart-7d4b9c6f5d-x2v8q: what Kubernetes calls a pod; its alphabet has no vowels
+    (
+        r"(?<![\w.-])[a-z][a-z0-9]*+(?:-[a-z0-9]++)*?-(?=[a-z]*\d)[a-z0-9]{8,10}-[b-df-hj-np-tv-z0-9]{5}(?![A-Za-z0-9-])",
+        "<id>",
+    ),
 )
 
 RULES: tuple[tuple[str, str], ...] = (
