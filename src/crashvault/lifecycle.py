@@ -53,8 +53,9 @@ def note_joins(store: Store, stored: Iterable[Stored], now: int) -> None:
     """Write down which new hashes became members of an issue by similarity. Joins the open transaction."""
     for item in stored:
         if item.joined is not None and item.issue_id is not None:
-            member, score = item.joined
-            store.triage.log(item.issue_id, now, SYSTEM, "join", {"joined": f"#{member}", "alike": f"{score:.1%}"})
+            member, join = item.joined
+            data = {"joined": f"#{member}", "alike": f"{join.score:.1%}", "because of": "; ".join(join.reasons)}
+            store.triage.log(item.issue_id, now, SYSTEM, "join", data)
 
 
 def set_status(store: Store, issues: Sequence[int], status: str, actor: str, now: int) -> list[int]:

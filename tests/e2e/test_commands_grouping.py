@@ -29,7 +29,8 @@ def test_a_near_equal_crash_joins_and_says_why_and_comes_out_again(vault):
     assert (first["issue_id"], second["issue_id"], second["issue_created"]) == (1, 1, False)
     text = vault.ok("group", "explain", "1")
     assert "joined to" in text and f"{first['fingerprint'][:8]}, 9" in text and "because of" in text
-    assert "#2" in vault.ok("show", "1") and "join: joined #2" in vault.ok("show", "1")
+    shown = vault.ok("show", "1")
+    assert "join: joined #2" in shown and "the same own frames at the crash" in shown
     assert vault.json("unmerge", "2")["unmerged_from"] == 1
     assert crash(vault, "bob")["issue_id"] == 2
     assert vault.json("dedup")["clusters"] == []

@@ -72,7 +72,7 @@ class Stored(NamedTuple):
     fingerprint: str  # the grouping hash, 40 hex digits
     timestamp: int
     row: int | None  # where it is in the store
-    joined: tuple[int, float] | None = None  # the member that a new hash became by similarity, and its score
+    joined: tuple[int, Join] | None = None  # the member that a new hash became by similarity, and why
 
 
 def prepare(
@@ -123,7 +123,7 @@ class _Hash:
         self.hash_id = hash_id
         self.issue_id = issue_id
         self.created = created
-        self.joined: tuple[int, float] | None = None
+        self.joined: tuple[int, Join] | None = None
         self.count = 0
         self.users = 0
         self.issue_users = 0  # fewer than `users` where another hash of a merged issue had them
@@ -277,7 +277,7 @@ class Recording:
             sketches.append((hash_id, project, item.sketch))
             found[key] = _Hash(hash_id, target or issue, target is None)
             if target and item.join:
-                found[key].joined = issue, item.join.score
+                found[key].joined = issue, item.join
         self.db.execute_many(
             """INSERT INTO issues (id, project_id, title, culprit, status, level, count, users,
                                    first_seen, last_seen, created_at, changed_at, last_event, merged_into)
