@@ -136,3 +136,32 @@ def test_settings_are_checked(vault):
     assert vault.json("config", "get", "grouping.threshold") == 0.97
     assert "out of range" in vault("config", "set", "grouping.threshold", "0.2").err
     assert "Use a number" in vault("config", "set", "grouping.threshold", "high").err
+
+
+def test_alerts_count_what_joins_for_the_issue_it_joins(vault):
+    vault.ok("alert", "add", "many", "--when", "count > 2 in 1h", "--by", "issue")
+    vault.ok("alert", "add", "fresh", "--when", "new issue")
+    for name in ("ann", "bob", "cyd"):
+        done = vault.process("--json", "add", "x", "--stack", TRACE.format(name=name, place="routes"))
+        assert json.loads(done.out)["issue_id"] == 1
+    fired = [(entry["alert"], entry["group"]) for entry in vault.json("alert", "history")["items"]]
+    assert fired.count(("many", "1")) == 1
+    assert len([name for name, _ in fired if name == "fresh"]) == 1
+
+
+def test_comments_and_counts_come_back_after_undoing(vault):
+    vault.ok("config", "set", "grouping.join", "off")
+    for name in ("ann", "bob"):
+        crash(vault, name)
+    vault.ok("comment", "2", "Bob's own")
+    vault.ok("dedup", "--apply", "--yes")
+    merged = vault.json("show", "1")
+    assert (
+        merged["count"] == 2
+        and merged["notes"][0]["data"]["text"] == "Bob's own"
+        and sum(merged["events_per_day"]) == 2
+    )
+    vault.ok("dedup", "--undo")
+    one, two = vault.json("show", "1"), vault.json("show", "2")
+    assert (one["count"], two["count"]) == (1, 1) and one["notes"] == [] and len(two["notes"]) == 1
+    assert sum(two["events_per_day"]) == 1
