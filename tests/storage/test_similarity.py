@@ -155,6 +155,21 @@ def test_a_chain_within_one_batch_is_one_issue(store: Store) -> None:
     check_index(store)
 
 
+def test_however_many_join_the_next_one_does_too(store: Store) -> None:
+    names = [f"{one}{other}" for one in "abcdefghijklmnopqrst" for other in "abcdefghijklmnopqrst"]
+    for start in range(0, len(names), 25):
+        receipts = record(store, *map(crash, names[start : start + 25]))
+        assert {receipt.issue_id for receipt in receipts} == {1}
+    compared = store.similarity.total(1)
+    assert compared < 10, "those that came first stand for all"
+    check_index(store)
+    last = max(store.merging.members(1))
+    lifecycle.unmerge(store, last, "ana", NOW)
+    assert store.similarity.total(1) == compared + 1 and store.similarity.scores(1)[1]
+    assert deduplication.find(store, None, 0.5, exact=True) == []
+    check_index(store)
+
+
 def test_a_resolved_issue_comes_back_when_something_joins_it(store: Store) -> None:
     record(store, crash("ann"))
     lifecycle.set_status(store, [1], "resolved", "ana", NOW)

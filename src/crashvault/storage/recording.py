@@ -7,6 +7,7 @@ events touch it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -266,6 +267,7 @@ class Recording:
         numbers = {key: first_issue + offset for offset, (key, _) in enumerate(new)}
         targets = self._join_targets(new, numbers)
         found, issues, hashes, sketches = {}, [], [], []
+        joining: Counter[int] = Counter()
         for offset, (key, item) in enumerate(new):
             issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
             project, text = key
@@ -274,7 +276,10 @@ class Recording:
             hashes.append((hash_id, project, bytes.fromhex(text), target or issue, issue, group.algorithm,
                            explanation(group, item.join if target else None), group.title, group.culprit,
                            moment, moment, now))  # fmt: skip
-            sketches.append((hash_id, project, item.sketch))
+            if target is None or self.similarity().has_room(target, joining[target]):
+                sketches.append((hash_id, project, item.sketch))
+            if target is not None:
+                joining[target] += 1
             found[key] = _Hash(hash_id, target or issue, target is None)
             if target and item.join:
                 found[key].joined = issue, item.join

@@ -85,6 +85,11 @@ class Similarity:
             [(*key, count) for key, count in sorted(counts.items())],
         )
 
+    def has_room(self, issue: int, more: int = 0) -> bool:
+        """Whether another hash of an issue would ever be compared: of many, those that came first stand for all."""
+        present = self.db.rows("SELECT 1 FROM hashes WHERE issue_id = ? LIMIT ?", (issue, MEMBERS))
+        return len(present) + more < MEMBERS
+
     def pending(self) -> int:
         """Hashes without a sketch."""
         return int(self.db.value("SELECT count(*) FROM unsketched"))
@@ -112,7 +117,9 @@ class Similarity:
         """Sketch some hashes that have none. Joins the open transaction."""
         first = self.db.rows(
             f"""SELECT h.id, h.project_id, (SELECT min(e.id) FROM events e WHERE e.hash_id = h.id)
-                FROM hashes h WHERE h.id IN ({marks(ids)}) AND h.id NOT IN (SELECT hash_id FROM sketches)""",
+                FROM hashes h WHERE h.id IN ({marks(ids)}) AND h.id NOT IN (SELECT hash_id FROM sketches)
+                AND (SELECT count(*) FROM (SELECT 1 FROM hashes o WHERE o.issue_id = h.issue_id AND o.id < h.id
+                                           LIMIT {MEMBERS})) < {MEMBERS}""",
             ids,
         )
         events = {item.row: item for item in Loader(self.db).load([row for _, _, row in first if row is not None])}
@@ -169,16 +176,14 @@ class Similarity:
 
     def of_issues(self, issues: Sequence[int]) -> list[Group]:
         """Issues with the sketches of their oldest hashes; without those that have none."""
-        found: dict[int, list[tuple[bytes, Sketch]]] = {issue: [] for issue in issues}
-        for part in chunks(issues):
+        found: dict[int, list[tuple[bytes, Sketch]]] = {}
+        for issue in issues:
             rows = self.db.rows(
-                f"""SELECT h.issue_id, h.hash, s.body FROM hashes h JOIN sketches s ON s.hash_id = h.id
-                    WHERE h.issue_id IN ({marks(part)}) ORDER BY h.id""",
-                part,
+                """SELECT h.hash, s.body FROM hashes h JOIN sketches s ON s.hash_id = h.id
+                   WHERE h.issue_id = ? ORDER BY h.id LIMIT ?""",
+                (issue, MEMBERS),
             )
-            for issue, digest, body in rows:
-                if len(found[issue]) < MEMBERS:
-                    found[issue].append((digest, _readable(body)))
+            found[issue] = [(digest, _readable(body)) for digest, body in rows]
         return [
             Group(issue, tuple(digest for digest, _ in pairs), tuple(sketch for _, sketch in pairs))
             for issue, pairs in found.items()
@@ -251,6 +256,7 @@ class Similarity:
 
     def judge(self, one: int, other: int, same: bool, now: int) -> None:
         """Keep what a person said of two issues that stand apart, with how alike they are."""
+        revisit_sketches(self.db, "issue_id IN (?, ?) AND home_issue_id = issue_id", (one, other))
         project = int(self.db.value("SELECT project_id FROM issues WHERE id = ?", (one,)))
         pending = self.db.rows(
             "SELECT u.hash_id FROM hashes h JOIN unsketched u ON u.hash_id = h.id WHERE h.issue_id IN (?, ?) LIMIT ?",
