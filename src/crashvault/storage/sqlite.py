@@ -237,10 +237,10 @@ class SQLite:
         )
         return int(first)
 
-    def checkpoint(self) -> None:
-        """Bring the log into the file, so that its size is what it is."""
+    def checkpoint(self, *, wait: bool = True) -> None:
+        """Bring the log into the file, so that its size is what it is. `wait`: for readers too, and empty the log."""
         try:
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if wait else 'PASSIVE'})").fetchall()
         except sqlite3.Error as error:
             raise convert_error(error, self.path) from error
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ...errors import StoreError
 from ..sqlite import SQLite, convert_error
 
-VERSION = 2
+VERSION = 3
 MIN_READER = 1
 
 _FOLDER = os.path.dirname(__file__)
