@@ -36,8 +36,10 @@ from .sqlite import SQLite, chunks, marks
 TOMBSTONE_AGE = 30 * DAY
 MINUTES_KEPT = 2 * DAY
 _AT_ONCE = 200  # events a transaction, so that nobody who records waits for long
-_ROWS_AT_ONCE = 2_000  # small rows, or pages
-_PAGES_AT_ONCE = 500  # of the index
+_SHARED_AT_ONCE = 50  # stacks, or backgrounds
+_ROWS_AT_ONCE = 2_000  # small rows
+_PAGES_FREED = 250
+_PAGES_AT_ONCE = 250  # of the index
 _FEW = 500  # stacks that are looked up one by one
 _EVENTS_AT_ONCE = 20_000  # that are asked what they share
 _INDEXES = ("event_index", "stack_index")
@@ -230,7 +232,7 @@ class Deletion:
         removed = 0
         newest = int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))
         unused = sorted(set(candidates) - self._used(column, candidates))
-        for part in chunks(unused, _AT_ONCE):
+        for part in chunks(unused, _SHARED_AT_ONCE):
             with self.writing():
                 again = {row[0] for row in self.db.rows(f"SELECT {column} FROM events WHERE id > ?", (newest,))}
                 for candidate in part:
@@ -271,9 +273,13 @@ class Deletion:
             "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)",
             (stack, stack_document(event)),
         )
-        for table, column in (("stack_words", "stack_id"), ("stack_hashes", "stack_id"), ("stacks", "id")):
+        for table, column in (("stack_hashes", "stack_id"), ("stacks", "id")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (stack,))
-        for word in stack_words(event):
+        words = stack_words(event)
+        self.db.execute_many(
+            "DELETE FROM stack_words WHERE word = ? AND stack_id = ?", [(word, stack) for word in words]
+        )
+        for word in words:
             name = word_name(word)
             if name and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word,)):
                 self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
@@ -468,7 +474,8 @@ class Deletion:
         before = int(self.db.value("PRAGMA page_count"))
         while int(self.db.value("PRAGMA freelist_count")):
             with self.writing():
-                self.db.rows(f"PRAGMA incremental_vacuum({_ROWS_AT_ONCE})")
+                for _ in range(_PAGES_FREED):  # a statement without columns is stepped once: one page each
+                    self.db.execute("PRAGMA incremental_vacuum(1)")
         self._checkpoint()
         return (before - int(self.db.value("PRAGMA page_count"))) * size
 
