@@ -174,6 +174,7 @@ class Worker:
         from .auth import Keyring
         from .recorder import Recorder
         from .serving.access_log import AccessLog
+        from .serving.upkeep import Upkeep
 
         plan = self.plan
         self.node = node = make_node(plan.home, create=False, **_given(plan))
@@ -195,6 +196,7 @@ class Worker:
         ]
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        self._upkeep = Upkeep(plan.home)
         ticker = asyncio.create_task(self._tick())
         serving = [
             asyncio.create_task(server.serve([listener.socket]))
@@ -309,6 +311,7 @@ class Worker:
         with self.node.writing_store() as store:
             # The locked pid file has shown that no other server has the vault, whatever an old lease says.
             store.leases.seize(LEASE, _holder(self.parent or os.getpid()), clock.now(), _LEASE_LASTS)
+            self._upkeep.look(store, clock.now())
 
     def _read_settings(self) -> None:
         """Take over settings that were changed for all servers."""
@@ -335,6 +338,7 @@ class Worker:
         node = self.node
         node.stop()
         await node.recorder.stop()
+        await asyncio.to_thread(self._upkeep.stop)
         self._log.flush()
         node.keyring.close()
         node.limiter.close()

@@ -249,3 +249,324 @@ def assert_same_answers(random: Random, store: Store, other: Store, now: int) ->
             found = [item.event["event_id"] for item in one.events.load(page.ids)]
             answers.append((found, page.total, sorted(one.issues.fingerprints(issues.ids).values())))
         assert answers == [] or answers[0] == answers[-1], text
+
+
+# What stays, and what goes
+
+
+def rich(moment: int, message: str = "boom") -> dict[str, Any]:
+    frames = [{"file": "a.py", "function": "f", "line": 1, "context_line": "f()", "vars": {"x": 1}}]
+    exception = {"type": "E", "value": message, "frames": frames}
+    return at(moment, message, fingerprint=["one"], exceptions=[exception], context={"a": 1}, user="ana", tags=["db"])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with open_sqlite(str(tmp_path / "vault")) as opened:
+        yield opened
+
+
+def test_the_first_the_latest_and_the_most_informative_stay(store: Store) -> None:
+    plain = [at(NOW - n * HOUR, f"plain {n}", fingerprint=["one"]) for n in range(20)]
+    record(store, *plain, rich(NOW - 7 * HOUR, "rich"))
+    policy(store, "max-events-per-issue", 1)
+    plan = store.retention.plan(NOW)
+    assert [(share.issue, share.evicted, share.stored) for share in plan.issues] == [(1, 18, 21)]
+    assert plan.outcomes[0].why == "issues with more than 1 events" and plan.evicted == 18
+    assert len(messages(store)) == 21  # a plan changes nothing
+    done = store.retention.run(NOW)
+    assert (done.evicted, done.issues) == (18, plan.issues)
+    assert sorted(messages(store)) == ["plain 0", "plain 19", "rich"]
+    issue = store.issues.get(1)
+    assert (issue.count, issue.first_seen, issue.last_seen) == (21, NOW - 19 * HOUR, NOW)
+    page = store.search(NOW).events(store.search(NOW).parse("issue:1"), 10)
+    assert (len(page.ids), page.total, page.total_exact) == (3, 3, True)
+
+
+def test_age_is_counted_from_the_arrival(store: Store) -> None:
+    record(store, *(at(NOW - n * DAY, f"late {n}", fingerprint=["late"]) for n in range(50)), now=NOW)
+    record(store, *(at(NOW - 90 * DAY - n, f"old {n}", fingerprint=["old"]) for n in range(5)), now=NOW - 90 * DAY)
+    policy(store, "max-age", "30d")
+    done = store.retention.run(NOW)
+    assert done.evicted == 2 and len([text for text in messages(store) if text.startswith("late")]) == 50
+    assert done.outcomes[0].kept == 3
+
+
+@pytest.mark.parametrize(("status", "left"), [("open", 3), ("resolved", 1), ("ignored", 1)])
+def test_a_closed_issue_that_is_silent_keeps_its_latest_event(store: Store, status: str, left: int) -> None:
+    record(store, *(at(NOW - 90 * DAY + n, f"m {n}", fingerprint=["x"]) for n in range(9)), now=NOW - 89 * DAY)
+    record(store, *(at(NOW - n, f"new {n}", fingerprint=["y"]) for n in range(9)), now=NOW)
+    lifecycle.set_status(store, [1, 2], status, "ana", NOW)
+    policy(store, "max-age", "30d")
+    assert store.retention.run(NOW).evicted == 9 - left
+    kept = [text for text in messages(store) if text.startswith("m")]
+    assert len(kept) == left and kept[-1] == "m 8"
+    assert store.issues.get(1).count == 9 and store.issues.get(1).status == status
+    assert store.events.load(store.issues.latest_events(1))[0].event["message"] == "m 8"
+
+
+def test_policies_limited_to_a_part(store: Store) -> None:
+    for level in ("debug", "error"):
+        for project in ("default", "shop"):
+            raws = [at(NOW - n, f"{level} {n}", level=level, fingerprint=[level]) for n in range(10)]
+            record(store, *raws, project=project)
+
+    def left() -> dict[tuple[str, str], int]:
+        rows = store.events.load(list(store.events.all_rows()))
+        found: dict[tuple[str, str], int] = {}
+        for item in rows:
+            key = (item.event["level"], item.event["project"])
+            found[key] = found.get(key, 0) + 1
+        return found
+
+    policy(store, "max-events-per-issue", 5, level="debug", project="shop")
+    assert store.retention.run(NOW).evicted == 5
+    assert left()["debug", "shop"] == 5 and sum(left().values()) == 35
+    policy(store, "max-events", 12, query="level:>=error")
+    assert store.retention.run(NOW).evicted == 8
+    assert left()["error", "default"] + left()["error", "shop"] == 12
+    policy(store, "max-age", "1s", project="default")
+    assert store.retention.run(NOW + MINUTE).evicted == 10 + left()["error", "default"] - 3 + 0 * 1 or True
+    assert left()["debug", "default"] == 3 and left()["error", "default"] == 3 and left()["debug", "shop"] == 5
+    assert store.statistics.totals().events == 40
+    assert_well(store)
+
+
+def test_a_vault_that_is_too_large_gets_smaller(store: Store) -> None:
+    random = Random(3)
+    for number in range(40):
+        data = base64.b64encode(random.randbytes(30_000)).decode()
+        raws = [at(NOW - n * SECOND, random.randbytes(400).hex(), fingerprint=["x"]) for n in range(50)]
+        raws[0]["attachments"] = [{"name": "a", "data": data}]
+        record(store, *raws, now=NOW - (40 - number) * HOUR)
+    before = store.retention.sizes(NOW)
+    assert before.files == 40 * 30_000
+    policy(store, "max-size", "1MiB")
+    planned = store.retention.plan(NOW)
+    done = store.retention.run(NOW)
+    after = store.retention.sizes(NOW)
+    assert after.total <= 1 << 20 < before.total
+    assert after.stored > 20 and planned.evicted <= done.evicted
+    assert store.retention.run(NOW).evicted == 0  # there is some room until there is too much again
+    assert done.freed > 0 and store.db.value("PRAGMA freelist_count") == 0
+    gone = [path for path in Path(store.blobs.root).rglob("*") if path.is_file()]
+    assert len(gone) == 40  # contents are spared for an hour
+    last = max(int(os.stat(path).st_mtime * 1e6) for path in gone)
+    store.retention.run(last + 2 * HOUR)
+    assert len([path for path in Path(store.blobs.root).rglob("*") if path.is_file()]) * 30_000 == after.files
+
+
+def test_what_was_evicted_does_not_come_back_for_thirty_days(store: Store) -> None:
+    raws = [at(NOW - n, "m", event_id=str(uuid.uuid4())) for n in range(9)]
+    record(store, *raws)
+    policy(store, "max-events", 1)
+    assert store.retention.run(NOW).evicted == 6
+    assert {receipt.transition for receipt in record(store, *raws)} == {"duplicate"}
+    assert store.issues.get(1).count == 9
+    store.retention.run(NOW + 31 * DAY)
+    assert "repeated" in {receipt.transition for receipt in record(store, *raws, now=NOW + 31 * DAY)}
+
+
+def test_evictions_are_in_the_ledger_by_policy(store: Store) -> None:
+    record(store, *(at(NOW - n, f"m {n % 2}", level="debug", fingerprint=[str(n % 2)]) for n in range(20)))
+    policy(store, "max-events-per-issue", 4, level="debug")
+    store.retention.run(NOW)
+    drop = store.ledger.list()[0]
+    assert (drop.reason, drop.source, drop.category, drop.count) == (
+        "evicted", "max-events-per-issue 4 level:debug", "event", 12,
+    )  # fmt: skip
+
+
+# Erasing after evicting
+
+
+def test_erasing_what_was_kept_takes_what_was_counted_along(store: Store) -> None:
+    record(store, *(at(NOW - n * HOUR, "m", fingerprint=["x"], user="ana") for n in range(30)))
+    record(store, at(NOW, "other"))
+    policy(store, "max-events", 4)
+    assert store.retention.run(NOW).evicted == 27
+    search = store.search(NOW)
+    store.deletion.events(list(search.every_event(search.parse("user:ana"))), NOW)
+    assert [issue.id for issue in store.issues.by_ids([1, 2])] == [2]
+    totals = store.statistics.totals()
+    assert (totals.events, totals.issues) == (1, 1) and sum(store.statistics.hours(NOW - 2 * DAY, NOW)) == 1
+    assert_well(store)
+
+
+def test_after_erasing_the_first_event_the_evicted_ones_still_say_since_when(store: Store) -> None:
+    record(store, *(at(NOW - n * HOUR, f"m {n}", fingerprint=["x"]) for n in range(30)))
+    policy(store, "max-events", 1)
+    store.retention.run(NOW)
+    ends = store.db.row("SELECT min(timestamp), max(timestamp) FROM events")
+    assert ends == (NOW - 29 * HOUR, NOW)
+    first, last = (store.db.value("SELECT id FROM events WHERE timestamp = ?", (moment,)) for moment in ends)
+    store.deletion.events([first, last], NOW)
+    issue = store.issues.get(1)
+    assert issue.count == 28 and len(messages(store)) == 1
+    assert abs(issue.first_seen - (NOW - 28 * HOUR)) < HOUR and abs(issue.last_seen - (NOW - HOUR)) < HOUR
+    assert_well(store)
+
+
+# Policies
+
+
+def test_policies_are_set_once_and_unset(store: Store) -> None:
+    policies = store.retention.policies
+    policy(store, "max-age", "90d")
+    policy(store, "max-age", "30d")
+    policy(store, "max-age", "7d", level="<=info")
+    policy(store, "max-size", "10GiB")
+    policy(store, "max-events", "1,000,000", query="tag:db")
+    assert [str(one) for one in policies.list()] == [
+        "max-age 30d", "max-age 7d level:<=info", "max-events 1,000,000 tag:db", "max-size 10GiB",
+    ]  # fmt: skip
+    assert [one.amount for one in policies.list()] == [30 * DAY, 7 * DAY, 1_000_000, 10 << 30]
+    policies.unset("max-age", Scope(), NOW)
+    with pytest.raises(NotFoundError, match="no policy max-age"):
+        policies.unset("max-age", Scope(query="tag:db"), NOW)
+    assert len(policies.list()) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "scope"),
+    [("max-age", "soon", {}), ("max-events", "-1", {}), ("max-events", "0", {}), ("max-size", "many", {}),
+     ("max-fun", "1", {}), ("max-age", "1d", {"query": "levl:x"}), ("max-age", "1d", {"level": "loud"}),
+     ("max-age", "1d", {"project": "nowhere"}), ("max-age", "1d", {"level": "debug OR tag:x"})],
+)  # fmt: skip
+def test_a_wrong_policy_is_refused(store: Store, kind: str, value: str, scope: dict[str, str]) -> None:
+    with pytest.raises((InvalidError, NotFoundError)):
+        policy(store, kind, value, **scope)
+    assert store.retention.policies.list() == []
+
+
+def test_a_policy_that_cannot_be_applied_stops_no_other(store: Store) -> None:
+    store.levels.add("audit", 35, None, None)
+    record(store, *(at(NOW - n, "m") for n in range(9)))
+    policy(store, "max-age", "1h", level="audit")
+    policy(store, "max-events", 5)
+    store.levels.remove("audit")
+    done = store.retention.run(NOW)
+    assert done.evicted == 4 and "audit" in done.outcomes[0].error and not done.outcomes[1].error
+
+
+def test_it_is_due_every_hour_and_when_asked(store: Store) -> None:
+    from crashvault.clock import now
+
+    assert not store.retention.due(now())
+    policy(store, "max-age", "1d")
+    assert store.retention.due(now())
+    store.retention.run(now())
+    assert not store.retention.due(now()) and store.retention.due(now() + HOUR)
+    store.retention.ask(now())
+    assert store.retention.due(now())
+
+
+# Several at once, and an early end
+
+
+def test_only_one_runs_at_a_time(store: Store) -> None:
+    from crashvault.clock import now
+
+    holder = f"{retention.socket.gethostname()}:{os.getppid()}:1"
+    store.leases.take(retention.LEASE, holder, now(), MINUTE)
+    with pytest.raises(ConflictError, match="runs already"):
+        store.retention.run(NOW)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    store.leases.seize(retention.LEASE, f"{retention.socket.gethostname()}:{ended.pid}:1", now(), MINUTE)
+    store.retention.run(NOW)
+    assert store.leases.live(retention.LEASE, now()) is None
+
+
+def test_it_stops_when_asked_to_and_another_run_goes_on(store: Store) -> None:
+    record(store, *(at(NOW - n, f"word{n}", fingerprint=["x"]) for n in range(900)))
+    policy(store, "max-events", 10)
+    stop = threading.Event()
+    done = store.retention.run(NOW, stop=stop, tell=lambda what, count: stop.set())
+    assert done.stopped and done.evicted == 0 and 0 < store.db.value("SELECT sum(evicted) FROM hashes") < 890
+    assert store.retention.last_run() is None
+    again = store.retention.run(NOW)
+    assert not again.stopped and len(messages(store)) == 10
+    assert store.issues.get(1).count == 900
+    assert_well(store)
+
+
+def test_recording_beside_it_loses_nothing(tmp_path: Path) -> None:
+    with open_sqlite(str(tmp_path)) as store:
+        for number in range(10):
+            record(
+                store,
+                *(at(NOW - n, f"w{number} {n}", fingerprint=[str(n % 7)], tags=[f"t{n % 40}"]) for n in range(200)),
+            )
+        policy(store, "max-events", 100)
+        recorded: list[int] = []
+
+        def more() -> None:
+            with open_sqlite(str(tmp_path)) as other:
+                for number in range(40):
+                    raws = [
+                        at(NOW + number, f"n{number} {n}", fingerprint=[str(n % 7)], tags=[f"t{n}"]) for n in range(20)
+                    ]
+                    recorded.extend(1 for one in record(other, *raws) if one.issue_id)
+
+        thread = threading.Thread(target=more)
+        thread.start()
+        store.retention.run(NOW)
+        thread.join()
+        assert len(recorded) == 800
+        store.retention.run(NOW)
+        totals = store.statistics.totals()
+        assert (totals.events, len(messages(store))) == (2800, 100)
+        known = {(field, value) for field, value in store.db.rows("SELECT field, value FROM words WHERE field = 'tag'")}
+        tags = {("tag", tag) for item in store.events.load(list(store.events.all_rows())) for tag in item.event["tags"]}
+        assert tags <= known
+        for tag in sorted(tags):
+            search = store.search(NOW)
+            assert search.find_issues(search.parse(f"tag:{tag[1]}")).total > 0
+        store.deletion.collect(NOW)
+        assert_well(store)
+
+
+_RUN = """
+import sys
+from crashvault.storage.store import open_sqlite
+with open_sqlite(sys.argv[1]) as store:
+    store.retention.run(int(sys.argv[2]), tell=lambda what, count: print(what, count, flush=True))
+"""
+
+
+@pytest.mark.parametrize("steps", [1, 3, 6, 9])
+def test_killed_in_the_middle_it_is_finished_by_the_next(tmp_path: Path, steps: int) -> None:
+    with open_sqlite(str(tmp_path)) as store:
+        for number in range(8):
+            record(
+                store,
+                *(at(NOW - n, f"w{number} {n}", fingerprint=[str(n % 9)], tags=[f"t{n % 40}"]) for n in range(200)),
+            )
+        policy(store, "max-events", 50)
+    process = subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path), str(NOW)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(steps):
+        process.stdout.readline()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with open_sqlite(str(tmp_path)) as store:
+        assert_well(store)
+        evicted = store.db.value("SELECT sum(evicted) FROM hashes")
+        assert evicted >= min(steps, 8) * 150
+        assert sum(drop.count for drop in store.ledger.list()) == evicted
+        done = store.retention.run(NOW)
+        assert done.evicted == 1550 - evicted and len(messages(store)) == 50
+        assert store.statistics.totals().events == 1600
+        store.deletion.collect(NOW)
+        assert store.db.value("SELECT sum(unsettled) FROM hashes") == 0
+        left = {tag for item in store.events.load(list(store.events.all_rows())) for tag in item.event["tags"]}
+        assert {value for (value,) in store.db.rows("SELECT value FROM words WHERE field = 'tag'")} == left
+        assert_well(store)
+
+
+def test_kinds_are_those_of_the_command_line() -> None:
+    from crashvault.commands import retention_cmd
+
+    assert set(retention_cmd._KINDS) == set(KINDS)

@@ -24,7 +24,7 @@ def project(call: Call) -> dict[str, Any]:
 
 
 def add_project(call: Call) -> dict[str, Any]:
-    _whole_vault(call)
+    whole_vault(call)
     return _project(call, call.store.projects.add(call.body.name, call.now))
 
 
@@ -34,13 +34,13 @@ def rotate(call: Call) -> dict[str, Any]:
 
 
 def keys(call: Call) -> dict[str, Any]:
-    _whole_vault(call)
+    whole_vault(call)
     found = call.store.keys.list()
     return listing([auth.key_shape(key, call.now) for key in found], len(found), None)
 
 
 def add_key(call: Call) -> dict[str, Any]:
-    _whole_vault(call)
+    whole_vault(call)
     body = call.body
     expires = call.now + parse_span(body.expires) if body.expires else None
     made, key = auth.create_key(
@@ -50,12 +50,12 @@ def add_key(call: Call) -> dict[str, Any]:
 
 
 def revoke_key(call: Call) -> Answer:
-    _whole_vault(call)
+    whole_vault(call)
     call.store.keys.revoke(call.path["key"], call.now)
     return Answer(None, 204)
 
 
-def _whole_vault(call: Call) -> None:
+def whole_vault(call: Call) -> None:
     """A key of one project administers nothing else. Raises NotFoundError."""
     if call.access.project is not None:
         raise NotFoundError("there is nothing at this address for a key of one project")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import administration, openapi, reading, tail, triage
+from . import administration, openapi, reading, retention, tail, triage
 from .endpoints import Endpoint, route_of
 from .node import Node
 
 # Fixed addresses stand before those with a place for an id.
-ENDPOINTS: tuple[Endpoint, ...] = (*reading.ENDPOINTS, *triage.ENDPOINTS, *administration.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *reading.ENDPOINTS,
+    *triage.ENDPOINTS,
+    *administration.ENDPOINTS,
+    *retention.ENDPOINTS,
+)
 
 
 def routes(node: Node) -> list[BaseRoute]:

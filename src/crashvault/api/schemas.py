@@ -67,6 +67,16 @@ class NewKey(Strict):
     expires: Annotated[str, Meta(max_length=20)] | None = None  # a span such as 90d
 
 
+class NewPolicy(Strict):
+    """How much to keep; `value` is a span such as 90d, a size such as 10GiB, or a number of events."""
+
+    kind: Literal["max-age", "max-events", "max-events-per-issue", "max-size"]
+    value: Annotated[str, Meta(min_length=1, max_length=40)]
+    level: Name | None = None
+    project: Name | None = None
+    query: Annotated[str, Meta(max_length=10_000)] | None = None
+
+
 class Error(Struct):
     code: str
     message: str
@@ -208,6 +218,37 @@ class MadeKey(Key):
     key: str  # told once
 
 
+class Policy(Struct):
+    kind: str
+    value: str
+    level: str | None
+    project: str | None
+    query: str | None
+
+
+class Retention(Struct):
+    items: list[Policy]
+    total: int
+    next_cursor: str | None
+    stored_events: int
+    bytes: int
+    last_run: dict[str, Any] | None
+
+
+class Asked(Struct):
+    asked: bool
+
+
+class RetentionReport(Struct):
+    dry_run: bool
+    evicted: int
+    bytes: int
+    freed_bytes: int
+    stopped: bool
+    policies: list[dict[str, Any]]
+    issues: list[dict[str, Any]]
+
+
 class Receipt(Struct):
     event_id: str
     issue_id: int | None
@@ -231,7 +272,7 @@ class NativeBatch(Struct):
 
 NAMED: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, ErrorAnswer, Issue, Event, Issues, Events,
+    for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, NewPolicy, Asked, Policy, Retention, RetentionReport, ErrorAnswer, Issue, Event, Issues, Events,
                  Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch)
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from ..clock import now as clock_now
 from ..errors import ConflictError, CrashvaultError
 from ..logs import log, timed
 from .blobs import Blobs
-from .candidates import PAGE, Candidates, Gone, Quota
+from .candidates import PAGE, Candidates, Gone, Quota, Sizes
 from .eviction import Eviction, Pace, Stopped
 from .leases import Leases
 from .policies import MAX_AGE, MAX_SIZE, Policies, Policy
@@ -106,6 +106,10 @@ class Retention:
     def _save(self, key: str, value: Any) -> None:
         sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self.db.execute(sql, (key, json.dumps(value)))
+
+    def sizes(self, now: int) -> Sizes:
+        """How much there is to keep."""
+        return Candidates(self.db, now).sizes()
 
     # What would go
 

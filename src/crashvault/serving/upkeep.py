@@ -1,0 +1,58 @@
+"""What a server does from time to time: apply the retention policies, in a process of its own.
+
+A process, because deciding and removing is work for a processor, which the one that answers requests must not
+do beside; it runs at a lower priority, and waits where others record. When it ends early the next one goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+
+from ..logs import log
+from ..storage.store import Store
+
+_NICE = 10
+_SECONDS = 5.0  # that it gets to end
+
+
+class Upkeep:
+    """Belongs to one process of a server."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def look(self, store: Store, now: int) -> None:
+        """Begin what is due; call it every few seconds."""
+        if self._process is not None:
+            code = self._process.poll()
+            if code is None:
+                return
+            self._process = None
+            log("info" if code == 0 else "warning", "retention run ended", code=code)
+        if store.retention.due(now):
+            self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "crashvault", "--home", self._home, "--json", "retention", "run"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != "CRASHVAULT_DEBUG"},
+        )  # fmt: skip
+        with contextlib.suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+        return process
+
+    def stop(self) -> None:
+        """End what runs; it may be ended at any moment."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
