@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+import subprocess
 import sys
+import threading
 import uuid
 from copy import deepcopy
 from pathlib import Path
@@ -18,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import vaults
 from contents import assert_sound, contents
 from crashvault import core, lifecycle, pipeline
-from crashvault.clock import HOUR, SECOND
-from crashvault.errors import QueryError
+from crashvault.clock import DAY, HOUR, MINUTE, SECOND
+from crashvault.errors import ConflictError, InvalidError, NotFoundError, QueryError
 from crashvault.storage import candidates, eviction, leftovers, retention
-from crashvault.storage.policies import Scope
+from crashvault.storage.policies import KINDS, Scope
 from crashvault.storage.sieve import informativeness
 from crashvault.storage.store import Store, open_sqlite
 
@@ -326,7 +329,7 @@ def test_policies_limited_to_a_part(store: Store) -> None:
     assert store.retention.run(NOW).evicted == 8
     assert left()["error", "default"] + left()["error", "shop"] == 12
     policy(store, "max-age", "1s", project="default")
-    assert store.retention.run(NOW + MINUTE).evicted == 10 + left()["error", "default"] - 3 + 0 * 1 or True
+    store.retention.run(NOW + 2 * MINUTE)
     assert left()["debug", "default"] == 3 and left()["error", "default"] == 3 and left()["debug", "shop"] == 5
     assert store.statistics.totals().events == 40
     assert_well(store)
@@ -467,13 +470,13 @@ def test_it_is_due_every_hour_and_when_asked(store: Store) -> None:
 def test_only_one_runs_at_a_time(store: Store) -> None:
     from crashvault.clock import now
 
-    holder = f"{retention.socket.gethostname()}:{os.getppid()}:1"
+    holder = f"{socket.gethostname()}:{os.getppid()}:1"
     store.leases.take(retention.LEASE, holder, now(), MINUTE)
     with pytest.raises(ConflictError, match="runs already"):
         store.retention.run(NOW)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    store.leases.seize(retention.LEASE, f"{retention.socket.gethostname()}:{ended.pid}:1", now(), MINUTE)
+    store.leases.seize(retention.LEASE, f"{socket.gethostname()}:{ended.pid}:1", now(), MINUTE)
     store.retention.run(NOW)
     assert store.leases.live(retention.LEASE, now()) is None
 
