@@ -53,7 +53,7 @@ def document(endpoints: Sequence[Endpoint]) -> Document:
         "info": {"title": "Crashvault", "version": __version__, "description": _ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"key": []}],
-        "tags": [{"name": name} for name in ("ingest", "issues", "events", "stats", "projects", "keys", "server")],
+        "tags": [{"name": name} for name in ("ingest", "issues", "events", "stats", "projects", "keys", "retention", "server")],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": components(),

@@ -114,6 +114,10 @@ class Issues:
             for digest, algorithm, title, count, merged, grouping in rows
         ]
 
+    def evicted(self, issue: int) -> int:
+        """How many of the events that an issue counts are not stored any more."""
+        return int(self.db.value("SELECT COALESCE(sum(evicted), 0) FROM hashes WHERE issue_id = ?", (issue,)))
+
     def fingerprints(self, issues: Sequence[int]) -> dict[int, str]:
         """The first hash of each issue, in hex; its own before those merged into it."""
         found: dict[int, str] = {}
