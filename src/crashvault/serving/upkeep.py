@@ -1,12 +1,11 @@
 """What a server does from time to time: apply the retention policies, in a process of its own.
 
 A process, because deciding and removing is work for a processor, which the one that answers requests must not
-do beside; it runs at a lower priority, and waits where others record. When it ends early the next one goes on.
+do beside. It gives way to those who record, and where it ends early the next one goes on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import sys
 from ..logs import log
 from ..storage.store import Store
 
-_NICE = 10
 _SECONDS = 5.0  # that it gets to end
 
 
@@ -37,14 +35,11 @@ class Upkeep:
             self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "crashvault", "--home", self._home, "--json", "retention", "run"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={name: value for name, value in os.environ.items() if name != "CRASHVAULT_DEBUG"},
         )  # fmt: skip
-        with contextlib.suppress(OSError):  # it has ended already
-            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
-        return process
 
     def stop(self) -> None:
         """End what runs; it may be ended at any moment."""

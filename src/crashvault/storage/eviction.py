@@ -6,6 +6,7 @@ rows are looked at once more, so that nothing is taken out twice, and nothing wh
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from .sqlite import SQLite, marks
 AT_ONCE = 200  # events a transaction
 EVICTED = "evicted"  # the reason in the ledger
 _PAUSES = 5  # times as long as our transaction took, where somebody else records
+_RESTS = 4  # times as long as we have worked, where the processors are in demand too
 _LONGEST = 2.0  # seconds of a pause
 _MOST_WORDS = 400_000  # pairs of hash and word that wait to be settled
 
@@ -36,8 +38,9 @@ class Pace:
     """Write transactions that leave others their time.
 
     Where another connection has committed since our last transaction, a pause follows that is several times as
-    long as ours took; where nobody else writes, none. `renew` is called before each, and no more begin once
-    `stop` is set: then Stopped is raised.
+    long as ours took, and longer where more wants to run than there are processors; where nobody else writes, none.
+    A lower priority would not do: who waits for a processor while holding the vault keeps all others waiting.
+    `renew` is called before each transaction, and no more begin once `stop` is set: then Stopped is raised.
     """
 
     def __init__(self, db: SQLite, stop: threading.Event, renew: Callable[[], object]) -> None:
@@ -45,6 +48,7 @@ class Pace:
         self._stop = stop
         self._renew = renew
         self._seen = db.data_version()
+        self._worked = time.thread_time()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -56,9 +60,18 @@ class Pace:
             yield
         taken = time.perf_counter() - began
         version = self._db.data_version()
+        worked, self._worked = time.thread_time() - self._worked, time.thread_time()
         if version != self._seen:
             self._seen = version
-            self._stop.wait(min(_PAUSES * taken, _LONGEST))
+            rest = _RESTS * worked if _is_crowded() else 0.0
+            self._stop.wait(min(_PAUSES * taken + rest, _LONGEST))
+
+
+def _is_crowded() -> bool:
+    """Whether more wants to run than there are processors."""
+    if not hasattr(os, "getloadavg"):  # Windows
+        return False
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 class Eviction(Deletion):
