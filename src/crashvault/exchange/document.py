@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..clock import to_iso
+from ..clock import HOUR, to_iso
 from ..config import SETTINGS
 from ..errors import NotFoundError
 from ..storage.exporting import Exporting, Selection
@@ -82,15 +82,20 @@ def issues(source: Source) -> Iterator[dict[str, Any]]:
             {"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}
             for at, actor, kind, data in issue["activity"]
         ]
-        issue["hashes"] = [_hash(found) for found in issue["hashes"]]
+        issue["hashes"] = [_hash(found, names) for found in issue["hashes"]]
         issue["attachments"] = [{**file_item(file), "created_at": to_iso(file["created_at"])}
                                 for file in issue["attachments"]]  # fmt: skip
         yield _with_iso_times(issue)
 
 
-def _hash(found: dict[str, Any]) -> dict[str, Any]:
+def _hash(found: dict[str, Any], levels: dict[int, str]) -> dict[str, Any]:
     key, reason, parts = json.loads(found.pop("grouping"))
     found["hash"] = found["hash"].hex()
+    if "evicted" in found:
+        lost = found["evicted"]
+        found["evicted"] = [{"hour": to_iso(hour * HOUR), "level": levels.get(rank, f"level-{rank}"), "count": count}
+                            for hour, rank, count in lost.hours]  # fmt: skip
+        found["users"] = [f"{user:014x}" for user in lost.users]
     return _with_iso_times({**found, "key": key, "reason": reason, "parts": parts})
 
 

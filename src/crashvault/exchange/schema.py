@@ -61,6 +61,12 @@ class Activity(Struct):
     data: dict[str, Any]
 
 
+class EvictedHour(Struct):
+    hour: str
+    level: Name
+    count: Annotated[int, Meta(ge=1, le=2**40)]
+
+
 class Hash(Struct):
     hash: Sha1
     first_seen: str
@@ -73,6 +79,8 @@ class Hash(Struct):
     title: Text = ""
     culprit: Text = ""
     created_at: str | None = None
+    evicted: list[EvictedHour] = []
+    users: list[Annotated[str, Meta(pattern=r"^[0-9a-f]{14}$")]] = []
 
 
 class Issue(Struct):
