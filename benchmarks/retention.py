@@ -34,9 +34,12 @@ class Mark(NamedTuple):
     taken: float  # seconds of this batch
 
 
-def run(events: int, issues: int, keep: int, alone: int) -> dict[str, Any]:
-    """A vault of `events` down to `keep`, with `alone` seconds of undisturbed recording before and after."""
-    source = measure.filled_vault(events, issues)
+def run(events: int, issues: int, keep: int, alone: int, vault: str = "") -> dict[str, Any]:
+    """A vault of `events` down to `keep`, with `alone` seconds of undisturbed recording before and after.
+
+    `vault` is the folder of one that is there; it is copied.
+    """
+    source = Path(vault) if vault else measure.filled_vault(events, issues)
     home = Path(tempfile.mkdtemp(prefix="crashvault-retention-", dir=measure.CACHE))
     try:
         shutil.copytree(source, home, dirs_exist_ok=True)
@@ -157,11 +160,12 @@ def main(argv: list[str] | None = None) -> None:
         "What retention costs those who record.", events=100_000, issues=2_000, keep=10_000, alone=20
     )
     parser.add_argument("--record", metavar="HOME", help="be the process that records")
+    parser.add_argument("--home", metavar="DIR", default="", help="a vault of so many events that is there already")
     options = parser.parse_args(argv)
     if options.record:
         record(options.record)
         return
-    figures = run(options.events, options.issues, options.keep, options.alone)
+    figures = run(options.events, options.issues, options.keep, options.alone, options.home)
     show(figures)
     measure.finish("retention", figures, options.json)
 

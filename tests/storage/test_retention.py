@@ -24,6 +24,7 @@ from crashvault import core, lifecycle, pipeline
 from crashvault.clock import DAY, HOUR, MINUTE, SECOND
 from crashvault.errors import ConflictError, InvalidError, NotFoundError, QueryError
 from crashvault.storage import candidates, eviction, leftovers, retention
+from crashvault.storage.document import counted_words
 from crashvault.storage.policies import KINDS, Scope
 from crashvault.storage.sieve import informativeness
 from crashvault.storage.store import Store, open_sqlite
@@ -538,13 +539,20 @@ with open_sqlite(sys.argv[1]) as store:
 """
 
 
+def words_of_hashes(store: Store) -> set[tuple[int, int]]:
+    """The words that events have which are stored, with their hashes."""
+    hot = {row: (hash_id, rank) for row, hash_id, rank in store.db.rows("SELECT id, hash_id, level FROM events")}
+    items = store.events.load(list(hot))
+    return {(word, hot[item.row][0]) for item in items for word in counted_words(item.event, hot[item.row][1])}
+
+
 @pytest.mark.parametrize("steps", [1, 3, 6, 9])
 def test_killed_in_the_middle_it_is_finished_by_the_next(tmp_path: Path, steps: int) -> None:
     with open_sqlite(str(tmp_path)) as store:
         for number in range(8):
             record(
                 store,
-                *(at(NOW - n, f"w{number} {n}", fingerprint=[str(n % 9)], tags=[f"t{n % 40}"]) for n in range(200)),
+                *(at(NOW - n, f"w{number} {n}", fingerprint=[str(n % 9)], tags=[f"t{number}.{n}"]) for n in range(200)),
             )
         policy(store, "max-events", 50)
     process = subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path), str(NOW)], stdout=subprocess.PIPE, text=True)
@@ -562,9 +570,10 @@ def test_killed_in_the_middle_it_is_finished_by_the_next(tmp_path: Path, steps: 
         done = store.retention.run(NOW)
         assert done.evicted == 1550 - evicted and len(messages(store)) == 50
         assert store.statistics.totals().events == 1600
-        store.deletion.collect(NOW)
         assert store.db.value("SELECT sum(unsettled) FROM hashes") == 0
         left = {tag for item in store.events.load(list(store.events.all_rows())) for tag in item.event["tags"]}
+        assert set(store.db.rows("SELECT word, hash_id FROM hash_words")) == words_of_hashes(store)
+        store.deletion.collect(NOW)
         assert {value for (value,) in store.db.rows("SELECT value FROM words WHERE field = 'tag'")} == left
         assert_well(store)
 
@@ -573,3 +582,26 @@ def test_kinds_are_those_of_the_command_line() -> None:
     from crashvault.commands import retention_cmd
 
     assert set(retention_cmd._KINDS) == set(KINDS)
+
+
+@pytest.mark.parametrize("method", ["_without_event", "_listed_values"])
+def test_a_word_that_comes_again_while_it_is_looked_for_stays(
+    tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = getattr(leftovers.Leftovers, method)
+    late = [at(NOW + SECOND, "late", fingerprint=["x"], tags=["rare"])]
+
+    def and_then(self: Any, *args: Any) -> Any:
+        found = before(self, *args)
+        if late:
+            with open_sqlite(str(tmp_path)) as other:
+                record(other, late.pop())
+        return found
+
+    with open_sqlite(str(tmp_path)) as store:
+        record(store, *(at(NOW - n, "m", fingerprint=["x"], tags=["rare" if n == 4 else "plain"]) for n in range(9)))
+        policy(store, "max-events", 1)
+        monkeypatch.setattr(leftovers.Leftovers, method, and_then)
+        assert store.retention.run(NOW).evicted == 6 and not late
+        assert set(store.db.rows("SELECT word, hash_id FROM hash_words")) == words_of_hashes(store)
+        assert ("tag", "rare") in store.db.rows("SELECT field, value FROM words")

@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 
+from ..clock import MINUTE
 from ..logs import log
 from ..storage.store import Store
 
 _SECONDS = 5.0  # that it gets to end
+_AGAIN = MINUTE  # after one that failed
 
 
 class Upkeep:
@@ -22,6 +24,7 @@ class Upkeep:
     def __init__(self, home: str) -> None:
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
+        self._not_before = 0
 
     def look(self, store: Store, now: int) -> None:
         """Begin what is due; call it every few seconds."""
@@ -30,8 +33,9 @@ class Upkeep:
             if code is None:
                 return
             self._process = None
+            self._not_before = now + _AGAIN if code else 0
             log("info" if code == 0 else "warning", "retention run ended", code=code)
-        if store.retention.due(now):
+        if now >= self._not_before and store.retention.due(now):
             self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:

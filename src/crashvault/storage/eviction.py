@@ -113,9 +113,11 @@ class Eviction(Deletion):
     def settle(self) -> None:
         """Remove the words that nothing but the evicted events had."""
         lost, self._lost, self._waiting = self._lost, {}, 0
-        leftovers = Leftovers(self.db, self.writing)
-        leftovers.settle(lost)
-        leftovers.settle()  # of those that an earlier run could not
+        Leftovers(self.db, self.writing).settle(lost)
+
+    def settle_earlier(self) -> None:
+        """The same for what a run that was ended has evicted; to be called before anything else goes."""
+        Leftovers(self.db, self.writing).settle()
 
     def _checkpoint(self) -> None:
         """Nobody who records waits for those who read."""

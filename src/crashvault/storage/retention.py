@@ -216,6 +216,7 @@ class _Run:
         outcomes: list[Outcome] = []
         stopped, freed = False, 0
         try:
+            self._eviction.settle_earlier()
             for policy in self.retention.policies.list():
                 with timed("apply a retention policy", policy=policy):
                     outcomes.append(self._apply(policy))
