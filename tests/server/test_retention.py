@@ -38,6 +38,7 @@ def test_it_runs_by_itself_and_when_asked(serve: Callable[..., Server]) -> None:
     assert server.get("/api/v1/issues/1").json()["count"] == 40
     assert server.get("/api/v1/stats").json()["events"] == 40
     assert server.get(PATH).json()["stored_events"] == 10
+    assert "crashvault_stored_events 10.0" in server.get("/metrics").text
 
 
 def test_a_server_that_is_stopped_ends_its_run(serve: Callable[..., Server]) -> None:

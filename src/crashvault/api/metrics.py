@@ -141,6 +141,7 @@ class _Vault:
             with self._node.reading() as store:
                 drops = store.ledger.list()
                 totals = store.statistics.totals()
+                stored = store.retention.stored()
         except CrashvaultError:
             up.add_metric((), 0)
             yield up
@@ -153,7 +154,7 @@ class _Vault:
         for drop in drops:
             dropped.add_metric((drop.reason, drop.source, drop.category), drop.count)
         yield dropped
-        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=totals.events)
+        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=stored)
         yield GaugeMetricFamily("crashvault_stored_issues", "Issues in the store.", value=totals.issues)
         size = sum(_size(os.path.join(self._node.home, name)) for name in ("vault.db", "vault.db-wal"))
         yield GaugeMetricFamily("crashvault_store_bytes", "Size of the vault's database.", value=size)

@@ -107,6 +107,10 @@ class Retention:
         sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self.db.execute(sql, (key, json.dumps(value)))
 
+    def stored(self) -> int:
+        """How many events there are, without those that are only counted."""
+        return Candidates(self.db, 0).stored()
+
     def sizes(self, now: int) -> Sizes:
         """How much there is to keep."""
         return Candidates(self.db, now).sizes()
