@@ -23,6 +23,7 @@ from benchmarks import measure, realistic
 
 _BATCH = 100  # events of one commit of the recorder: what a server commits under load
 _SOURCE = 5_000  # events that are recorded again and again, with new ids
+_PATIENCE = 60.0  # seconds until the recorder has begun
 
 
 class Mark(NamedTuple):
@@ -55,12 +56,14 @@ def _measured(home: Path, events: int, keep: int, alone: int) -> dict[str, Any]:
         [*command, "retention", "set", "max-events", str(keep)], env=env, check=True, stdout=subprocess.DEVNULL
     )
     before = measure.folder_bytes(home)
-    recorder = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.retention", "--record", str(home)], env=_with_benchmarks(env),
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert recorder.stdout is not None
-    recorder.stdout.readline()  # it has begun
+    told = home / "recorded.txt"
+    with told.open("w") as file:
+        recorder = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.retention", "--record", str(home)], env=_with_benchmarks(env), stdout=file
+        )  # fmt: skip
+    deadline = time.monotonic() + _PATIENCE
+    while not told.stat().st_size and time.monotonic() < deadline:
+        time.sleep(0.1)
     time.sleep(alone)
     started = time.monotonic()
     retention = subprocess.Popen([*command, "--json", "retention", "run"], env=env, stdout=subprocess.PIPE, text=True)
@@ -71,7 +74,9 @@ def _measured(home: Path, events: int, keep: int, alone: int) -> dict[str, Any]:
     ended = time.monotonic()
     time.sleep(alone)
     recorder.terminate()
-    marks = [Mark(*map(float, line.split())) for line in recorder.communicate()[0].splitlines()]  # type: ignore[arg-type]
+    recorder.wait()
+    lines = told.read_text().split("\n")[:-1]  # the last may be half a line
+    marks = [Mark(*map(float, line.split())) for line in lines]  # type: ignore[arg-type]
     if retention.returncode:
         raise RuntimeError(f"retention failed: {report}")
     return _figures(events, keep, marks, started, ended) | {

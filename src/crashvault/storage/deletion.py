@@ -18,10 +18,12 @@ from . import codec
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
     Word,
+    divided,
     event_document,
-    event_words,
     hash_token,
     is_counted,
+    issue_words,
+    own_words,
     stack_document,
     stack_words,
     user_identities,
@@ -150,9 +152,9 @@ class Deletion:
         if not items:
             return
         advance_generation(self.db)
-        words = {item.row: event_words(item.event, hot[item.row].rank) for item in items}
+        words = {item.row: issue_words(item.event, hot[item.row].rank) for item in items}
         self._remove([(item.row, document_of(item, hot[item.row], words[item.row])) for item in items], hot, now)
-        self._forget_words({(hot[row].hash_id, word) for row, found in words.items() for word in found})
+        self._forget_words((hot[row].hash_id, found) for row, found in words.items())
         self._forget_users(items, hot)
         self._uncount(items, hot)
         for issue in {item.issue_id for item in items}:
@@ -179,18 +181,23 @@ class Deletion:
 
     # The index
 
-    def _forget_words(self, pairs: set[tuple[int, Word]]) -> None:
-        """Remove (hash, word) pairs that no event has any more, then words that no hash has any more."""
+    def _forget_words(self, removed: Iterable[tuple[int, list[Word]]]) -> None:
+        """Remove words from hashes of which no event has them any more, then words that no hash has any more.
+
+        `removed` are the hash and the words of each event that went.
+        """
+        counted: dict[int, set[Word]] = {}
+        listed: set[Word] = set()
+        for hash_id, words in removed:
+            kept, scattered = divided(words)
+            counted.setdefault(hash_id, set()).update(kept)
+            listed.update(scattered)
+        leftovers = Leftovers(self.db, self.writing)
         gone = [
-            (hash_id, word)
-            for hash_id, word in pairs
-            if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"')
+            (word, hash_id) for hash_id, words in counted.items() for word in leftovers.without_event(hash_id, words)
         ]
-        self.db.execute_many(
-            "DELETE FROM hash_words WHERE word = ? AND hash_id = ?",
-            [(word, hash_id) for hash_id, word in gone],
-        )
-        for word in {word for _, word in gone}:
+        self.db.execute_many("DELETE FROM hash_words WHERE word = ? AND hash_id = ?", gone)
+        for word in listed.union(word for word, _ in gone):
             name = word_name(word)
             if name and not self._is_used(word):
                 self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
@@ -503,8 +510,11 @@ class Deletion:
 
 
 def document_of(item: StoredEvent, row: Row, words: Iterable[Word]) -> str:
-    """What the index holds of an event, which must be given to it once more to take the event out."""
-    return f"{event_document(item.event, words)} {hash_token(row.hash_id)}"
+    """What the index holds of an event, which must be given to it once more to take the event out.
+
+    `words` are those of `issue_words`.
+    """
+    return f"{event_document(item.event, [*own_words(item.event), *words])} {hash_token(row.hash_id)}"
 
 
 def _people(item: StoredEvent) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from ..clock import HOUR
 from .blobs import Blobs
 from .deletion import Deletion, Row, document_of
-from .document import Word, divided, issue_words, own_words
+from .document import Word, divided, issue_words
 from .ledger import Ledger
 from .leftovers import Leftovers
 from .loading import StoredEvent
@@ -99,7 +99,7 @@ class Eviction(Deletion):
         for item in items:
             row = hot[item.row]
             words = issue_words(item.event, row.rank)
-            documents.append((item.row, document_of(item, row, [*own_words(item.event), *words])))
+            documents.append((item.row, document_of(item, row, words)))
             self._lose(row.hash_id, divided(words)[0])
         with self.writing():
             going = self._going(hot, kept)

@@ -43,7 +43,7 @@ class Leftovers:
             known = self._marked()
         for part in chunks(sorted(known), _HASHES_AT_ONCE):
             newest = self._newest()
-            gone = {hash_id: self._without_event(hash_id, known[hash_id]) for hash_id in part}
+            gone = {hash_id: self.without_event(hash_id, known[hash_id]) for hash_id in part}
             with self.writing():
                 for hash_id, words in self._arrived(newest):
                     if hash_id in gone:
@@ -61,7 +61,7 @@ class Leftovers:
                     found[hash_id].add(word)
         return found
 
-    def _without_event(self, hash_id: int, words: set[Word]) -> set[Word]:
+    def without_event(self, hash_id: int, words: set[Word]) -> set[Word]:
         """Those of the words that no event of a hash has."""
         rows = self.db.rows(
             "SELECT id, level FROM events WHERE hash_id = ? ORDER BY timestamp DESC LIMIT ?", (hash_id, _READ + 1)
