@@ -223,3 +223,9 @@ def test_a_word_that_comes_again_while_it_is_looked_for_stays(
         assert store.retention.run(NOW).evicted == 6 and not late
         assert set(store.db.rows("SELECT word, hash_id FROM hash_words")) == words_of_hashes(store)
         assert ("tag", "rare") in store.db.rows("SELECT field, value FROM words")
+
+
+def test_afterwards_commits_are_on_disk_again(store: Store) -> None:
+    before = store.db.value("PRAGMA synchronous")
+    store.retention.run(NOW)
+    assert store.db.value("PRAGMA synchronous") == before == 2

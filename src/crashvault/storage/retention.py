@@ -172,9 +172,10 @@ class Retention:
         """
         run = _Run(self, now, stop or threading.Event(), tell)
         try:
-            return run.apply()
+            with self.db.relaxed():
+                return run.apply()
         finally:
-            run.end()
+            run.end()  # with a commit that brings all before it to the disk
 
     def _report(
         self,

@@ -105,6 +105,16 @@ class SQLite:
         """From now on a commit may be lost when the power fails, though never when a process does."""
         self.connection.execute("PRAGMA synchronous = NORMAL")
 
+    @contextmanager
+    def relaxed(self) -> Iterator[None]:
+        """The same for a while: for work that can be done again, so that nobody waits for the disk because of it."""
+        before = int(self.value("PRAGMA synchronous"))
+        self.relax()
+        try:
+            yield
+        finally:
+            self.execute(f"PRAGMA synchronous = {before}")
+
     def close(self) -> None:
         self.connection.close()
         if self._lock_fd is not None:
