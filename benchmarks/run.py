@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks import cli_start, measure, query, record, wrap
+from benchmarks import cli_start, measure, query, record, webhooks, wrap
 
 SCALES: dict[str, dict[str, tuple[Any, ...]]] = {
     "quick": {
@@ -15,21 +15,24 @@ SCALES: dict[str, dict[str, tuple[Any, ...]]] = {
         "cli_start": (10_000, 7),
         "query": ([1_000, 10_000], 3),
         "wrap": (50, 1),
+        "webhooks": (2_000, 2_000, 1, 1_000),
     },
     "usual": {
         "record": (20_000, 20_000, 20_000, 3),
         "cli_start": (100_000, 15),
         "query": ([10_000, 100_000], 7),
         "wrap": (500, 3),
+        "webhooks": (5_000, 5_000, 3, 10_000),
     },
     "full": {
         "record": (50_000, 50_000, 20_000, 3),
         "cli_start": (100_000, 31),
         "query": ([10_000, 100_000, 1_000_000], 7),
         "wrap": (500, 5),
+        "webhooks": (20_000, 20_000, 3, 10_000),
     },
 }
-BENCHMARKS = {"record": record, "cli_start": cli_start, "query": query, "wrap": wrap}
+BENCHMARKS = {"record": record, "cli_start": cli_start, "query": query, "wrap": wrap, "webhooks": webhooks}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,8 +1,8 @@
 """What capturing from Python costs: a program that raises nothing, imports, and one captured exception.
 
-`python -m benchmarks.sdk` runs the same two seconds of work in turns with and without `crashvault.init()` and
-compares the CPU time of the work alone, then the whole processes; then it captures exceptions and times how
-long each takes until it is on disk, and how long the program itself is held up.
+`python -m benchmarks.sdk` runs the same two seconds of work with and without `crashvault.init()`, in pairs, and compares
+CPU and wall time of the work; then it captures exceptions and times how long each takes until it is on disk, and
+how long the program itself is held up.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ for _ in range(4):
     thread = threading.Thread(target=work, args=({rounds},))
     thread.start()
     thread.join()
-print(json.dumps({{"init": started - before, "work": time.process_time() - cpu}}))
+print(json.dumps({{"init": started - before, "work": time.process_time() - cpu, "wall": time.perf_counter() - started}}))
 """
 INIT = "import crashvault; crashvault.init(release='1')"
 CAPTURE = """
@@ -66,7 +66,7 @@ print(json.dumps(times))
 
 
 def worked(init: str, rounds: int, home: Path) -> dict[str, float]:
-    """Seconds of `init` and of the work's CPU in one process."""
+    """Seconds of one process: of `init`, and of the work's CPU and wall."""
     return dict(_output(WORK.format(init=init or "pass", rounds=rounds), home))
 
 
@@ -76,21 +76,24 @@ def _output(program: str, home: Path) -> Any:
 
 
 def idle_cost(rounds: int, turns: int, home: Path) -> dict[str, Any]:
-    """The same work with and without `init()`, in turns."""
-    samples: dict[str, list[dict[str, float]]] = {"": [], INIT: []}
+    """The same work with and without `init()`, in pairs of runs, in which either comes first in turns.
+
+    What others do on the machine meets both of a pair alike, and the median of the pairs' ratios leaves odd ones out.
+    """
+    pairs: list[dict[str, dict[str, float]]] = []
     for turn in range(turns + 1):
-        for init, found in samples.items():
-            taken = worked(init, rounds, home)
-            if turn:
-                found.append(taken)
-    plain, watched = ([sample["work"] for sample in samples[init]] for init in ("", INIT))
-    # the least of each: what others did on the machine only ever adds
+        order = ("", INIT) if turn % 2 else (INIT, "")
+        found = {init: worked(init, rounds, home) for init in order}
+        if turn:
+            pairs.append(found)
+    ratios = {clock: [100 * (pair[INIT][clock] / pair[""][clock] - 1) for pair in pairs] for clock in ("work", "wall")}
     return {
-        "plain_seconds": min(plain),
-        "watched_seconds": min(watched),
-        "added_percent": 100 * (min(watched) / min(plain) - 1),
-        "added_percent_of_medians": 100 * (statistics.median(watched) / statistics.median(plain) - 1),
-        "import_and_init_ms": 1000 * min(sample["init"] for sample in samples[INIT]),
+        "pairs": len(pairs),
+        "plain_seconds": statistics.median(pair[""]["work"] for pair in pairs),
+        "added_cpu_percent": statistics.median(ratios["work"]),
+        "added_wall_percent": statistics.median(ratios["wall"]),
+        "quartiles_of_cpu": " … ".join(f"{value:+.1f}" for value in statistics.quantiles(ratios["work"], n=4)[::2]),
+        "import_and_init_ms": 1000 * statistics.median(pair[INIT]["init"] for pair in pairs),
     }
 
 
@@ -116,7 +119,7 @@ def capture_cost(count: int, home: Path) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    options = measure.arguments(__doc__ or "", rounds=40_000, turns=5, captures=100).parse_args(arguments)
+    options = measure.arguments(__doc__ or "", rounds=40_000, turns=10, captures=100).parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         idle = idle_cost(options.rounds, options.turns, home)

@@ -187,8 +187,10 @@ _KINDS = {"bool": "`true`, `false`", "int": "whole number", "text": "text", "lis
 _API_INTRO = """# The HTTP interface
 
 JSON in and out, times in UTC. Every error is `{"error": {"code", "message", "details"}}`, and every answer has an
-`X-Request-ID`. Lists are `{"items", "total", "next_cursor"}`; give `next_cursor` back as `cursor` for the next page. Keys and
-limits are described in [The server](server.md). A server shows this page at `/api/docs`, and OpenAPI 3.1 at `/api/openapi.json`.
+`X-Request-ID`. Lists are `{"items", "total", "next_cursor"}`; give `next_cursor` back as `cursor` for the next page,
+with the same query and order, until it is `null`. A page begins behind the last item of the page before, whatever arrived
+meanwhile: nothing comes twice, and what did not change is not left out. `total` is that of the first page, and at least that
+where `total_exact` is false; a query for which many events must be read may give pages shorter than `limit`. Keys and limits are described in [The server](server.md). A server shows this page at `/api/docs`, and OpenAPI 3.1 at `/api/openapi.json`.
 """
 
 
@@ -235,7 +237,7 @@ def _schema_kind(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(_schema_kind(one) for one in schema["anyOf"])
-    kind = str(schema.get("type", "any"))
+    kind = "object" if "$ref" in schema else str(schema.get("type", "any"))
     if kind == "array":
         return f"list of {_schema_kind(schema.get('items', {}))}"
     span = f" from {schema['minimum']} to {schema['maximum']}" if "maximum" in schema and "minimum" in schema else ""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hypothesis
 import pytest
 
 import crashvault
@@ -27,6 +28,10 @@ for _path in (ROOT, TESTS):  # `from tests.runtimes import …` and `from nasty 
 # Whoever runs the tests with `nohup` has every program here ignore that the terminal is gone.
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# A busy machine is no failure; what hangs is ended by pytest's own timeout.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 EXECUTABLE = (sys.executable, "-m", "crashvault")
 PATIENCE = 60  # seconds until a command that hangs is ended

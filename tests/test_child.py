@@ -253,6 +253,23 @@ def test_a_flood_passes_unchanged(wrapped: Wrapped) -> None:
     assert wrapped.result["output"] == tail
 
 
+@pytest.mark.parametrize("pace", [0, 4e-5], ids=["quick", "paced"])
+def test_a_flood_and_then_small_writes(wrapped: Wrapped, pace: float) -> None:
+    """Each small write may take a whole page of a pipe, so that its pages run out long before its bytes do."""
+    program = f"""
+import os, time
+os.write(1, b"x" * 1_000_000)
+for _ in range(2000):
+    os.write(1, b"yz")
+    until = time.perf_counter() + {pace}
+    while time.perf_counter() < until:
+        pass
+"""
+    code, output, _ = wrapped.run(*python(program))
+    assert (code, output) == (0, b"x" * 1_000_000 + b"yz" * 2000)
+    assert wrapped.result["output"] == output[-65536:]
+
+
 @pytest.mark.parametrize("mode", ["wb", "ab"])
 def test_a_flood_into_a_file(wrapped: Wrapped, mode: str) -> None:
     target = wrapped.folder / "target"
@@ -704,7 +721,7 @@ def test_child_is_hung_up_when_we_are_killed(wrapped: Wrapped) -> None:
 ECHO = r"""
 import sys
 print("ready")
-for line in sys.stdin: print("got", line, end="", flush=True)
+for line in sys.stdin: print("got " + line, end="", flush=True)  # in one piece, which no echo can part
 print("end")
 raise SystemExit(3)
 """

@@ -335,6 +335,17 @@ def test_tables_fit_the_terminal(width: int, env: dict[str, str]) -> None:
         assert all(cells(line) <= width for line in lines)
 
 
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["styled", "plain"])
+@pytest.mark.parametrize(("width", "names"), [(80, "id title users status"), (30, "id title status"), (22, "id title")])
+def test_spare_columns_go_where_it_is_narrow(width: int, names: str, env: dict[str, str]) -> None:
+    code = (
+        "table([Column('id'), Column('title', ratio=1, min_width=16), Column('users', spare=2), Column('status', spare=1)],"
+        " [['1', 'x' * 90, '7', 'open']])"
+    )
+    header = without_ansi(on_terminal(code, columns=width, **env)).split("\n")[0]
+    assert header.split() == names.split()
+
+
 def test_columns_variable_wins() -> None:
     code = "console.print(str(console.width))"
     assert on_terminal(code, columns=100) == "100\n"

@@ -374,6 +374,63 @@ def test_children_of_multiprocessing_flush_what_they_logged(home: Path) -> None:
     assert [event["message"] for event in recorded(home)] == ["in the child"]
 
 
+@pytest.mark.parametrize("kind", ["spawn", "forkserver"])
+def test_children_that_multiprocessing_starts_anew_are_watched(home: Path, kind: str) -> None:
+    program = f"""
+        import multiprocessing, crashvault
+        def work():
+            raise LookupError("in the child")
+        if __name__ == "__main__":
+            crashvault.init(release="2.0")
+            child = multiprocessing.get_context("{kind}").Process(target=work)
+            child.start()
+            child.join()
+    """
+    run(program, home)
+    (event,) = recorded(home)
+    assert (event["exception"]["value"], event["release"]) == ("in the child", "2.0")
+
+
+# Frameworks
+
+_APP = """
+    import sys, crashvault
+    {before}
+    crashvault.init({options})
+    print(sorted({{"flask", "fastapi", "starlette", "sqlalchemy", "httpx"}} & sys.modules.keys()))
+    from flask import Flask
+    app = Flask("shop")
+    @app.route("/pay")
+    def pay():
+        return {{}}["amount"]
+    print(app.test_client().get("/pay").status_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "count"),
+    [
+        ("", "", 1),
+        ("import flask", "", 1),
+        ("from sentry_sdk.integrations.flask import FlaskIntegration", "integrations=[FlaskIntegration()]", 1),
+        ("", "auto_enabling_integrations=False", 0),
+        (
+            "from sentry_sdk.integrations.flask import FlaskIntegration",
+            "disabled_integrations=[FlaskIntegration], default_integrations=True",
+            0,
+        ),
+    ],
+)
+def test_frameworks_are_watched_when_the_program_imports_them(
+    home: Path, before: str, options: str, count: int
+) -> None:
+    done = run(_APP.format(before=before, options=options), home)
+    loaded, status = done.stdout.splitlines()
+    assert status == "500" and (loaded == "[]" or "flask" in before), done.stderr
+    kinds = [event["exceptions"][0]["mechanism"]["type"] for event in recorded(home) if event["exceptions"]]
+    assert kinds.count("flask") == count
+
+
 # Small parts
 
 

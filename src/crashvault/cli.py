@@ -23,6 +23,8 @@ for line in """
     wrap group level
     retention
     autolog
-    server api-key project demo
+    alert
+    server api-key project demo webhook user
+    batch-analyze code-review changes generate-report
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -11,6 +11,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
 
 
 def now() -> int:
@@ -20,8 +21,8 @@ def now() -> int:
 
 def to_iso(microseconds: int) -> str:
     """`2026-11-23T18:47:03.120000Z`, always with six digits, so that text sorts as time does."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.year >= 1000 else "1970-01-01T00:00:00.000000Z"
+    moment = _NAIVE_EPOCH + timedelta(microseconds=microseconds)
+    return f"{moment.isoformat(timespec='microseconds')}Z" if moment.year >= 1000 else "1970-01-01T00:00:00.000000Z"
 
 
 def from_iso(text: str) -> int:

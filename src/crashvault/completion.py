@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
+from . import suggesting
 from .commands.context import COMPLETE
+from .suggesting import Pairs
 
 if TYPE_CHECKING:
     from .storage.suggestions import Suggestions
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 _HELP = 60  # characters
 _BREAKS = ":="  # where bash begins a new word inside ours
-
-Pairs = Iterable[tuple[str, str]]
 
 
 # What the shells ask
@@ -82,9 +82,22 @@ def row(item: CompletionItem[str], incomplete: str, cut: int) -> str:
 def equip(parameters: Sequence[click.Parameter]) -> None:
     """Let parameters be completed from the vault, by what their names mean."""
     for parameter in parameters:
-        source = _SOURCES.get(str(parameter.name).removeprefix("shared_"))
+        name = str(parameter.name).removeprefix("shared_")
+        if name in _ANYWHERE:
+            parameter.shell_complete = _everywhere(_ANYWHERE[name])  # type: ignore[method-assign,assignment]
+        source = _SOURCES.get(name)
         if source and not isinstance(parameter.type, click.Choice) and not getattr(parameter, "is_flag", False):
             parameter.shell_complete = _completer(source)  # type: ignore[method-assign,assignment]
+
+
+def _everywhere(
+    source: Callable[[click.Context, str], Pairs],
+) -> Callable[[click.Context, str], list[CompletionItem[str]]]:
+    return lambda context, typed: [
+        CompletionItem(value, help=help_ or None)
+        for value, help_ in source(context, typed)
+        if value.startswith(typed.casefold())
+    ]
 
 
 def _completer(
@@ -107,89 +120,61 @@ def _vault(context: click.Context) -> Any:
     return core.open_vault(context.ensure_object(Context).home, create=False, read_only=True)
 
 
-def _plain(values: Iterable[str]) -> Iterator[tuple[str, str]]:
-    return ((value, "") for value in values)
+def _settings(context: click.Context, typed: str) -> Pairs:
+    from .config import SETTINGS
+
+    return ((key, setting.about) for key, setting in SETTINGS.items())
 
 
-def _issues(known: Suggestions, typed: str) -> Pairs:
-    return known.issues(typed.removeprefix("#"))
+def _topics(context: click.Context, typed: str) -> Pairs:
+    from .manual import topics
+
+    return ((topic.name.casefold(), topic.title) for topic in topics())
 
 
-def _events(known: Suggestions, typed: str) -> Pairs:
-    from .storage.suggestions import short_id
-
-    found = known.events(typed)
-    return found if len(typed) >= 8 else [(short_id(event), message) for event, message in found]
+def _commands(context: click.Context, typed: str) -> Pairs:
+    root = context.find_root()
+    named = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return suggesting.plain(["query", *named])
 
 
 def _issues_and_people(known: Suggestions, typed: str) -> Pairs:
-    return [*known.issues(typed.removeprefix("#")), *_plain(known.people(typed))]
-
-
-def _tags(known: Suggestions, typed: str) -> Pairs:
-    return _plain(dict.fromkeys([*known.values("tag", typed), *known.issue_tags(typed)]))
+    return [*known.issues(typed.removeprefix("#")), *suggesting.plain(known.people(typed))]
 
 
 def _issue_tags(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.issue_tags(typed))
+    return suggesting.plain(known.issue_tags(typed))
 
 
 def _levels(known: Suggestions, typed: str) -> Pairs:
-    return _plain(level for level in known.levels() if level.startswith(typed))
+    return suggesting.plain(level for level in known.levels() if level.startswith(typed))
 
 
-def _projects(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.projects(typed))
+def _webhooks(known: Suggestions, typed: str) -> Pairs:
+    return suggesting.plain(known.webhooks(typed))
 
 
-def _people(known: Suggestions, typed: str) -> Pairs:
-    return _plain(known.people(typed))
-
-
-def _values(field: str) -> Callable[[Suggestions, str], Pairs]:
-    return lambda known, typed: _plain(known.values(field, typed))
-
-
-def _query(known: Suggestions, typed: str) -> Pairs:
-    """The last term of a query; what stands before it stays."""
-    start = 1 + max(typed.rfind(" "), typed.rfind("("))
-    kept, term = typed[:start], typed[start:]
-    return [(f"{kept}{value}", help_) for value, help_ in _term(known, term)]
-
-
-def _term(known: Suggestions, term: str) -> Pairs:
-    from .query.fields import FIELDS, complete, field_name
-
-    name, colon, value = term.lstrip("-!").partition(":")
-    source = _QUERY_VALUES.get(field_name(name))
-    if colon and source:
-        last = value.rpartition(",")[2]
-        kept = term[: len(term) - len(last)]
-        return [(f"{kept}{found}", help_) for found, help_ in source(known, last) if " " not in found]
-    found = complete(term, known.levels())
-    return [(item, "" if colon else FIELDS[item.lstrip("-!").rstrip(":")].description) for item in found]
-
-
+# What parameters may be whatever the vault holds.
+_ANYWHERE: dict[str, Callable[[click.Context, str], Pairs]] = {
+    "setting": _settings,
+    "topic": _topics,
+    "topics": _commands,
+}
 _SOURCES: dict[str, Callable[[Suggestions, str], Pairs]] = {
-    **dict.fromkeys(("issue", "issues", "target"), _issues),
+    **dict.fromkeys(("issue", "issues", "target"), suggesting.issues),
     "words": _issues_and_people,
-    "assign": _people,
-    **dict.fromkeys(("event_id", "event", "event_or_issue"), _events),
-    **dict.fromkeys(("tag", "tags", "ignored_tags"), _tags),
+    "assign": suggesting.people,
+    **dict.fromkeys(("event_id", "event", "event_or_issue"), suggesting.events),
+    **dict.fromkeys(("tag", "tags", "ignored_tags"), suggesting.tags),
     "untags": _issue_tags,
     "level": _levels,
-    "query": _query,
-    "project": _projects,
-    **{name: _values(name) for name in ("release", "environment", "user", "host", "source")},
+    **dict.fromkeys(("query", "asked"), suggesting.query),
+    **dict.fromkeys(("project", "only_project", "known"), suggesting.projects),
+    "merged": lambda known, typed: known.issues(typed.removeprefix("#"), merged=True),
+    "api_key": lambda known, typed: known.keys(typed),
+    "webhook": _webhooks,
+    **{name: suggesting.values(name) for name in ("release", "environment", "user", "host", "source")},
 }
-# Values of query fields that only the vault knows.
-_QUERY_VALUES: dict[str, Callable[[Suggestions, str], Pairs]] = {
-    "tag": _tags, "project": _projects, "assigned": _people, "issue": _issues, "event": _events,
-    **{name: _values(name) for name in ("release", "environment", "user", "host", "source", "platform", "exception",
-                                        "file", "function", "module")},
-}  # fmt: skip
-
-
 # The scripts
 
 

@@ -21,6 +21,7 @@ class Setting(NamedTuple):
     about: str
     variable: str = ""  # of the environment, wins over everything
     check: Callable[[Any], object] | None = None
+    secret: bool = False  # never shown
 
 
 def _scrub_checks(name: str) -> Callable[[Any], object]:
@@ -116,6 +117,7 @@ _SERVER = {
         (_node, "max_body", "size", 20 << 20, "Largest body of a request, as it is sent", _between(1_024, 1 << 30)),
         (_node, "max_unpacked", "size", 100 << 20, "Largest body of a request, unpacked", _between(1_024, 1 << 30)),
         (_node, "body_timeout", "int", 30, "Seconds within which a request's body must go on arriving", _between(1, 3_600)),
+        (_node, "tails", "int", 100, "Live tails that each worker serves at once", _between(0, 100_000)),
         (_node, "keep_alive", "int", 75, "Seconds that an idle connection is kept", _between(1, 3_600)),
         (_node, "shutdown_timeout", "int", 30, "Seconds that requests under way get when the server stops", _between(1, 3_600)),
         (_vault, "public_url", "text", "", "Address under which clients reach the server, for DSNs and links", _check_url),
@@ -129,9 +131,20 @@ _SERVER = {
         (_vault, "cors.ingest_origins", "list", ["*"], "Origins whose pages may send events", _check_origins),
     )
 }
+
+_AI = {
+    "ai.provider": Setting("none|ollama|openai|gemini|anthropic", "none", False, "The model that analysis may ask, when no --provider says otherwise", "CRASHVAULT_AI_PROVIDER"),
+    "ai.model": Setting("text", "", False, "Its name, such as llama3.2; the provider's usual one without it", "CRASHVAULT_AI_MODEL"),
+    "ai.base_url": Setting("text", "", False, "Where it is asked, such as http://127.0.0.1:8000/v1; any server that speaks the provider's language", "CRASHVAULT_AI_BASE_URL", _check_url),
+    "ai.api_key": Setting("text", "", False, "Its key, where the environment has none (OPENAI_API_KEY, GEMINI_API_KEY, ANTHROPIC_API_KEY)", secret=True),
+    "ai.timeout": Setting("int", 120, False, "Seconds for an answer, with all attempts", "CRASHVAULT_AI_TIMEOUT", _between(1, 3_600)),
+    "ai.prompt_tokens": Setting("int", 8_000, False, "Most tokens that are sent, about", "CRASHVAULT_AI_PROMPT_TOKENS", _between(500, 1_000_000)),
+    "ai.answer_tokens": Setting("int", 1_500, False, "Most tokens of the answer", "CRASHVAULT_AI_ANSWER_TOKENS", _between(50, 100_000)),
+}
 # fmt: on
 
 SETTINGS: dict[str, Setting] = {
+    **_AI,
     "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(
         "debug|info|warning|error",
@@ -147,6 +160,13 @@ SETTINGS: dict[str, Setting] = {
     ),
     "scrub.patterns": Setting("list", [], True, "Regular expressions of more secrets", check=_scrub_checks("patterns")),
     "scrub.ip": Setting("bool", False, True, "Take IP addresses of users out too"),
+    "webhook.allow_private": Setting(
+        "bool",
+        False,
+        False,
+        "Let webhooks go to private and link-local addresses and to this machine",
+        variable="CRASHVAULT_WEBHOOK_ALLOW_PRIVATE",
+    ),
     **_SERVER,
 }
 
@@ -198,6 +218,8 @@ def typed_value(key: str, value: Any) -> Any:
 def shown_value(key: str, value: Any) -> str:
     """A setting's value as people write it."""
     kind = SETTINGS[key].kind
+    if SETTINGS[key].secret:
+        return "[set]" if value else ""
     if kind == "size":
         return shown_size(value)
     if kind == "rate":

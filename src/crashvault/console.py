@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .models import COLOURS
 from .output import plain
 from .output.plain import Column, escape, visible
 
@@ -69,7 +70,7 @@ STYLES: dict[str, str] = {
     "status.open": "bold bright_blue",
     "status.resolved": "green",
     "status.ignored": "dim",
-    **{f"color.{name}": name for name in ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")},
+    **{f"color.{name}": name for name in COLOURS},
 }
 TAGS = frozenset(STYLES)
 
@@ -87,12 +88,12 @@ def tagged(tag: str, text: object) -> str:
 
 
 def level_tag(level: str, color: str = "") -> str:
-    """The tag for an event level; `color` (`#rrggbb` or one of the eight names) is a custom level's own."""
-    if f"level.{level}" in TAGS:
-        return f"level.{level}"
+    """The tag for an event level; `color` (`#rrggbb` or one of the eight names) is what people chose for it."""
     if f"color.{color}" in TAGS:
         return f"color.{color}"
-    return color if _is_hex_color(color) else "level.custom"
+    if _is_hex_color(color):
+        return color
+    return f"level.{level}" if f"level.{level}" in TAGS else "level.custom"
 
 
 def _is_hex_color(color: str) -> bool:
@@ -264,17 +265,17 @@ class Console:
             return
         try:
             try:
-                stream.write(text)
+                stream.write(self._encodable(text))  # standard error would write escapes for all that it lacks
             except UnicodeEncodeError:
                 stream.write(plain.encodable(text, self.encoding))
             stream.flush()
         except BrokenPipeError:
             self._reader_left(stream)
 
-    def _encodable(self, markup: str) -> str:
-        """Replace what cannot be written before widths are computed, not after."""
+    def _encodable(self, text: str) -> str:
+        """Text or markup without what cannot be written; for tables before widths are computed, not after."""
         encoding = self.encoding
-        return markup if encoding.lower().startswith("utf") else plain.encodable(markup, encoding)
+        return text if encoding.lower().startswith("utf") else plain.encodable(text, encoding)
 
     def _print_renderable(self, renderable: object, end: str = "\n") -> None:
         rich = self.rich()
@@ -334,6 +335,9 @@ def _rich_table(columns: Sequence[Column], rows: list[list[str]], title: str | N
 
     texts = [[plain.strip(cell, TAGS) for cell in row] for row in rows]
     names = [column._replace(name=plain.strip(column.name, TAGS)) for column in columns]
+    kept = plain.roomy(names, texts, width, cell_len)
+    columns, names = [columns[index] for index in kept], [names[index] for index in kept]
+    rows, texts = ([[row[index] for index in kept] for row in cells] for cells in (rows, texts))
     table = Table(
         title=_rich_text(title) if title else None,
         title_justify="left",

@@ -27,11 +27,41 @@ def home_dir(given: str | None = None) -> str:
     """The vault directory: the one given, else CRASHVAULT_HOME, else ~/.crashvault. Raises StoreError without a home."""
     chosen = given or os.environ.get("CRASHVAULT_HOME")
     if not chosen:
-        home = os.path.expanduser("~")
+        home = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""
         if home == "~" or not home:
             raise StoreError("there is no home directory", "Choose a place with --home DIR or CRASHVAULT_HOME")
         chosen = os.path.join(home, ".crashvault")
-    return os.path.abspath(os.path.expanduser(chosen))
+    try:
+        return os.path.abspath(os.path.expanduser(chosen))
+    except OSError as error:
+        raise StoreError(
+            f"{chosen} counts from the current directory, which is gone", "Go to one that exists, or give a whole path"
+        ) from error
+
+
+def server_file(home: str) -> str:
+    """Where a running server says who it is: see `serving.pidfile`."""
+    return os.path.join(home, "server.pid")
+
+
+def server_url(home: str) -> str | None:
+    """Where the server of a vault said that it listens, as people reach it; None where none did, or only on a socket.
+
+    Whether it still lives is for the caller to know.
+    """
+    try:
+        with open(server_file(home), encoding="utf-8") as file:
+            url = json.load(file)["url"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if not isinstance(url, str) or url.startswith("unix:"):
+        return None
+    for everywhere in ("//0.0.0.0", "//[::]"):
+        if everywhere in url:
+            import socket
+
+            return url.replace(everywhere, f"//{socket.gethostname()}")
+    return url
 
 
 def log_dir(home: str) -> str:
@@ -66,6 +96,18 @@ def load_config(home: str | None = None) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InvalidError(f"{path} does not hold a JSON object", "Correct it with: crashvault config edit")
     return config
+
+
+def config_text(home: str | None = None) -> str:
+    """`config.json` as it is, right or wrong, for people to edit. Raises InvalidError where it cannot be read at all."""
+    path = config_path(home_dir(home))
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return "{}\n"
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check its permissions") from error
 
 
 def save_config(config: dict[str, Any], home: str | None = None) -> None:
@@ -283,7 +325,10 @@ def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]
     from .storage.health import examine as checks
 
     results = list(checks(store.db, store.home, deep=deep))
-    wrong = check_config_file(store.home)
+    try:
+        wrong = check_config_file(store.home)
+    except InvalidError as error:
+        wrong = [error.message]
     results.append(
         ("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong])
     )

@@ -16,7 +16,13 @@ class CrashvaultError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         self.message = message
         self.hint = hint
-        super().__init__(f"{message.rstrip('.')}. {hint}" if hint else message)
+        super().__init__(f"{message.rstrip('.')}. {_sentence(hint)}" if hint else message)
+
+
+def _sentence(hint: str) -> str:
+    """With a capital letter, unless it begins with something to type."""
+    word = hint.split(" ", 1)[0]
+    return hint[0].upper() + hint[1:] if word.rstrip(":").isalpha() and word.islower() and hint != word else hint
 
 
 class NotFoundError(CrashvaultError):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .announce import announce_resolved
 from .errors import InvalidError, NotFoundError
 from .models import SEVERITIES, STATUSES
-from .storage.recording import Stored
+from .releases import in_next, may_reopen, shown
+from .storage.recording import Prepared, Stored
 from .storage.store import Store
 
 MAX_TITLE = 200
 MAX_COMMENT = 20_000
 MAX_TAG = 200
 SYSTEM = "crashvault"
+NEXT = "next"  # in the place of a release: the one that comes after
 
 
 class Change(NamedTuple):
@@ -25,18 +28,23 @@ class Change(NamedTuple):
     after: Any
 
 
-def reopen_regressed(store: Store, stored: Iterable[Stored], now: int) -> set[int]:
+def reopen_regressed(store: Store, stored: Iterable[Stored], prepared: Iterable[Prepared], now: int) -> set[int]:
     """Reopen the resolved issues that came back with these events; their ids. Joins the open transaction.
 
-    An event that happened before the issue was resolved, and only arrives now, is no regression.
+    An event that happened before the issue was resolved, and only arrives now, is no regression; nor is one of a
+    release older than the one in which the issue was resolved.
     """
-    newest: dict[int, int] = {}
-    for item in stored:
+    events: dict[int, list[tuple[int, str | None]]] = {}
+    for item, draft in zip(stored, prepared, strict=True):
         if item.issue_id is not None and not item.duplicate and not item.issue_created:
-            newest[item.issue_id] = max(newest.get(item.issue_id, 0), item.timestamp)
-    regressed = set(store.triage.resolved_before(newest))
+            events.setdefault(item.issue_id, []).append((item.timestamp, draft.release))
+    regressed = {
+        issue
+        for issue, resolved_at, resolved_in in store.triage.resolved(list(events))
+        if any(moment > resolved_at and may_reopen(resolved_in, release) for moment, release in events[issue])
+    }
     for issue in sorted(regressed):
-        store.triage.update(issue, now, status="open", is_regressed=1, resolved_at=None)
+        store.triage.update(issue, now, status="open", is_regressed=1, resolved_at=None, resolved_in=None)
         store.triage.log(issue, now, SYSTEM, "regression", {"status": ["resolved", "open"]})
     return regressed
 
@@ -44,6 +52,25 @@ def reopen_regressed(store: Store, stored: Iterable[Stored], now: int) -> set[in
 def set_status(store: Store, issues: Sequence[int], status: str, actor: str, now: int) -> list[int]:
     """Give issues a status; the ids of those it changed. Raises InvalidError, NotFoundError."""
     return _changed(change_issues(store, issues, {"status": status}, actor, now))
+
+
+def resolve_in(store: Store, issues: Sequence[int], release: str, actor: str, now: int) -> list[int]:
+    """Resolve issues as mended in a release, or in the one that comes next: what older ones report does not reopen them.
+
+    `release` is its name, or NEXT: the one after that of the issue's latest event. Raises InvalidError, NotFoundError.
+    """
+    with store.writing():
+        changed = set_status(store, issues, "resolved", actor, now)
+        require(store, issues)
+        for issue, latest in store.triage.values(issues, "release").items():
+            if release == NEXT and not latest:
+                raise InvalidError(f"issue {issue} has no release that another could follow", "Name one: --in RELEASE")
+            wanted = in_next(latest) if release == NEXT else release
+            if store.triage.values([issue], "resolved_in")[issue] != wanted:
+                store.triage.update(issue, now, resolved_in=wanted)
+                store.triage.log(issue, now, actor, "resolved_in", {"release": [None, shown(wanted)]})
+                changed = [*changed, issue]
+    return list(dict.fromkeys(changed))
 
 
 def set_severity(store: Store, issues: Sequence[int], severity: str, actor: str, now: int) -> list[int]:
@@ -101,6 +128,9 @@ def change_issues(
         changes = _planned(store, issues, values, tags, untags)
         for change in changes:
             _apply(store, change, actor, now)
+        announce_resolved(
+            store, [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")], now
+        )
     return changes
 
 
@@ -176,7 +206,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 # What changes together with a field.
 _ALSO: dict[str, Callable[[Any, int], dict[str, Any]]] = {
-    "status": lambda status, now: {"resolved_at": now if status == "resolved" else None, "is_regressed": 0},
+    "status": lambda status, now: {
+        "resolved_at": now if status == "resolved" else None,
+        "resolved_in": None,
+        "is_regressed": 0,
+    },
     "title": lambda title, now: {"title_fixed": 1},
 }
 

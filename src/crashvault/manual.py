@@ -27,7 +27,7 @@ def folder() -> str | None:
 def topics() -> list[Topic]:
     """What there is to read, by name."""
     place = folder()
-    names = sorted(name for name in os.listdir(place) if name.endswith(".md")) if place else []
+    names = sorted((name for name in os.listdir(place) if name.endswith(".md")), key=str.casefold) if place else []
     return [
         Topic(name.removesuffix(".md"), _title(os.path.join(place or "", name)), os.path.join(place or "", name))
         for name in names
@@ -41,14 +41,14 @@ def _title(path: str) -> str:
 
 def topic(name: str) -> Topic:
     """The topic of that name, or the only one that begins so. Raises NotFoundError that names the nearest."""
-    known = {item.name: item for item in topics()}
+    known = {item.name.casefold(): item for item in topics()}
     wanted = name.casefold().removesuffix(".md")
     near = [item for key, item in known.items() if key == wanted] or [
         item for key, item in known.items() if key.startswith(wanted)
     ]
     if len(near) == 1:
         return near[0]
-    close = [item.name for item in near] or difflib.get_close_matches(wanted, known, 3, 0.4)
+    close = [item.name for item in near] or difflib.get_close_matches(wanted, known, 3, 0.6)
     hint = f"Did you mean {' or '.join(close)}?" if close else "See: crashvault docs"
     raise NotFoundError(f"there is no topic {name!r}", hint)
 

@@ -110,5 +110,11 @@ class Grouping(NamedTuple):
 STATUSES = ("open", "resolved", "ignored")
 SEVERITIES = ("low", "medium", "high", "critical")
 LEVEL_RANKS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+LEVEL_ALIASES = {"fatal": "critical"}  # other names
 DEFAULT_LEVEL = "error"
+LEVEL_LOOKS = {  # colour and emoji of the levels that are built in
+    "debug": ("bright_black", "🔍"), "info": ("blue", "ℹ️"), "warning": ("yellow", "⚠️"), "error": ("red", "❌"),
+    "critical": ("bold white on red", "🔥"),
+}  # fmt: skip
+COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")  # of levels, or #rrggbb
 DEFAULT_PROJECT = "default"

@@ -11,9 +11,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import clock, lifecycle
+from .announce import announce_events
 from .errors import InvalidError, StoreError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import normalize
@@ -24,6 +25,9 @@ from .storage import codec
 from .storage.document import trim_caches
 from .storage.recording import Prepared, Stored, prepare
 from .storage.store import Store
+
+if TYPE_CHECKING:
+    from .tally import Mark, Tally
 
 TILE = 32  # events that take each step together
 MANY = 8  # events in a batch from which the fast encoder is worth importing
@@ -68,12 +72,13 @@ class Incoming(NamedTuple):
 class _Draft:
     """An event on its way, with its place in what was handed in."""
 
-    __slots__ = ("cut", "event", "files", "grouping", "parts", "place", "prepared", "project", "raw", "redacted", "source")  # fmt: skip
+    __slots__ = ("cut", "event", "files", "grouping", "mark", "parts", "place", "prepared", "project", "raw", "redacted", "source")  # fmt: skip
 
     event: Event
     grouping: Grouping
     parts: codec.Parts
     prepared: Prepared
+    mark: Mark | None  # what alert rules want of it
     redacted: int  # secrets taken out of it
     cut: Sequence[str]  # reasons why parts of it were cut or nulled
 
@@ -109,12 +114,13 @@ def record(store: Store, incoming: Sequence[Incoming], *, received_at: int | Non
     trim_caches()
     now = clock.now() if received_at is None else received_at
     batch = [_Draft(place, item) for place, item in enumerate(incoming)]
-    desk = _Desk(store, load_policy(store), now, len(batch))
+    tally = _tally_of(store, now)
+    desk = _Desk(store, load_policy(store), tally, now, len(batch))
     with timed("prepare events", count=len(batch)), _collector_paused():
         drafts = [draft for start in range(0, len(batch), TILE) for draft in desk.prepare(batch[start : start + TILE])]
     receipts = desk.dropped
     with timed("store events", count=len(drafts)):
-        receipts.update(_store(store, drafts, desk.counts, now))
+        receipts.update(_store(store, drafts, desk.counts, tally, now))
     return [receipts[place] for place in range(len(batch))]
 
 
@@ -137,9 +143,10 @@ class _Desk:
     processor's cache, and the events do too.
     """
 
-    def __init__(self, store: Store, policy: Policy, now: int, size: int) -> None:
+    def __init__(self, store: Store, policy: Policy, tally: Tally | None, now: int, size: int) -> None:
         self._store = store
         self._policy = policy
+        self._tally = tally
         self._now = now
         self._encode = codec.fast_encoder() if size >= MANY or "msgspec" in sys.modules else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
@@ -204,6 +211,16 @@ class _Desk:
         levels = self._policy.levels
         rank = levels.get(draft.event["level"], levels[DEFAULT_LEVEL])
         draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank)
+        draft.mark = self._tally.mark(draft.event, draft.prepared) if self._tally else None
+
+
+def _tally_of(store: Store, now: int) -> Tally | None:
+    """What alert rules count; what knows of them is imported only where there are some."""
+    if not store.alerts.version():
+        return None
+    from .tally import tally_of
+
+    return tally_of(store, now)
 
 
 def load_policy(store: Store) -> Policy:
@@ -231,16 +248,25 @@ def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentIn
 
 
 def _store(
-    store: Store, drafts: Sequence[_Draft], counts: Mapping[tuple[str, str, str], int], now: int
+    store: Store,
+    drafts: Sequence[_Draft],
+    counts: Mapping[tuple[str, str, str], int],
+    tally: Tally | None,
+    now: int,
 ) -> list[tuple[int, Receipt]]:
     """Store drafts in one transaction; where that fails for another reason than the store, in halves."""
     if not drafts and not counts:
         return []
+    prepared, marks = [draft.prepared for draft in drafts], [draft.mark for draft in drafts]
     try:
         with store.writing():
-            ids = store.projects.ids({draft.prepared.project for draft in drafts}, now)
-            stored = store.recording.append([draft.prepared for draft in drafts], ids, now)
-            regressed = lifecycle.reopen_regressed(store, stored, now)
+            ids = store.projects.ids({item.project for item in prepared}, now)
+            reappeared = tally.reappearing(store, prepared, marks) if tally else set()
+            stored = store.recording.append(prepared, ids, now)
+            regressed = lifecycle.reopen_regressed(store, stored, prepared, now)
+            announce_events(store, stored, prepared, regressed, now)
+            if tally:
+                tally.count(store, stored, marks, prepared, regressed, reappeared, now)
             store.ledger.add(Counter(counts) + _cut(drafts, stored), now)
     except StoreError:
         store.recording.forget_seen()
@@ -251,8 +277,8 @@ def _store(
             return _give_up(store, drafts, counts, now, error)
         middle = len(drafts) // 2
         return [
-            *_store(store, drafts[:middle], counts, now),
-            *_store(store, drafts[middle:], {}, now),
+            *_store(store, drafts[:middle], counts, tally, now),
+            *_store(store, drafts[middle:], {}, tally, now),
         ]
     return [(draft.place, _receipt(item, regressed)) for draft, item in zip(drafts, stored, strict=True)]
 

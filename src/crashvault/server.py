@@ -34,6 +34,7 @@ _LEASE_LASTS = 15 * clock.SECOND
 _LEASE_RENEWED = 5.0  # seconds
 _SETTINGS_READ = 2.0  # seconds
 _RESTART_PAUSE = 1.0  # seconds before a worker that died young is started again
+_FILES_OF_VAULT = 100  # that a worker has open beside its connections, at most
 _LINGER = 5.0  # seconds beyond the time for requests that a worker has to end by itself
 
 
@@ -89,14 +90,13 @@ def _rates(settings: Any) -> dict[str, Any]:
 
 def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     """The application behind the front, and the name under which a request is counted."""
-    from starlette.applications import Starlette
-
     from .api import health
-    from .api.errors import EXCEPTION_HANDLERS
-    from .api.ingest import ingest, is_ingest, route_name
-    from .api.routes import routes
+    from .api.doors import is_ingest, route_name
+    from .api.ingest import ingest
+    from .api.routes import application
+    from .web import routes as pages
 
-    app = Starlette(routes=[*health.routes(node), *routes(node)], exception_handlers=EXCEPTION_HANDLERS)
+    app = application(node, [*health.routes(node), *pages.routes(node)])
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         if is_ingest(scope["path"], scope["method"]):
@@ -172,9 +172,11 @@ class Worker:
     async def _serve(self) -> None:
         from .api.node import make_node
         from .auth import Keyring
+        from .notify.service import Service
         from .recorder import Recorder
         from .serving.access_log import AccessLog
         from .serving.upkeep import Upkeep
+        from .watch import Service as Watching
 
         plan = self.plan
         self.node = node = make_node(plan.home, create=False, **_given(plan))
@@ -187,6 +189,10 @@ class Worker:
         node.limiter = RateLimiter(node.open_store, _rates(node.settings))
         node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit)
         node.recorder.start()
+        self._deliveries = Service(node.open_store, node.metrics.delivery)
+        self._deliveries.start()
+        self._alerts = Watching(node.open_store, node.metrics.alert)
+        self._alerts.start()
         self._log = AccessLog(
             core.log_dir(plan.home), echo=plan.access_log, later=lambda: loop.call_later(0.5, self._log.flush)
         )
@@ -218,8 +224,8 @@ class Worker:
         return store
 
     def _front(self, listener: Listener) -> Any:
+        from .api.doors import is_ingest
         from .api.errors import error_response, response_of
-        from .api.ingest import is_ingest
         from .serving.front import Front, Seen
 
         node = self.node
@@ -257,7 +263,7 @@ class Worker:
         protocol = partial(
             Protocol,
             listener=listener.name,
-            limits=Limits(body_seconds=settings.body_timeout),
+            limits=Limits(connections=_most_connections(), body_seconds=settings.body_timeout),
             observe=self._refused,
         )
         return uvicorn.Config(
@@ -338,7 +344,9 @@ class Worker:
         node = self.node
         node.stop()
         await node.recorder.stop()
-        await asyncio.to_thread(self._upkeep.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self._upkeep.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self._alerts.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self._deliveries.stop)
         self._log.flush()
         node.keyring.close()
         node.limiter.close()
@@ -413,6 +421,17 @@ def _raise_open_files() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _most_connections() -> int:
+    """As many as there are open files beside those of the vault, so that one too many is told so."""
+    import resource
+
+    from .serving.protocol import Limits
+
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = Limits().connections
+    return most if allowed == resource.RLIM_INFINITY else max(1, min(most, allowed - _FILES_OF_VAULT))
 
 
 def _close(listeners: list[Listener], settings: Any) -> None:

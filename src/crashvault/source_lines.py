@@ -12,6 +12,14 @@ MAX_FILE = 2 * 1024 * 1024  # bytes; larger files are generated, and nobody read
 MAX_FILES = 50  # of one stack
 
 
+def current_directory() -> str:
+    """Where relative paths count from; empty once somebody has removed it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 def add_source(frames: Iterable[Frame], directory: str) -> None:
     """Give frames without source lines those of their files; relative paths count from `directory`.
 

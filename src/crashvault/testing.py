@@ -30,12 +30,19 @@ def find_tests(directory: str) -> Tests | None:
 
 
 def _upwards(directory: str) -> Iterator[str]:
+    """The directory, and those above it that are of the same repository."""
+    top = directory
+    while not _has(top, ".git", ".hg", ".jj", ".svn"):
+        above = os.path.dirname(top)
+        if above == top:  # no repository: what lies further up is nothing of this directory's
+            top = directory
+            break
+        top = above
     while True:
         yield directory
-        above = os.path.dirname(directory)
-        if above == directory or os.path.exists(os.path.join(directory, ".git")):
+        if directory == top:
             return
-        directory = above
+        directory = os.path.dirname(directory)
 
 
 def _read(place: str, name: str) -> str:
@@ -51,6 +58,8 @@ def _has(place: str, *names: str) -> bool:
 
 
 def _script(place: str) -> list[str] | None:
+    if place == os.path.dirname(place):
+        return None  # /bin/test tests something else
     for name in ("scripts/test", "script/test", "bin/test"):
         path = os.path.join(place, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):

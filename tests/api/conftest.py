@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from crashvault import auth, clock, core
-from crashvault.api.errors import EXCEPTION_HANDLERS
 from crashvault.api.node import Node, default_settings
-from crashvault.api.routes import routes
+from crashvault.api.routes import application
 from crashvault.auth import Keyring
 from crashvault.pipeline import record_events
 from crashvault.storage.store import Store
@@ -25,7 +23,7 @@ class Api:
     def __init__(self, home: Path, **settings: Any) -> None:
         self.node = Node(str(home), default_settings(**settings))
         self.node.keyring = Keyring(self.node.open_store)
-        self.app = Starlette(routes=routes(self.node), exception_handlers=EXCEPTION_HANDLERS)
+        self.app = application(self.node)
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import httpx
 
 from crashvault import core
-from crashvault.api.ingest import ingest, is_ingest
+from crashvault.api.doors import is_ingest
+from crashvault.api.ingest import ingest
 from crashvault.api.metrics import Metrics
 from crashvault.api.node import Node, default_settings
 from crashvault.auth import Keyring
@@ -101,3 +103,13 @@ async def door(home: Path, rate: str = "", capacity: int = 2_000, **settings: An
         if node.limiter is not None:
             node.limiter.close()
         node.close()
+
+
+def run(home: Path, test: Callable[[Door], Awaitable[None]], **settings: Any) -> None:
+    """A test with a node on the vault at `home`."""
+
+    async def whole() -> None:
+        async with door(home, **settings) as node:
+            await test(node)
+
+    asyncio.run(whole())

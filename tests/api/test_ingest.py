@@ -7,7 +7,7 @@ import base64
 import gzip
 import json
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import zstandard
 from google.rpc.status_pb2 import Status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.api.sending import Door, door, envelope
+from tests.api.sending import Door, envelope, run
 
 from crashvault import core
 
@@ -25,14 +25,6 @@ ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 DASHED = "9ec79c33-ec99-42ab-8353-589fcb2e04dc"
 EVENT: tuple[dict[str, Any], Any] = ({"type": "event"}, {"message": "lost"})
 ONE = envelope(EVENT, header={"event_id": ID})
-
-
-def run(home: Path, test: Callable[[Door], Awaitable[None]], **settings: Any) -> None:
-    async def whole() -> None:
-        async with door(home, **settings) as node:
-            await test(node)
-
-    asyncio.run(whole())
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -153,6 +145,11 @@ def test_an_unknown_project_a_wrong_method_and_a_large_body_are_counted(tmp_path
     run(tmp_path, test, max_body=1_000)
 
 
+TRANSACTION = (
+    {"type": "transaction"},
+    {"transaction": "/pay", "start_timestamp": 1_760_000_000.0, "timestamp": 1_760_000_001.5, "contexts": {"trace": {"trace_id": "ab" * 16, "span_id": "cd" * 8}}},
+)  # fmt: skip
+
 # What is accepted: items, messages of the events that come of it, entries of the ledger
 
 ACCEPTED: dict[str, tuple[bytes, list[str], dict[tuple[str, str], int]]] = {
@@ -170,6 +167,14 @@ ACCEPTED: dict[str, tuple[bytes, list[str], dict[tuple[str, str], int]]] = {
     ),
     "a type that is no text": (envelope(({"type": 3}, b"{}")), [], {("unsupported", "unknown"): 1}),
     "logs": (envelope(({"type": "log", "item_count": 3}, {"items": [1, 2, 3]})), [], {("not_an_error", "log"): 3}),
+    "logs that count themselves wrongly": (
+        envelope(({"type": "log", "item_count": 10**30}, {"items": [1]}), ({"type": "log"}, b"{"), ({"type": "otel_log"}, {"body": "x"})),
+        [], {("not_an_error", "log"): 1, ("invalid", "log"): 1, ("not_an_error", "otel_log"): 1},
+    ),
+    "files of a transaction": (
+        envelope(TRANSACTION, ({"type": "attachment"}, b"x"), ({"type": "attachment"}, b"y"), header={"event_id": ID}),
+        [], {("of_transaction", "attachment"): 2},
+    ),
     "what the client lost": (
         envelope(({"type": "client_report"}, {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 5}, 7]})),
         [], {("client_queue_overflow", "error"): 5},
@@ -276,7 +281,7 @@ def test_late_files_reach_only_the_event_of_their_project(tmp_path: Path) -> Non
     run(tmp_path, test)
 
 
-# Minidumps, check-ins, sessions
+# Minidumps, check-ins
 
 
 def test_a_minidump_is_an_event_with_a_file(tmp_path: Path) -> None:
@@ -326,23 +331,6 @@ def test_check_ins_by_address(tmp_path: Path) -> None:
         assert (await node.client.get("/api/1/cron/nightly?status=ok")).status_code == 403
 
     run(tmp_path, test, auth="required")
-
-
-def test_sessions_are_counted(tmp_path: Path) -> None:
-    attrs = {"release": "shop@1", "environment": "prod"}
-    one = {"sid": "s", "init": True, "started": "2026-01-02T03:04:05Z", "status": "crashed", "did": "u", "errors": 1}
-    many = {
-        "aggregates": [{"started": "2026-01-02T03:04:00Z", "exited": 8, "errored": 1, "crashed": 1}],
-        "attrs": attrs,
-    }
-
-    async def test(node: Door) -> None:
-        await node.send(({"type": "session"}, {**one, "attrs": attrs}), ({"type": "sessions"}, many))
-        with core.open_vault(node.node.home) as store:
-            (health,) = store.telemetry.releases()
-        assert (health.release, health.started, health.crashed, health.crashed_users) == ("shop@1", 11, 2, 1)
-
-    run(tmp_path, test)
 
 
 # Keys
@@ -530,6 +518,33 @@ def test_nothing_that_is_sent_breaks_the_server(tmp_path: Path, requests: list[t
             assert answer.status_code < 500, (path, answer.text)
         assert node.alive and not node.node.recorder.failing
         assert (await node.send(EVENT)).status_code == 200
+
+    run(tmp_path, test)
+
+
+# The trace of a request
+
+IN_TRACE = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+TRACEPARENTS: dict[str, tuple[str, str] | None] = {
+    "00-{}-{}-01": IN_TRACE,
+    "01-{}-{}-01-more": IN_TRACE,
+    "cc-{}-{}-00": IN_TRACE,
+    "00-{}-{}-01-more": None,
+    "ff-{}-{}-01": None,
+    "00-{}-0000000000000000-01": None,
+    "00-00000000000000000000000000000000-{1}-01": None,
+    "00-{0}-{1}": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("header", TRACEPARENTS)
+def test_the_trace_of_a_request_is_its_events(tmp_path: Path, header: str) -> None:
+    async def test(node: Door) -> None:
+        answer = await node.post("/api/v1/events", b'{"message": "a"}', traceparent=header.format(*IN_TRACE))
+        assert answer.status_code == 201
+        (event,) = node.events()
+        assert (event.get("trace_id"), event.get("span_id")) == (TRACEPARENTS[header] or (None, None))
 
     run(tmp_path, test)
 

@@ -15,6 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from crashvault.api import doors, health
+
 OURS = re.compile(r"^/api/v1/(?!tail|events$|batch)|^/api/v1/events$")
 
 
@@ -36,7 +38,7 @@ def test_answers_are_as_described(api: Any) -> None:
         seen.add((operation.method, operation.path))
 
         @settings(
-            max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+            max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
         )
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:
@@ -44,6 +46,15 @@ def test_answers_are_as_described(api: Any) -> None:
 
         check()
     assert len(seen) > 20
+
+
+def test_every_address_is_described(api: Any) -> None:
+    described = api.client.get("/api/openapi.json").json()["paths"]
+    served = {re.sub(r":\w+}", "}", route.path) for route in (*api.app.routes, *health.routes(api.node))}
+    served |= {address.path for address, _ in doors.ADDRESSES}
+    assert served - {"/", "/api/docs.css"} == set(described)
+    for path in ("/api/1/minidump", "/api/1/cron/nightly/", f"/api/shop/events/{'ab' * 16}/attachments/"):
+        assert doors.route_name(path) in described
 
 
 def test_the_page_loads_nothing_from_elsewhere(api: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,75 @@ def test_issues_events_and_totals(api: Any) -> None:
     assert len(api.client.get(f"/api/v1/traces/{'ab' * 16}").json()["events"]) == 2
 
 
+NOON = 1_760_011_200  # 2025-10-09T12:00:00Z, in seconds
+
+
+def test_events_over_time_come_from_counters(api: Any) -> None:
+    for minutes, project in ((0, "default"), (59, "default"), (60, "shop"), (24 * 60, "shop"), (24 * 60 + 1, "shop")):
+        api.record({"message": "late", "timestamp": NOON + 60 * minutes}, project=project)
+    with api.store as store, store.writing():
+        store.db.execute("DELETE FROM events")  # nobody needs them for that
+
+    def series(**parameters: Any) -> dict[str, Any]:
+        answer = api.client.get("/api/v1/stats", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json()["series"])
+
+    hours = series(since="2025-10-09T11:30:00Z", until="2025-10-09T14:00:00Z")
+    assert hours == {
+        "interval": "hour", "since": "2025-10-09T11:00:00.000000Z", "until": "2025-10-09T14:00:00.000000Z",
+        "counts": [0, 2, 1], "total": 3,
+    }  # fmt: skip
+    days = series(since="2025-10-08", until="2025-10-10", interval="day")
+    assert (days["counts"], days["until"]) == ([0, 3, 2], "2025-10-11T00:00:00.000000Z")
+    assert series(since="2025-10-08", until="2025-10-10", interval="day", project="shop")["counts"] == [0, 1, 2]
+    assert series(interval="day")["counts"] == [0] * 14 and len(series(interval="hour")["counts"]) == 24
+
+
+def test_stats_are_those_of_the_command_line(api: Any) -> None:
+    api.record(CRASH, {"message": "something else"}, {"message": "something else"})
+    found = api.client.get("/api/v1/stats").json()
+    assert found["events_per_hour"]["total"] == found["events_per_day"]["total"] == 3
+    assert found["events_per_hour"]["counts"][-1] + found["events_per_hour"]["counts"][-2] == 3
+    assert found["first_hour"] == found["events_per_hour"]["since"]
+    assert [(one["title"], one["count"]) for one in found["top_issues"]] == [
+        ("something else", 2),
+        ("CartError: cart is empty", 1),
+    ]
+    assert "series" not in found
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [
+        ({"since": "yesteryear"}, 422),
+        ({"interval": "minute"}, 422),
+        ({"since": "2025-10-09", "until": "2025-10-08"}, 400),
+        ({"since": "2000-01-01", "interval": "hour"}, 400),
+        ({"since": "2000-01-01", "interval": "day"}, 400),
+        ({"since": "1d", "until": "9999-12-31"}, 400),
+        ({"since": "9999-12-31"}, 400),
+    ],
+)
+def test_times_that_make_no_series(api: Any, parameters: dict[str, str], status: int) -> None:
+    answer = api.client.get("/api/v1/stats", params=parameters)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["message"]
+
+
+def test_a_key_of_one_project_sees_its_own_figures_and_no_ledger(guarded: Any) -> None:
+    guarded.record(CRASH)
+    guarded.record({"message": "of the shop"}, project="shop")
+    headers = guarded.key("read", project="shop")
+    found = guarded.client.get("/api/v1/stats", headers=headers).json()
+    assert (found["events"], list(found["by_project"])) == (1, ["shop"])
+    assert [one["title"] for one in found["top_issues"]] == ["of the shop"]
+    assert found["events_per_day"]["total"] == 1
+    refused = guarded.client.get("/api/v1/dropped", headers=headers)
+    assert refused.status_code == 403 and "whole vault" in refused.text
+    assert guarded.client.get("/api/v1/dropped", headers=guarded.key("read")).status_code == 200
+
+
 def test_pages_of_events_are_stable_while_more_arrive(api: Any) -> None:
     api.record(*({"message": f"event {number}", "timestamp": 1_760_000_000 + number} for number in range(25)))
     before = [f"event {number}" for number in reversed(range(25))]
@@ -103,16 +173,46 @@ def test_wrong_requests_say_what_is_wrong(api: Any, path: str, status: int, says
     assert says in answer.text
 
 
-def test_attachments_are_downloads(api: Any) -> None:
-    data = b"<script>alert(1)</script>"
-    file = {"name": "x\r\n.html", "content_type": "text/html", "data": base64.b64encode(data).decode()}
+def attached(api: Any, name: str, data: bytes) -> str:
+    """The address of a file of a new event."""
+    file = {"name": name, "content_type": "text/html", "data": base64.b64encode(data).decode()}
     (receipt,) = api.record({**CRASH, "attachments": [file]})
-    whole = api.client.get(f"/api/v1/events/{receipt.event_id}").json()
-    answer = api.client.get(whole["attachments"][0]["href"])
+    return str(api.client.get(f"/api/v1/events/{receipt.event_id}").json()["attachments"][0]["href"])
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("x\r\n.html", "x.html"), ('a"b;c.txt', "a_b_c.txt"), ("Straße.log", "Strae.log"), ("日本", "attachment")],
+)
+def test_attachments_are_downloads(api: Any, name: str, plain: str) -> None:
+    data = b"<script>alert(1)</script>"
+    href = attached(api, name, data)
+    answer = api.client.get(href)
     assert answer.content == data
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"].startswith("attachment;")
-    assert api.client.get(f"/api/v1/events/{receipt.event_id}/attachments/999").status_code == 404
+    assert answer.headers["content-disposition"].startswith(f"attachment; filename=\"{plain}\"; filename*=UTF-8''")
+    assert (
+        answer.headers["x-content-type-options"] == "nosniff" and "sandbox" in answer.headers["content-security-policy"]
+    )
+    head = api.client.head(href)
+    assert head.headers["content-length"] == str(len(data)) and not head.content
+    assert api.client.get(f"{href.rpartition('/')[0]}/999").status_code == 404
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 << 10, (256 << 10) + 1, 3_000_000])
+def test_attachments_of_any_size_come_whole(api: Any, size: int) -> None:
+    data = bytes(number % 251 for number in range(size % 1_000)) + b"x" * (size - size % 1_000)
+    answer = api.client.get(attached(api, "core", data))
+    assert answer.content == data and answer.headers["content-length"] == str(size)
+
+
+def test_an_attachment_whose_content_is_gone_is_an_error(api: Any) -> None:
+    href = attached(api, "core", b"content")
+    for path in Path(api.node.home, "blobs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    answer = api.client.get(href)
+    assert answer.status_code == 404 and "gone" in answer.json()["error"]["message"]
 
 
 def test_hostile_events_come_out_as_json(api: Any) -> None:

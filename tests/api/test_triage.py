@@ -15,6 +15,14 @@ EXAMPLES: dict[str, Any] = {
     "Merge": {"issues": [2]},
     "NewProject": {"name": "other"},
     "NewKey": {"name": "new", "scopes": ["read"]},
+    "NewWebhook": {"type": "http", "url": "https://x.example/"},
+    "WebhookChange": {"attach": True},
+    "Preview": {"event": "ab"},
+    "RetryAll": {},
+    "NewAlert": {"name": "many", "condition": "count > 1 in 1m"},
+    "TryAlert": {"condition": "count > 1 in 1m"},
+    "TestAlert": {},
+    "MuteAlert": {},
 }
 
 
@@ -84,6 +92,8 @@ def test_projects_and_keys(guarded: Any) -> None:
     admin = guarded.key("admin")
     made = guarded.client.post("/api/v1/projects", json={"name": "shop"}, headers=admin)
     assert made.status_code == 201 and made.json()["dsn"].endswith(f"/{made.json()['id']}")
+    again = guarded.client.post("/api/v1/projects", json={"name": "shop"}, headers=admin)
+    assert again.status_code == 409 and again.json()["error"]["code"] == "conflict"
     rotated = guarded.client.post("/api/v1/projects/shop/keys", headers=admin).json()
     assert rotated["dsn"] != made.json()["dsn"]
     body = {"name": "reader", "scopes": ["read"], "project": "shop", "expires": "90d"}
@@ -98,7 +108,7 @@ def test_projects_and_keys(guarded: Any) -> None:
 
 
 def _asked(api: Any, endpoint: Any, headers: dict[str, str], values: dict[str, Any]) -> Any:
-    path = endpoint.path.replace(":id", "").format(**values)
+    path = endpoint.path.replace(":id", "").replace(":name", "").format(**values)
     body = EXAMPLES[endpoint.body.__name__] if endpoint.body else None
     return api.client.request(endpoint.method, path, json=body, headers=headers)
 
@@ -113,6 +123,9 @@ def test_every_endpoint_asks_for_its_scope(guarded: Any, endpoint: Any) -> None:
         "trace": "ab" * 16,
         "project": "default",
         "key": 1,
+        "webhook": "http",
+        "alert": "many",
+        "delivery": 1,
     }
     nobody = _asked(guarded, endpoint, {}, values)
     assert nobody.status_code == 401 and nobody.headers["www-authenticate"] == "Bearer"
@@ -126,7 +139,8 @@ def test_a_key_of_one_project_sees_nothing_of_another(guarded: Any, endpoint: An
     trace = {"message": "a secret of the bank", "trace_id": "ab" * 16}
     first, _ = guarded.record(trace, {"message": "another secret of the bank"}, project="bank")
     headers = guarded.key("admin", project="shop")
-    values = {"issue": 2, "event": first.event_id, "attachment": 1, "trace": "ab" * 16, "project": "bank", "key": 1}
+    values = {"issue": 2, "event": first.event_id, "attachment": 1, "trace": "ab" * 16, "project": "bank", "key": 1,
+              "webhook": "http", "alert": "many", "delivery": 1}  # fmt: skip
     answer = _asked(guarded, endpoint, headers, values)
     assert "secret" not in answer.text and "bank" not in answer.text.replace(values["project"], "", 1)
     if endpoint.method != "GET":

@@ -29,6 +29,7 @@ ENVIRONMENT = (
     "git.py",
     "server.py",
     "serving/background.py",
+    "notify/delivery.py",  # what a program of its own is given
 )  # the operating system, as the person at the keyboard has it
 HEAVY = ("rich", "msgspec", "urllib", "urllib3", "pluggy", "logging", "httpx", "httpx2", "asyncio", "dataclasses", "inspect",
          "importlib.metadata", "sentry_sdk", "psycopg", "jinja2", "ssl", "http", "email", "unittest", "pydoc")  # fmt: skip

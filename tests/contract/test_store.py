@@ -423,7 +423,7 @@ def test_projects(store: Store) -> None:
     assert [(project.id, project.name) for project in store.projects.list()] == [(1, "default")]
     added = store.projects.add("shop", NOW)
     assert store.projects.require("shop") == added and store.projects.find("nothing") is None
-    with pytest.raises(InvalidError):
+    with pytest.raises(ConflictError):
         store.projects.add("shop", NOW)
     for name in ("", " ", "x" * 101, "a\nb", "\x1b[31m"):
         with pytest.raises(InvalidError):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from tests.conftest import PATIENCE, ROOT, CommandLine
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")])
 RUN = [page for page in PAGES if "```console\n" in page.read_text("utf-8")]
 
 
@@ -72,7 +72,7 @@ def test_console_blocks_run(page: Path, place: Path, cli: CommandLine) -> None:
         assert not missing, f"$ {step.command}\ndid not print {missing}, but\n{done.stdout}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = _without_code(page.read_text("utf-8"))
     for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)", text):

@@ -45,6 +45,23 @@ TASK = """
         gc.collect()
     asyncio.run(main())
 """
+UVLOOP = """
+    import asyncio, gc, uvloop
+    async def fail():
+        raise OSError("nobody asked")
+    async def main():
+        task = asyncio.ensure_future(fail())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
+        done = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(int, "no number")
+        asyncio.get_running_loop().call_soon(done.set_result, None)
+        await done
+        raise LookupError("at last")
+    uvloop.run(main())
+"""
 CHAINED = """
     def load(path):
         return {}[path]
@@ -81,6 +98,8 @@ PROGRAMS: dict[str, tuple[str, int]] = {
     "task": (TASK, 1),
     "fork": (FORKED.replace("{kind}", "fork"), 1),
     "spawn": (FORKED.replace("{kind}", "spawn"), 1),
+    "forkserver": (FORKED.replace("{kind}", "forkserver"), 1),
+    "uvloop": (UVLOOP, 3),
     "pool": (POOL, 1),
     "group": ("raise ExceptionGroup('many', [ValueError('a'), TypeError('b')])", 1),
     "recursion": ("def f(n):\n    return f(n + 1)\nf(0)", 1),

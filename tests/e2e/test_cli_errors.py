@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from pathlib import Path
 
+import pexpect
 import pytest
-from tests.conftest import PATIENCE, CommandLine
+from tests.conftest import EXECUTABLE, PATIENCE, CommandLine
 
 # arguments: exit code, and what the error must say
 FAILURES: dict[tuple[str, ...], tuple[int, str]] = {
@@ -20,6 +22,7 @@ FAILURES: dict[tuple[str, ...], tuple[int, str]] = {
     ("group", "explain", "99"): (1, "99"),
     ("set-severity", "1", "loud"): (2, "medium"),
     ("set-status", "1", "closed"): (2, "resolved"),
+    ("add", " "): (2, "--stack"),
     ("add", "x", "--level", "eror"): (1, "error"),
     ("add", "x", "--context", "novalue"): (1, "key=value"),
     ("add", "x", "--timestamp", "soon"): (1, "ISO 8601"),
@@ -47,7 +50,24 @@ FAILURES: dict[tuple[str, ...], tuple[int, str]] = {
     ("list", "--levl", "error"): (2, "--level"),
     ("--no-colour", "list"): (2, "--no-color"),
     ("show",): (2, "ISSUE"),
-    ("show", "one"): (2, "one"),
+    ("show", "one"): (2, "crashvault list"),
+    ("show", "9" * 30): (2, "issues are numbers"),
+    ("events", "--issue", "9" * 30): (2, "issues are numbers"),
+    ("list", "--jsom"): (2, "Did you mean '--json'?"),
+    ("list", "-tag:db"): (2, "crashvault list -- '-tag:test'"),
+    ("list", "--limit", "x"): (2, "'x' is not a whole number"),
+    ("tail", "--interval", "x"): (2, "'x' is not a number"),
+    ("list", "--cursor", "bogus"): (1, "next_cursor"),
+    ("set-status", "1", "reslved"): (2, "invalid value for 'STATUS'"),
+    ("kill",): (2, "--yes"),
+    ("kill", "--project", "nowhere"): (1, "nowhere"),
+    ("purge", "1"): (2, "--yes"),
+    ("purge", "99"): (1, "99"),
+    ("level", "add", "fatal", "--rank", "60"): (1, "critical"),
+    ("level", "add", "error", "--rank", "10"): (1, "there is a level 'error' already"),
+    ("level", "add", "notice", "--rank", "25", "--color", "purpel"): (1, "#rrggbb"),
+    ("level", "set", "error", "--emoji", "\x1b[31m"): (1, "emoji"),
+    ("level", "set", "error", "--emoji", "abc"): (1, "emoji"),
     ("resolve", "one"): (2, "crashvault list"),
     ("wrap", "--match", "(", "--", "true"): (1, "regular expression"),
     ("wrap", "--level", "eror", "--", "true"): (1, "error"),
@@ -138,7 +158,79 @@ def test_ctrl_c(shop: CommandLine) -> None:
     assert b"Traceback" not in err
 
 
-def test_abort_at_a_question(shop: CommandLine) -> None:
-    result = shop("kill", stdin="", code=130)
-    assert "Traceback" not in result.err
+@pytest.mark.parametrize(
+    ("answer", "code", "left"), [("n\r", 1, 4), ("\x03", 130, 4), ("y\r", 0, 0)], ids=["n", "^C", "y"]
+)
+def test_questions(shop: CommandLine, answer: str, code: int, left: int) -> None:
+    child = pexpect.spawn(
+        EXECUTABLE[0], [*EXECUTABLE[1:], "kill", "--json"],
+        env=shop.environment, cwd=str(shop.directory), timeout=PATIENCE, encoding="utf-8",
+    )  # fmt: skip
+    child.expect_exact("Delete ALL of this vault: 4 issues with 6 events? [y/N]: ")
+    child.send(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == code
+    assert ("nothing was deleted" in child.before) == (code == 1)
+    assert shop.json("list")["total"] == left
+
+
+def test_names_without_more_show_what_there_is(cli: CommandLine) -> None:
+    bare = cli()
+    assert bare.out == cli("--help").out and bare.err == ""
+    group = cli("config", code=2)
+    assert group.out == "" and group.err.startswith("Usage: crashvault config ") and "Error" not in group.err
+
+
+def test_a_broken_config_file_can_be_corrected(shop: CommandLine) -> None:
+    config = shop.home / "config.json"
+    config.write_text("{broken")
+    assert shop.json("config", "path") == {"path": str(config)}
+    report = shop.json("doctor", code=1)
+    assert "structure" in report["checks"] and [found["check"] for found in report["findings"]] == ["config.json"]
+    assert "config edit" in shop("config", "list", code=1).err
+    right = shop.directory / "right.json"
+    right.write_text('{"server.port": 99}')
+    assert shop("config", "edit", env={"EDITOR": f"cp {right}"}, fresh=True).out == "Saved\n"
+    assert shop("config", "get", "server.port").out == "99\n"
+
+
+def test_a_query_without_end_is_ended_by_ctrl_c(cli: CommandLine) -> None:
+    cli("init")
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+    with cli.running("--debug", "sql", endless) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if b"open the vault" in line)
+        time.sleep(0.3)  # … and soon is in the midst of it, which nothing tells
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 130
+
+
+def test_errors_in_a_narrow_encoding_are_as_plain_as_results(shop: CommandLine) -> None:
+    narrow = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = shop("merge", "1", code=2, env=narrow, fresh=True)
+    assert "OTHER~" in result.err and "\\u2026" not in result.err
+
+
+def test_choices_that_were_not_made_are_listed_in_one_line(shop: CommandLine) -> None:
+    assert shop("completion", code=2).err.endswith("Choose from: bash, zsh, fish\n")
+
+
+def test_nobody_to_ask_is_told_what_to_add(shop: CommandLine) -> None:
+    assert "Add --yes" in shop("purge", "1", stdin="", code=2).err
+    assert "1 issue with" in shop("purge", "1", stdin="n\n", code=1).err
     assert shop.json("list")["total"] == 4
+
+
+def test_hints_of_queries_begin_as_others_do(shop: CommandLine) -> None:
+    assert ". Did you mean level?" in shop("list", "levl:error", code=2).err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("add", "x")])
+def test_a_full_disk_below_the_output(shop: CommandLine, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full, shop.running(*arguments, stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert err.decode().startswith("Error: the output cannot be written (No space left") and err.count(b"\n") == 1

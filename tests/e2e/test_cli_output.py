@@ -196,3 +196,72 @@ def test_output_to_a_full_disk(shop: CommandLine) -> None:
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert b"Traceback" not in err and err.count(b"\n") == 1
+
+
+def test_pages(shop: CommandLine) -> None:
+    """`next_cursor` leads through a listing, page by page, and ends."""
+    for command, whole in (("list", 4), ("events", 6), ("search", 6)):
+        seen, cursor, pages = [], None, 0
+        while pages == 0 or cursor:
+            page = shop.json(command, "--limit", 2, *(("--cursor", cursor) if cursor else ()))
+            seen += [item.get("event_id") or item["id"] for item in page["items"]]
+            cursor, pages = page["next_cursor"], pages + 1
+        everything = shop.json(command, "--limit", 10_000)
+        assert everything["next_cursor"] is None
+        assert seen == [item.get("event_id") or item["id"] for item in everything["items"]]
+        assert (len(seen), pages) == (whole, whole // 2)
+
+
+def test_pages_for_people(shop: CommandLine) -> None:
+    assert shop("list", "--limit", 0).lines == ["None of 4 shown"]
+    assert shop("events", "--offset", 100).lines == ["None from 100 on, of 6"]
+    assert shop("list", "--offset", "9" * 30).lines[0].startswith("None from ")
+    assert shop("events", "--limit", 4).lines[-1] == "1–4 of 6; more with --offset 4"
+    assert not shop("events", "--offset", 4).lines[-1].startswith("5–6")
+
+
+def test_times_for_people_are_iso(shop: CommandLine) -> None:
+    assert "2026-01-02T03:04:03Z" in shop("events").out
+    assert "2026-01-02T03:04:01Z" in shop("show", "#1").out
+    assert shop("tail", "--no-follow", "-n", 1, "--project", "default").out.startswith("2026-01-02T03:04:05Z ")
+
+
+def test_tags_of_some_events_only(cli: CommandLine) -> None:
+    cli.record(*({"message": "again", "tags": ["db"]} for _ in range(101)))
+    assert "db 100 in the last 100" in cli("show", 1).out
+
+
+def test_a_project_alone_is_emptied(shop: CommandLine) -> None:
+    done = shop.json("kill", "--yes", "--project", "infra")
+    assert done == {"deleted_issues": 1, "deleted_events": 1}
+    assert {issue["project"] for issue in shop.json("list")["items"]} == {"default"}
+    assert shop.json("list")["total"] == 3
+    assert shop.json("doctor", "--deep")["healthy"] is True
+
+
+def test_hints_are_sentences(shop: CommandLine) -> None:
+    assert ". Did you mean level? fields: " in shop("list", "lvl:error", code=2).err
+    assert "level: debug, info, warning, error, critical" in shop("list", "level:eror", code=2).err
+
+
+def test_empty_listings_say_why(shop: CommandLine, tmp_path: Path) -> None:
+    empty = CommandLine(tmp_path / "empty", tmp_path)
+    assert empty("list").lines[:2] == ["No issues yet.", "Record one:"]
+    assert empty("events").lines == ["No events yet."]
+    assert shop("list", "tag:none").lines == ["No issues fit."]
+    assert shop("list", "--project", "infra", "tag:none").lines == ["No issues fit."]
+    for command in ("list", "events"):
+        assert shop(command, "--project", "typo").lines == [
+            "Nothing was recorded in project typo; there are: default, infra"
+        ]
+
+
+def test_help_as_json(shop: CommandLine) -> None:
+    assert shop.json("help", "list")["help"].startswith("Usage: crashvault list")
+    assert {"level", "tag", "since"} <= {field["name"] for field in shop.json("help", "query")["fields"]}
+
+
+def test_long_messages_are_cut_unless_asked_for(cli: CommandLine) -> None:
+    cli("add", "word " * 1_000)
+    assert max(map(len, cli("show", 1).lines)) < 1_100
+    assert max(map(len, cli("show", 1, "--full").lines)) > 4_900

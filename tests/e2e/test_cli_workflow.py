@@ -73,7 +73,7 @@ def test_unknown_issues_change_nothing(shop: CommandLine) -> None:
 
 
 def test_short_names(shop: CommandLine) -> None:
-    assert shop("ls").out == shop("list").out
+    assert shop.json("ls") == shop.json("list")
     assert shop.json("new", "by its short name")["issue_created"]
     assert shop.json("sh", "1")["id"] == 1
     shop("st", "1", "ignored")
@@ -93,7 +93,8 @@ def test_kill_keeps_projects_levels_and_numbering(shop: CommandLine) -> None:
 
 @pytest.mark.parametrize("command", [("kill",), ("purge", "1")])
 def test_deleting_asks(shop: CommandLine, command: tuple[str, ...]) -> None:
-    shop(*command, stdin="n\n", code=130)
+    assert "nothing was deleted" in shop(*command, stdin="n\n", code=1).err
+    assert "--yes" in shop(*command, stdin="", code=2).err
     assert shop.json("list")["total"] == 4
     shop(*command, stdin="y\n")
     assert shop.json("list")["total"] < 4
@@ -228,3 +229,11 @@ def test_config_edit(cli: CommandLine, tmp_path: Path) -> None:
     for wrong in ('{"logging.level": "loud"}', "{", "[]", '{"nonsense": 1}'):
         cli("config", "edit", env={"EDITOR": str(editor), "CONTENT": wrong}, code=1)
     assert cli("config", "get", "logging.level").out == "error\n"
+
+
+def test_looks_of_levels(shop: CommandLine) -> None:
+    shop("level", "set", "error", "--emoji", "🐞", "--color", "green")
+    assert " 🐞 error " in shop("list").out
+    assert shop.json("level", "set", "error", "--color", "red", "--emoji", "❌")["colour"] == "red"
+    assert "❌" not in shop("list").out, "as it was, without an emoji"
+    shop("level", "set", "critical", "--color", "bold white on red")

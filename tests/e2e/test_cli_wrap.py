@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import PATIENCE, CommandLine
+from tests.conftest import EXECUTABLE, PATIENCE, CommandLine
 from tests.runtimes import require
 
 PYTHON = sys.executable
@@ -160,3 +161,62 @@ def test_vault_that_cannot_be_opened_changes_nothing(cli: CommandLine) -> None:
     result = _wrap(cli, "--", "sh", "-c", "echo out; exit 4", code=4)
     assert result.out == "out\n"
     assert "not recorded" in result.err and "Traceback" not in result.err
+
+
+def test_echoed_keys_and_empty_commands(cli: CommandLine) -> None:
+    cli("wrap", "--", "sh", "-c", "echo giving up; echo '^C'; exit 3", code=3)
+    cli("wrap", "--", "", code=127)
+    messages = [event["message"] for event in cli.json("events")["items"]]
+    assert messages == ["'' exited with code 127: '': command not found", "sh exited with code 3: giving up"]
+
+
+def test_paths_are_no_secrets(cli: CommandLine) -> None:
+    cli("wrap", "--", "/etc/passwd", code=126)
+    assert cli.json("events")["items"][0]["message"].endswith("/etc/passwd: Permission denied")
+    cli("add", "config passwd: hunter2")
+    assert "hunter2" not in cli("events", "--json").out
+
+
+def test_frames_alone_are_called_by_what_stands_before_them(cli: CommandLine) -> None:
+    frames = "./shop(pay+0x25)[0x561569a1e19e]\n./shop(main+0x22)[0x561569a1e21f]"
+    cli("wrap", "--", "sh", "-c", f"echo 'Error: signal 11:'; echo '{frames}'; exit 1", code=1)
+    event = cli.json("events")["items"][0]
+    assert event["message"] == "sh exited with code 1: Error: signal 11:"
+    assert [frame["function"] for frame in event["frames"]] == ["main", "pay"]
+
+
+def test_a_directory_that_is_gone_changes_nothing(cli: CommandLine, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    script = f"cd {gone}; rmdir {gone}; exec {' '.join(EXECUTABLE)} wrap -- sh -c 'exit 4'"
+    gone.mkdir()
+    done = subprocess.run(["sh", "-c", script], env=cli.environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 4 and "recorded event" in done.stderr
+    gone.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", script.replace("wrap -- ", "--home vault wrap -- ")],
+        env=cli.environment, capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 4 and "the current directory, which is gone" in done.stderr
+
+
+def test_what_was_buffered_is_no_part_of_the_message(cli: CommandLine, tmp_path: Path) -> None:
+    script = (
+        "echo 'Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1' >&2; echo bye; exit 1"
+    )
+    cli("wrap", "--", "sh", "-c", script, code=1)
+    (event,) = cli.json("events")["items"]
+    assert event["exception"] == {"type": "KeyError", "value": "1"}
+    assert {"KeyError: 1", "bye"} <= set(event["context"]["output"].splitlines())
+
+
+def test_long_output_is_kept_as_a_file(cli: CommandLine, tmp_path: Path) -> None:
+    script = "seq 100000; echo password=hunter2; exit 1"
+    cli("wrap", "--", "sh", "-c", script, code=1)
+    (event,) = cli.json("events")["items"]
+    (file,) = event["attachments"]
+    assert (file["name"], file["content_type"]) == ("output.txt", "text/plain")
+    cli("attachments", "--event", event["event_id"], "--save", tmp_path)
+    kept = (tmp_path / "output.txt").read_text()
+    assert 65_000 < len(kept) <= 65_600 and "\n100000\n" in kept and "hunter2" not in kept
+    cli("wrap", "--", "sh", "-c", "echo short; exit 1", code=1)
+    assert cli.json("events")["items"][0]["attachments"] == []

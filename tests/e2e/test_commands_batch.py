@@ -96,7 +96,7 @@ class TestPrune:
         (vault.home / "vault.db.v0.bak").write_bytes(b"")
         (vault.home / "legacy").mkdir()
         out = vault.ok("prune", "--query", "user:zyxwvut@example.com", "--yes")
-        assert "Deleted 1 events, and 1 issues" in out
+        assert "Deleted 1 event, and 1 issue" in out
         assert "vault.db.v0.bak" in out and "legacy" in out
         with vault_file(vault) as content:
             assert b"zyxwvut" not in content

@@ -70,6 +70,29 @@ class TestAnswers:
         assert values(told("crashvault assign 1 a")) == {"ana"}
         assert values(told(f"crashvault --home {vault.home} show ", CRASHVAULT_HOME="/nowhere")) == {"1"}
 
+    def test_whatever_a_command_names(self, vault, told):
+        vault.add("Disk is full"), vault.add("Socket closed")
+        (
+            vault.ok("merge", "1", "2"),
+            vault.ok("project", "add", "shop"),
+            vault.ok("level", "add", "notice", "--rank", "25"),
+        )
+        key = vault.json("api-key", "create", "laptop", "--scope", "ingest")["key"]
+        assert told("crashvault unmerge ") == {("2", "Socket closed")}
+        assert values(told("crashvault export --query is:re")) >= {"is:regressed", "is:resolved"}
+        assert values(told("crashvault project show s")) == {"shop"}
+        assert values(told("crashvault level remove no")) == {"notice"}
+        ((prefix, name),) = told("crashvault api-key revoke ")
+        assert key.startswith(prefix) and name == "laptop"
+        assert "scrub.enabled" in values(told("crashvault config set scrub."))
+
+    def test_without_a_vault(self, told):
+        assert {"server.port", "server.host"} <= values(
+            told("crashvault config get server.", CRASHVAULT_HOME="/nowhere")
+        )
+        assert "query-language" in values(told("crashvault docs q", CRASHVAULT_HOME="/nowhere"))
+        assert values(told("crashvault help unm", CRASHVAULT_HOME="/nowhere")) == {"unmerge"}
+
     @pytest.mark.parametrize(
         "line", ["", "crashvault show ", "crashvault nonsense ", "crashvault list 'is:(", "crashvault \\", "\x01 '\""]
     )

@@ -103,6 +103,14 @@ class TestDiagnose:
         missing = vault.process("diagnose", event_id, "--open", "--source", str(repository), VISUAL="", EDITOR="")
         assert missing.code == 1 and "EDITOR" in missing.err
 
+    def test_opens_the_editor_where_the_line_of_the_release_is_now(self, vault, event, repository, tmp_path):
+        (repository / "shop" / "orders.py").write_text(f"# one\n# more\n{NEW}")
+        script = tmp_path / "editor.py"
+        script.write_text("import json, sys; json.dump(sys.argv[1:], open(sys.argv[0] + '.json', 'w'))")
+        arguments = ["diagnose", event(release="v1.0"), "--open", "--source", str(repository)]
+        assert vault.process(*arguments, VISUAL=f"{sys.executable} {script}").code == 0
+        assert json.loads((tmp_path / "editor.py.json").read_text())[0] == "+9"
+
     def test_unknown_event(self, vault):
         assert vault("diagnose", "abcdef").code == 1
 

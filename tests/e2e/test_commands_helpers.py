@@ -121,6 +121,15 @@ class TestTests:
         assert (found and found.argv) == argv
         assert found is None or found.directory == str(tmp_path)
 
+    def test_are_not_looked_for_outside_the_repository(self, tmp_path):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "test").write_text("#!/bin/sh\n")
+        (tmp_path / "bin" / "test").chmod(0o755)
+        (tmp_path / "src").mkdir()
+        assert find_tests(str(tmp_path / "src")) is None
+        assert find_tests(str(tmp_path)).argv == ["./bin/test"]
+        assert find_tests("/") is None
+
     def repository(self, tmp_path, script):
         root = tmp_path / "shop"
         (root / "scripts").mkdir(parents=True)

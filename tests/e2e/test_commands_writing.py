@@ -45,22 +45,43 @@ class TestReport:
         assert result.code == 1 and "--title" in result.err
         assert vault("report", "--title", "x", "--level", "nope").code == 1
 
-    def test_asks_on_a_terminal(self, vault):
+    @pytest.mark.parametrize(
+        ("given", "asked"),
+        [
+            ((), ["one line", "How bad", "did you do", "should", "instead"]),
+            (("--title", "It froze"), ["How bad", "did you do", "should", "instead"]),
+            (("--title", "It froze", "--severity", "critical", "--expected", ""), ["did you do", "instead"]),
+            (("--title", "It froze", "--severity", "critical", "--steps", "nothing", "--no-input"), []),
+        ],
+    )
+    def test_asks_on_a_terminal_for_what_is_missing(self, vault, given, asked):
+        answers = {
+            "one line": "It froze",
+            "How bad": "critical",
+            "did you do": "nothing",
+            "should": "",
+            "instead": "ice",
+        }
         child = pexpect.spawn(
-            sys.executable, ["-m", "crashvault", "report", "--json"], env=vault.environment(), timeout=20
+            sys.executable, ["-m", "crashvault", "report", "--json", *given], env=vault.environment(), timeout=20
         )
-        for question, answer in (
-            ("one line", "It froze"),
-            ("How bad", "critical"),
-            ("did you do", "nothing"),
-            ("should", ""),
-            ("instead", "ice"),
-        ):
+        for question in asked:
             child.expect(question)
-            child.sendline(answer)
+            child.sendline(answers[question])
         child.expect(pexpect.EOF)
         event = vault.json("search")["items"][0]
-        assert event["message"] == "It froze" and event["context"] == {"steps": "nothing", "actual": "ice"}
+        expected = {"steps": "nothing"} | ({"actual": "ice"} if "instead" in asked else {})
+        assert event["message"] == "It froze" and event["context"] == expected
+        assert vault.json("show", "1")["severity"] == "critical"
+
+    @pytest.mark.parametrize("stream", ["stdin", "stderr"])
+    def test_does_not_ask_where_nobody_answers(self, vault, stream):
+        redirected = "</dev/null" if stream == "stdin" else "2>/dev/null"
+        line = f"{sys.executable} -m crashvault report --title 'It froze' {redirected}"
+        child = pexpect.spawn("/bin/sh", ["-c", line], env=vault.environment(), timeout=20)
+        child.expect(pexpect.EOF)
+        assert b"Recorded" in child.before and b"How bad" not in child.before
+        assert "context" not in vault.json("search")["items"][0] or not vault.json("search")["items"][0]["context"]
 
 
 class TestAttach:

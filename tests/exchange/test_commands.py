@@ -106,7 +106,7 @@ def test_replacing_asks_first(home: Path, tmp_path: Path) -> None:
     arguments = ("import", str(tmp_path / "other.jsonl"), "--mode", "replace")
     refused = run(home, *arguments, input="n\n")
     assert refused.exit_code == 1
-    assert "Replace ALL issues (3)" in refused.output
+    assert "Replace ALL 3 issues" in refused.output
     with vault(tmp_path) as store:
         assert store.statistics.totals().issues == 3
     assert run(home, *arguments, input="y\n").exit_code == 0

@@ -116,6 +116,6 @@ def test_a_selection_only_shows_what_was_selected(tmp_path: Path) -> None:
     with vault(tmp_path) as store:
         record(store, {"message": "same", "host": "a"}, {"message": "same", "host": "b"}, {"message": "else"})
         found = exported(store, "host:a", "md").decode()
-        assert "1 issues, 1 events" in found
+        assert "1 issue, 1 event" in found
         assert "| a |" in found
         assert "| b |" not in found

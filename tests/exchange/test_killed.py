@@ -13,9 +13,9 @@ from .vaults import exported, imported, names_of_events, record, vault
 _CHILD = """
 import os, signal, sys
 from crashvault import core
-from crashvault.exchange import importing
+from crashvault.exchange import batches, importing
 home, file, mode = sys.argv[1:]
-importing._BATCH = {"issue": 5, "event": 5}
+batches.SIZES.update(issue=5, event=5)
 positions = []
 def progress(position):
     positions.append(position)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from tests import nasty, realistic
 
 from crashvault import core, lifecycle
-from crashvault.storage.deletion import recompute_issue
 from crashvault.storage.policies import Scope
 from crashvault.storage.store import Store
 
@@ -115,6 +114,62 @@ def test_ids_are_kept_where_they_are_free_and_never_given_twice(tmp_path: Path) 
             assert sorted(line["id"] for line in lines(exported(other), "issue")) == [1, 2, 3]
 
 
+def with_merges(store: Store) -> tuple[int, int, int, int]:
+    """Four issues with something of their own each; the second in the first, the fourth in the third in the first."""
+    ids = record(store, *({"message": word} for word in ("alpha", "beta", "gamma", "delta")))
+    for step, (issue, tags) in enumerate(zip(ids, ("ab", "bc", "c", "ad"), strict=True)):
+        lifecycle.change_issues(store, [issue], {}, "ann", NOW + step, tags=list(tags))
+        lifecycle.comment(store, issue, f"about {issue}", "ann", NOW + 10 + step)
+        lifecycle.set_title(store, issue, f"title of {issue}", "ben", NOW + 20 + step)
+        store.attachments.add(store.blobs.put(io.BytesIO(b"%d" % issue), f"{issue}.txt"), NOW + 30, issue=issue)
+    first, second, third, fourth = ids
+    lifecycle.set_status(store, [second], "resolved", "ann", NOW + SECOND)
+    lifecycle.assign(store, [fourth], "ben", "ann", NOW + SECOND)
+    lifecycle.merge(store, third, [fourth], "ann", NOW + 2 * SECOND)
+    lifecycle.merge(store, first, [second, third], "ann", NOW + 3 * SECOND)
+    return first, second, third, fourth
+
+
+def test_issues_that_were_merged_can_be_taken_apart_after_an_import(tmp_path: Path) -> None:
+    with vault(tmp_path) as store:
+        _, second, third, fourth = with_merges(store)
+        with copy_of(store, tmp_path, "copy") as fresh, copy_of(store, tmp_path, "json", "json") as other:
+            for step, issue in enumerate((second, third, fourth)):
+                assert exported(fresh) == exported(other) == exported(store)
+                for each in (store, fresh, other):
+                    lifecycle.unmerge(each, issue, "ann", NOW + (5 + step) * SECOND)
+            assert exported(fresh) == exported(other) == exported(store)
+            assert (fresh.issues.get(second).status, fresh.issues.get(second).title) == (
+                "resolved",
+                f"title of {second}",
+            )
+            assert fresh.issues.get(fourth).assigned == "ben"
+
+
+def test_an_inner_issue_is_taken_out_alone_too(tmp_path: Path) -> None:
+    with vault(tmp_path) as store:
+        *_, fourth = with_merges(store)
+        with copy_of(store, tmp_path, "copy") as fresh:
+            for each in (store, fresh):
+                lifecycle.unmerge(each, fourth, "ann", NOW + 5 * SECOND)
+            assert exported(fresh) == exported(store)
+
+
+def test_merged_issues_imported_again_or_beside_others_keep_what_is_theirs(tmp_path: Path) -> None:
+    with vault(tmp_path) as store, vault(tmp_path, "other") as other:
+        with_merges(store)
+        record(other, {"message": "unrelated"}, {"message": "beta"}, {"message": "delta"})
+        lifecycle.assign(other, [2], "eve", "eve", NOW + 9 * SECOND)
+        data = exported(store)
+        imported(other, data)
+        assert imported(other, data).issues_changed == 0
+        (root,) = [issue for issue in lines(exported(other), "issue") if issue.get("merged")]
+        assert len(root["merged"]) == 3
+        for member in root["merged"]:
+            lifecycle.unmerge(other, member["id"], "ann", NOW + 10 * SECOND)
+        assert len(other.issues.all_ids()) == 5
+
+
 def test_gzip_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     with vault(tmp_path) as store, vault(tmp_path, "copy") as fresh:
         with_triage(store)
@@ -163,13 +218,14 @@ def _play(store: Store, actions: list[Any]) -> None:
     """Do what a list of actions says. An event id stands for one event everywhere, so its content follows from it."""
     for step, (what, when, value) in enumerate(actions):
         at = NOW + when * SECOND + step
-        ids = store.issues.all_ids()
+        ids = [issue for issue in store.issues.all_ids() if store.merging.parent(issue) is None]
         if what == "event":
             number = int(value["event_id"][-3:], 16)
             body = {"event_id": value["event_id"], "message": _MESSAGES[number % len(_MESSAGES)], "level": "error"}
             record(store, {**body, "release": str(number % 2), "user": str(number % 3)}, at=NOW + number * SECOND)
         elif ids and what == "merge":
-            _merge(store, ids[when % len(ids)], ids[value % len(ids)])
+            if ids[when % len(ids)] != ids[value % len(ids)]:
+                lifecycle.merge(store, ids[when % len(ids)], [ids[value % len(ids)]], "ann", at)
         elif ids:
             issue = ids[value % len(ids)]
             if what in ("resolved", "ignored", "open"):
@@ -180,16 +236,6 @@ def _play(store: Store, actions: list[Any]) -> None:
                 lifecycle.assign(store, [issue], f"user {value}", "ann", at)
             else:
                 lifecycle.comment(store, issue, f"comment {value}", "ann", at)
-
-
-def _merge(store: Store, target: int, other: int) -> None:
-    if target == other:
-        return
-    with store.writing():
-        store.db.execute("UPDATE hashes SET issue_id = ? WHERE issue_id = ?", (target, other))
-        store.db.execute("DELETE FROM issues WHERE id = ?", (other,))
-        store.db.execute("DELETE FROM activity WHERE issue_id = ?", (other,))
-        recompute_issue(store.db, target)
 
 
 def _export_of(folder: Path, name: str, actions: list[Any]) -> bytes:

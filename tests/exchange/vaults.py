@@ -41,12 +41,15 @@ def lines(data: bytes, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 def contents(store: Store) -> dict[str, Any]:
-    """What a vault holds, whatever the numbers of its issues and the order of arrival."""
+    """What a vault holds, whatever the numbers of its issues, the order of arrival, and what there was before merges."""
     data = exported(store)
     issues = {}
     for issue in lines(data, "issue"):
-        for entry in issue["hashes"]:
-            del entry["home"]
+        for part in ("hashes", "activity", "attachments"):
+            for entry in issue[part]:
+                entry.pop("home", None)
+        issue.pop("merged", None)
+        issue.pop("own_tags", None)
         key = (issue["project"], *sorted(entry["hash"] for entry in issue["hashes"]))
         issue["hashes"].sort(key=lambda entry: entry["hash"])
         issue["activity"].sort(key=lambda entry: json.dumps(entry, sort_keys=True))

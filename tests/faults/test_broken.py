@@ -158,6 +158,12 @@ def test_a_vault_that_was_emptied_or_cut(vault: Path) -> None:
     assert json.loads(crashvault(vault, "add", "anew", "--json").stdout)["issue_id"] == 1
 
 
+def test_a_damaged_schema_is_one_line(vault: Path) -> None:
+    path = vault / "vault.db"
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE meta (", b'CREATE TABLE "meta ('))
+    assert "is damaged" in assert_one_line_error(crashvault(vault, "list"))
+
+
 def test_flipped_bytes_never_give_a_traceback(vault: Path, tmp_path: Path) -> None:
     random = Random(4)
     content = bytearray((vault / "vault.db").read_bytes())
@@ -228,6 +234,8 @@ def test_without_home(tmp_path: Path) -> None:
         main()"""
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert "--home DIR" in assert_one_line_error(done)
+    empty = crashvault("", "path", env={"HOME": ""})
+    assert "--home DIR" in assert_one_line_error(empty)
     named = subprocess.run(
         [sys.executable, "-m", "crashvault", "--home", str(tmp_path), "add", "x"], env=environment, timeout=60
     )

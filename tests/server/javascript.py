@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -27,6 +28,23 @@ def modules() -> Path:
             missing(f"npm could not install Sentry's SDKs: {found.stderr[-500:]}")
         done.touch()
     return _CACHE
+
+
+def example_modules(package: Path) -> Path:
+    """The folder with `node_modules` for what a package.json names."""
+    runtimes.require("node", "npm")
+    content = package.read_bytes()
+    cache = _CACHE.parent / f"example-{hashlib.sha256(content).hexdigest()[:12]}"
+    done = cache / "installed"
+    if not done.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / "package.json").write_bytes(content)
+        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(cache)]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=200)
+        if found.returncode:
+            missing(f"npm could not install what {package} names: {found.stderr[-500:]}")
+        done.touch()
+    return cache
 
 
 def browser() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,35 @@ def test_errors_of_the_router(server: Any) -> None:
     assert missing.headers["x-request-id"]
     wrong = httpx.delete(f"{server.url}/api/health")
     assert wrong.status_code == 405 and wrong.json()["error"]["code"] == "method_not_allowed"
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def test_an_address_tells_all_its_methods(serve: Callable[..., Any]) -> None:
+    server = serve(config={"server.auth": "required"})
+    described = server.get("/api/openapi.json").json()["paths"]
+    with httpx.Client(base_url=server.url) as client:
+        for path, operations in described.items():
+            hexadecimal = ("event", "event_id", *(["key"] if "/cron/" in path else []))
+            address = re.sub(r"\{(\w+)\}", lambda found, long=hexadecimal: "ab" * 16 if found[1] in long else "1", path)
+            methods = {method.upper() for method in operations}
+            taken = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods and "/cron/" not in path else set())
+            options = client.options(address)
+            assert options.status_code == 204 and set(options.headers["allow"].split(", ")) == taken, path
+            for method in METHODS:
+                answer = client.request(method, address)
+                if method in taken:
+                    assert answer.status_code != 405, (method, path)
+                    continue
+                assert answer.status_code == 405, (method, path, answer.text)
+                assert answer.headers["allow"] == options.headers["allow"]
+                assert bool(answer.content) == (method != "HEAD")
+
+
+def test_asking_for_the_headers_of_a_stream_ends(server: Any) -> None:
+    answer = httpx.head(f"{server.url}/api/v1/tail", timeout=5)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example", ""])

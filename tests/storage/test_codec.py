@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -156,3 +157,17 @@ def test_index_documents_are_what_they_were() -> None:
         for part in (event_document(event, words), stack_document(event), *map(str, sorted(stack_words(event)))):
             digest.update(part.encode("utf-8", "surrogatepass") + b"\n")
     assert (INDEX_VERSION, digest.hexdigest()) == DOCUMENTS
+
+
+def test_threads_do_not_share_what_is_not_theirs() -> None:
+    bodies = [
+        f'{{"message": "event {number}", "words": "{"word " * (number % 90)}"}}'.encode() for number in range(300)
+    ]
+    stored = [codec.shrink(body, codec.PAYLOAD) for body in bodies]
+
+    def round_trip(_: int) -> bool:
+        again = [codec.expand(codec.shrink(body, codec.PAYLOAD)) for body in bodies]
+        return again == bodies and [codec.expand(body) for body in stored] == bodies
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(round_trip, range(40)))

@@ -55,13 +55,25 @@ def write(home: Path, issues: Any, events: list[dict[str, Any]] = [], config: An
     return home
 
 
+WEBHOOKS: list[Any] = [
+    {
+        "type": "slack",
+        "name": "ops",
+        "url": "https://hooks.slack.com/services/T0/B0/x",
+        "events": ["error", "critical"],
+    },
+    {"type": "generic", "url": "https://ci.example.com/hook"},
+    {"type": "pager", "url": "https://x.example"},
+]
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return write(
         tmp_path / "vault",
         [issue(3, "boom", status="resolved"), issue(7, "user 1 left", status="ignored"), issue(8, "user 2 left")],
         [event(1, 3, "boom", stacktrace=STACK), event(2, 7, "user 1 left"), event(3, 8, "user 2 left"), event(4, 8, "user 2 left")],
-        {"webhooks": [{"type": "slack", "url": "https://x"}], "logging.level": "debug", "colour": "blue"},
+        {"webhooks": WEBHOOKS, "logging.level": "debug", "colour": "blue"},
     )  # fmt: skip
 
 
@@ -119,10 +131,41 @@ def test_a_crash_that_comes_again_finds_its_old_issue(home: Path) -> None:
 
 def test_webhooks_and_configuration_are_kept(home: Path) -> None:
     with opened(home) as store:
-        assert store.settings.get("legacy.webhooks") == [{"type": "slack", "url": "https://x"}]
+        assert [one.name for one in store.webhooks.list()] == ["ops", "http"]
+        assert store.settings.get("legacy.webhooks") == [{"type": "pager", "url": "https://x.example"}]
         assert store.settings.get("legacy.config") == {"colour": "blue"}
     assert core.load_config(str(home)) == {"logging.level": "debug"}
     assert json.loads((home / "legacy" / "config.json").read_text())["colour"] == "blue"
+
+
+def test_old_webhooks_go_on_as_they_did(tmp_path: Path) -> None:
+    old = [
+        {"id": "1", "type": "slack", "url": "https://hooks.slack.com/services/T/B/x", "name": "team", "events": ["error", "fatal", "odd"]},
+        {"type": "discord", "url": "https://discord.com/api/webhooks/1/x", "enabled": False, "secret": "not for Discord"},
+        {"type": "http", "url": "http://ci.example/in", "name": "Team", "secret": "s3cr3t-s3cr3t", "headers": {"X-Team": "a"}, "events": "info, warn"},
+        {"type": "pager", "url": "https://x/s3cr3t"}, {"type": "slack", "url": "s3cr3t"}, "odd", None, {},
+    ]  # fmt: skip
+    home = write(tmp_path / "v", [issue(1, "m")], [event(1, 1, "m")], {"webhooks": old})
+    with opened(home) as store:
+        team, discord, http = store.webhooks.list()
+        noted = [why for path, why in store.settings.get("legacy.unreadable", []) if path == "config.json"]
+        assert store.outbox.counts() == {}, "an import tells nobody"
+    assert (team.name, team.type, team.levels, team.kinds, team.enabled) == (
+        "team",
+        "slack",
+        "error,critical",
+        {"event"},
+        True,
+    )
+    assert (discord.name, discord.enabled, discord.secrets, discord.levels) == ("discord", False, (), "")
+    assert (http.name, http.secrets, http.headers, http.levels) == (
+        "Team-2",
+        ("s3cr3t-s3cr3t",),
+        {"X-Team": "a"},
+        "info,warning",
+    )
+    assert [why.partition(":")[0] for why in noted] == [f"webhook {place}" for place in (3, 4, 5, 6, 7)]
+    assert "s3cr3t" not in str(noted)
 
 
 def test_unknown_keys_are_kept_in_the_context(tmp_path: Path) -> None:
@@ -185,12 +228,12 @@ def test_what_cannot_be_read_is_told_counted_and_remembered(home: Path) -> None:
     result = CliRunner().invoke(cli, ["--home", str(home), "list", "--json"], obj=context)
     context.close()
     assert json.loads(result.stdout)["total"] == 1
-    assert result.stderr.count("could not be imported") == 4
+    assert result.stderr.count("could not be imported") == 5  # with a webhook
     assert "3 issues, 4 events" in result.stderr
     with opened(home) as store:
-        assert [(drop.reason, drop.count) for drop in store.ledger.list()] == [("legacy_unreadable", 4)]
+        assert [(drop.reason, drop.count) for drop in store.ledger.list()] == [("legacy_unreadable", 5)]
         found = dict(core.examine(store))["old vault"]
-        assert len(found) == 4
+        assert len(found) == 5
         assert "broken.json" in found[0].message
 
 
@@ -268,7 +311,7 @@ def test_an_import_that_is_killed_is_finished_by_the_next(home: Path, where: str
     assert ([item["id"] for item in issues], len(events)) == ([3, 7, 8], 4)
     assert not (home / "issues.json").exists()
     with opened(home) as store:
-        assert store.settings.get("legacy.webhooks")
+        assert len(store.webhooks.list()) == 2
 
 
 def test_two_processes_at_once_import_it_once(home: Path) -> None:

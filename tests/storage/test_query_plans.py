@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import vaults
 from crashvault.clock import DAY
 from crashvault.storage import finding, search
+from crashvault.storage.issues import Position
 from crashvault.storage.policies import Scope
 from crashvault.storage.store import Store, open_sqlite
 
@@ -42,8 +43,8 @@ def store(tmp_path_factory: Any) -> Iterator[Store]:
         yield opened
 
 
-def scans(store: Store, action: Callable[[], object]) -> list[str]:
-    """What the statements of an action scan of the tables that grow with every event."""
+def plans_of(store: Store, action: Callable[[], object]) -> dict[str, list[str]]:
+    """The statements of an action that look for rows, each with the steps of its plan."""
     seen: dict[str, None] = {}
     connection = store.db.connection
     connection.set_trace_callback(lambda sql: seen.setdefault(sql))
@@ -51,11 +52,18 @@ def scans(store: Store, action: Callable[[], object]) -> list[str]:
         action()
     finally:
         connection.set_trace_callback(None)
+    return {
+        sql: [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        for sql in seen
+        if sql.lstrip().upper().startswith(("SELECT", "WITH", "DELETE", "UPDATE"))
+    }
+
+
+def scans(store: Store, action: Callable[[], object]) -> list[str]:
+    """What the statements of an action scan of the tables that grow with every event."""
     found = []
-    for sql in seen:
-        if not sql.lstrip().upper().startswith(("SELECT", "WITH", "DELETE", "UPDATE")):
-            continue
-        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}"):
+    for sql, steps in plans_of(store, action).items():
+        for step in steps:
             table = step.removeprefix("SCAN ").split()[0] if step.startswith("SCAN ") else ""
             if table in ("e", "events", "b", "payloads", "k", "event_keys") and ALLOWED not in step:
                 found.append(f"{step}: {sql[:200]}")
@@ -76,6 +84,7 @@ def test_no_query_scans_all_events(store: Store, query: str, way: str, monkeypat
         finder.events(node, 5, 3, (vaults.NOW - DAY, 1 << 40))
         finder.find_issues(node, limit=5)
         finder.filter(node, arrived)
+        finder.arrivals(node, arrived[0], 5)
 
     assert scans(store, read) == []
 
@@ -93,6 +102,21 @@ def test_deleting_a_few_events_scans_nothing(tmp_path: Path) -> None:
         rows = store.events.rows_after(0, 10)
         assert scans(store, lambda: store.deletion.events(rows, vaults.NOW)) == []
         assert not set(rows) & set(store.events.all_rows())
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", ["id", "title", "status", "created_at", "last_seen"])
+def test_a_page_of_issues_begins_in_the_index(store: Store, sort: str, descending: bool) -> None:
+    """Neither are the issues before it counted, nor all of them sorted."""
+    finder = store.search(vaults.NOW)
+    node = finder.parse("")
+    first = finder.find_issues(node, sort, descending, 3).ids[-1]
+    after = Position(store.issues.key(first, sort), first, store.events.newest_row(), vaults.NOW)
+    plans = plans_of(store, lambda: finder.find_issues(node, sort, descending, 3, after=after))
+    listing = [steps for sql, steps in plans.items() if "FROM issues i" in sql and "ORDER BY" in sql]
+    assert listing and not [sql for sql in plans if "count(*) FROM issues" in sql]
+    for steps in listing:
+        assert "USE TEMP B-TREE FOR ORDER BY" not in steps and any(step.startswith("SEARCH i") for step in steps), steps
 
 
 def test_a_wrong_clock_does_not_widen_what_the_index_is_asked_for() -> None:

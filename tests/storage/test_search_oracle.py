@@ -131,3 +131,8 @@ def _same_in_bulk(full: Oracle, finder: search.Search, node: Node, text: str, ra
         assert finder.every_issue(node) == sorted(full.issues(node)), text
     some = random.sample([row for _, row, *_ in full.events], 30)
     assert finder.filter(node, some) == [row for row in some if row in expected], text
+    arrived, looked = [], 0
+    while looked < max(row for _, row, *_ in full.events):
+        rows, looked = finder.arrivals(node, looked, random.choice((1, 7, 1000)))
+        arrived += rows
+    assert arrived == sorted(expected), text

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import IO, Any, NamedTuple
 
 import msgspec
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from .. import clock
 from ..auth import Access
 from ..errors import InvalidError, NotFoundError
+from ..storage.named import RESERVED
 from ..storage.store import Store
 from .access import admit
+from .described import Parameter
 from .errors import JSON, UnprocessableError, json_bytes
 from .node import Node
 
 MOST_BODY = 1 << 20  # bytes of a request that is not an event's
+_PIECE = 256 << 10  # bytes of a file that are sent at once
 
 
 class _IdConvertor(Convertor[int]):
@@ -36,19 +41,20 @@ class _IdConvertor(Convertor[int]):
         return str(value)
 
 
+class _NameConvertor(Convertor[str]):
+    """Names in addresses that have fixed words in the same place: no webhook and no alert is called so."""
+
+    regex = f"(?!(?:{'|'.join(RESERVED)})(?:/|$))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("id", _IdConvertor())
-
-
-class Parameter(NamedTuple):
-    """A parameter of the query string."""
-
-    name: str
-    about: str
-    kind: str = "string"  # string, integer or boolean
-    default: Any = None
-    least: int = 0
-    most: int = 1_000
-    choices: tuple[str, ...] = ()
+register_url_convertor("name", _NameConvertor())
 
 
 class Call(NamedTuple):
@@ -84,6 +90,13 @@ class Answer(NamedTuple):
     content_type: str = JSON
 
 
+class Streamed(NamedTuple):
+    """The content of an answer that is never whole in memory."""
+
+    file: IO[bytes]  # closed when it is sent, or nobody wants it any more
+    size: int  # bytes
+
+
 class Endpoint(NamedTuple):
     """One method of one address. `run` gets a Call, in a thread with a store of its own."""
 
@@ -107,11 +120,38 @@ def route_of(endpoint: Endpoint, node: Node) -> Route:
         body = await _body(endpoint, request)
         found = await node.run(_run, endpoint, node, access, dict(request.path_params), query, body)
         answer = found if isinstance(found, Answer) else Answer(found, endpoint.status)
-        content = json_bytes(answer.content) if answer.content_type == JSON else answer.content
-        all_headers = {"Cache-Control": "no-store", **headers, **answer.headers}
-        return Response(b"" if answer.status == 204 else content, answer.status, all_headers, answer.content_type)
+        return _response(request, answer, {"Cache-Control": "no-store", **headers, **answer.headers})
 
     return Route(endpoint.path, serve, methods=[endpoint.method])
+
+
+def _response(request: Request, answer: Answer, headers: dict[str, str]) -> Response:
+    if isinstance(answer.content, Streamed):
+        return _FileResponse(answer.content, headers, answer.content_type, with_body=request.method != "HEAD")
+    content = json_bytes(answer.content) if answer.content_type == JSON else answer.content
+    return Response(b"" if answer.status == 204 else content, answer.status, headers, answer.content_type)
+
+
+class _FileResponse(StreamingResponse):
+    """A file piece by piece, as fast as the client takes them."""
+
+    def __init__(self, content: Streamed, headers: dict[str, str], content_type: str, *, with_body: bool) -> None:
+        self.file = content.file
+        pieces = self._pieces() if with_body else _nothing()
+        super().__init__(pieces, 200, {**headers, "Content-Length": str(content.size)}, content_type)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while piece := await asyncio.to_thread(self.file.read, _PIECE):
+            yield piece
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.file:
+            await super().__call__(scope, receive, send)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 def _run(endpoint: Endpoint, node: Node, access: Access, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:

@@ -10,51 +10,66 @@ from starlette.routing import Route
 
 from .. import __version__, clock
 from ..errors import CrashvaultError
+from .described import Address, Content
 from .errors import JSON, json_bytes
 from .node import Node
 
 _STARTED = clock.now()
+
+ADDRESSES = (
+    Address("/api/health", "Health, version and uptime.", "server", {200: (answer := Content(schema="Health")), 503: answer}),
+    Address("/api/health/live", "Whether the process lives.", "server", {200: Content(schema="Alive")}),
+    Address("/api/health/ready", "Whether it can read and write its store.", "server", {200: (answer := Content(schema="Ready")), 503: answer}),
+    Address("/metrics", "Prometheus' text format.", "server", {200: Content(("text/plain",))}, errors=(503,)),
+)  # fmt: skip
 
 
 def routes(node: Node) -> list[Route]:
     """The addresses that need no key."""
 
     async def health(request: Request) -> Response:
-        reasons = await _reasons(node)
-        body = {
-            "status": "failing" if reasons else "ok",
-            "version": __version__,
-            "uptime_seconds": round((clock.now() - _STARTED) / clock.SECOND, 1),
-            "queue": node.recorder.depth if node.recorder else 0,
-            "reasons": reasons,
-        }
-        return _answer(body, 503 if reasons else 200)
+        found = await _reasons(node)
+        return _answer(described(node, found), 503 if found else 200)
 
     async def live(request: Request) -> Response:
         return _answer({"status": "ok"}, 200)
 
     async def ready(request: Request) -> Response:
-        reasons = await _reasons(node)
-        return _answer({"status": "failing" if reasons else "ok", "reasons": reasons}, 503 if reasons else 200)
+        found = await _reasons(node)
+        return _answer({"status": "failing" if found else "ok", "reasons": found}, 503 if found else 200)
 
     async def metrics(request: Request) -> Response:
         body = await node.run(node.metrics.text)
         return Response(body, media_type=node.metrics.content_type, headers={"Cache-Control": "no-store"})
 
-    return [
-        Route("/api/health", health),
-        Route("/api/health/live", live),
-        Route("/api/health/ready", ready),
-        Route("/metrics", metrics),
-    ]
+    served = (health, live, ready, metrics)
+    return [Route(address.path, serve) for address, serve in zip(ADDRESSES, served, strict=True)]
+
+
+def described(node: Node, found: list[str]) -> dict[str, object]:
+    """The health of a server that has these `reasons` to fail."""
+    return {
+        "status": "failing" if found else "ok",
+        "version": __version__,
+        "uptime_seconds": round((clock.now() - _STARTED) / clock.SECOND, 1),
+        "queue": node.recorder.depth if node.recorder else 0,
+        "reasons": found,
+    }
 
 
 async def _reasons(node: Node) -> list[str]:
+    try:
+        return await node.run(reasons, node)
+    except CrashvaultError as error:
+        return [error.message]
+
+
+def reasons(node: Node) -> list[str]:
     """Why the server cannot do its work just now."""
     if node.stopping:
         return ["the server is stopping"]
     try:
-        await node.run(_try_store, node)
+        _try_store(node)
     except CrashvaultError as error:
         return [error.message]
     return []

@@ -8,288 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
 
 import msgspec
+from starlette.responses import Response
 
-from ..auth import Access, allows
+from ..auth import allows
 from ..errors import CrashvaultError, NotFoundError
-from ..ingest import telemetry, uploads
-from ..ingest.compression import decompress
-from ..ingest.native import BodyError, parse_batch, parse_event
-from ..ingest.telemetry import Upload, UploadedEvent
 from ..models import DEFAULT_PROJECT
-from ..pipeline import Receipt
-from ..recorder import Job, Outcome
-from .errors import JSON, error_response, json_bytes, response_of, status_of
+from ..recorder import Job
+from .doors import Door, RefusedError, Request, Scope, find, methods_of, otlp_type
+from .errors import error_response, json_bytes, response_of, status_of
 from .node import Node
 
-Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_PROJECT_PATH = re.compile(
-    r"/api/(?P<project>[^/]{1,100})/(?:(?P<door>envelope|store|security|csp-report|minidump"
-    r"|(?:integration/)?otlp/v1/(?:logs|traces))"
-    r"|(?P<cron>cron)/(?P<monitor>[^/]{1,100})(?:/(?P<key>[0-9a-f]{32}))?"
-    r"|events/(?P<event>[0-9a-fA-F-]{32,36})/(?P<attachments>attachments))/?"
-)
-_READ_PATH = "/api/v1/events/"  # not of a project that is called v1
 _SENTRY_KEY = re.compile(r"(?:^|[\s,&?])sentry_key=([^\s,&]{1,200})")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
-_SAYS_SOMETHING = ("message", "exception", "exceptions", "stacktrace", "stack", "frames")
-_WITHOUT_CODING = ("", "identity")
 _MOST_FIRST_LINE = 65_536  # bytes of an envelope's header that are searched for a DSN
-
-_encode = msgspec.json.Encoder().encode
-
-
-class RefusedError(CrashvaultError):
-    """A request that is not even read."""
-
-    def __init__(
-        self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
-    ) -> None:
-        self.status = status
-        self.code = code
-        self.headers = dict(headers or {})
-        super().__init__(message, hint)
-
-
-class _Request:
-    """What of a request decides where its body goes."""
-
-    __slots__ = ("access", "body", "handed", "headers", "named", "node", "path", "project", "query", "scope")
-
-    def __init__(self, scope: Scope, node: Node) -> None:
-        self.scope = scope
-        self.node = node
-        self.path: str = scope["path"]
-        self.query: str = scope.get("query_string", b"").decode("latin-1")
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.project = DEFAULT_PROJECT
-        self.access: Access | None = None
-        self.body = b""
-        self.named = _named(self.path)  # what the address says
-        self.handed = False  # to the recorder, which counts what it refuses
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether it must say who it is; what an SDK shows to Spotlight comes from this machine."""
-        return self.node.needs_key and "crashvault.spotlight" not in self.scope
-
-    def header(self, name: bytes) -> str:
-        return self.headers.get(name, b"").decode("latin-1")
-
-    def parameter(self, name: str) -> str:
-        return parse_qs(self.query).get(name, [""])[0] if name in self.query else ""
-
-    def unpacked(self) -> bytes:
-        """The body without its compression. Raises BodyError."""
-        coding = self.header(b"content-encoding").strip().lower()
-        if coding in _WITHOUT_CODING:
-            return self.body
-        return decompress(self.body, coding, self.node.settings.max_unpacked)
-
-
-class _Door(NamedTuple):
-    """One kind of endpoint."""
-
-    source: str  # in the ledger
-    style: str  # of errors: native, sentry or otlp
-    read: Callable[[_Request, int], Upload]  # in the recorder's thread
-    answer: Callable[[_Request, Outcome], tuple[int, str, bytes]]  # status, content type, body
-    methods: tuple[str, ...] = ("POST",)
-
-
-# Reading, in the recorder's thread
-
-
-def _read_event(request: _Request, now: int) -> Upload:
-    body = request.unpacked()
-    return Upload([_native(request, parse_event(body))], size=len(body))
-
-
-def _read_batch(request: _Request, now: int) -> Upload:
-    body = request.unpacked()
-    return Upload([_native(request, item) for item in parse_batch(body)], size=len(body))
-
-
-def _native(request: _Request, raw: dict[str, Any] | BodyError) -> UploadedEvent:
-    if isinstance(raw, dict):
-        if not any(raw.get(key) for key in _SAYS_SOMETHING):
-            raw = BodyError("missing_message", "The event says nothing", 'Give it a "message" or an "exception"')
-        elif trace := _TRACEPARENT.fullmatch(request.header(b"traceparent")):
-            raw.setdefault("trace_id", trace[1])
-            raw.setdefault("span_id", trace[2])
-    return UploadedEvent(raw, False, {}, ())
-
-
-def _read_envelope(request: _Request, now: int) -> Upload:
-    return telemetry.upload_of_envelope(request.unpacked(), now)
-
-
-def _read_store(request: _Request, now: int) -> Upload:
-    return telemetry.upload_of_store(request.unpacked(), now)
-
-
-def _read_security(request: _Request, now: int) -> Upload:
-    release, environment = request.parameter("sentry_release"), request.parameter("sentry_environment")
-    return telemetry.upload_of_security(request.unpacked(), request.header(b"content-type"), release, environment, now)
-
-
-def _read_logs(request: _Request, now: int) -> Upload:
-    return telemetry.upload_of_logs(request.unpacked(), request.header(b"content-type"), now)
-
-
-def _read_traces(request: _Request, now: int) -> Upload:
-    return telemetry.upload_of_traces(request.unpacked(), request.header(b"content-type"), now)
-
-
-def _read_minidump(request: _Request, now: int) -> Upload:
-    return uploads.upload_of_minidump(request.unpacked(), request.header(b"content-type"))
-
-
-def _read_attachments(request: _Request, now: int) -> Upload:
-    return uploads.upload_of_attachments(request.unpacked(), request.header(b"content-type"), request.named["event"])
-
-
-def _read_check_in(request: _Request, now: int) -> Upload:
-    given = {name: request.parameter(name) for name in _CHECK_IN_QUERY}
-    told = {name: value for name, value in given.items() if value}
-    return uploads.upload_of_check_in(request.unpacked(), request.named["monitor"], told, now)
-
-
-_CHECK_IN_QUERY = ("status", "check_in_id", "duration", "environment", "release")
-
-
-# Answers
-
-
-def _event_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    return 201, JSON, _encode(_result(_sound(outcome.receipts[0])))
-
-
-def _batch_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    results = [_result(receipt) for receipt in outcome.receipts]
-    processed = sum(not receipt.code for receipt in outcome.receipts)
-    return 201, JSON, json_bytes({"processed": processed, "results": results})
-
-
-def _result(receipt: Receipt) -> dict[str, Any]:
-    if receipt.code:
-        return {"error": {"code": receipt.code, "message": receipt.error, "details": []}}
-    return {"event_id": receipt.event_id, "issue_id": receipt.issue_id, "issue_created": receipt.issue_created}
-
-
-def _sentry_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    for receipt in outcome.receipts:
-        _sound(receipt)
-    event_id = outcome.event_id or next((one.event_id.replace("-", "") for one in outcome.receipts), None)
-    return 200, JSON, _encode({"id": event_id} if event_id else {})
-
-
-def _accepted_answer(status: int, request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    return status, *_sentry_answer(request, outcome)[1:]
-
-
-def _minidump_answer(request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    """Crashpad keeps the text as the report's id."""
-    return 200, "text/plain; charset=utf-8", _sound(outcome.receipts[0]).event_id.encode()
-
-
-def _otlp_answer(signal: str, request: _Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    from ..ingest.otlp import export_response
-
-    content_type = _otlp_type(request)
-    failed = [receipt.error for receipt in outcome.receipts if receipt.code]
-    rejected = outcome.rejected + len(failed)
-    return 200, content_type, export_response(signal, content_type, rejected, outcome.message or "; ".join(failed[:3]))
-
-
-def _otlp_type(request: _Request) -> str:
-    return request.header(b"content-type").partition(";")[0].strip().lower() or "application/x-protobuf"
-
-
-def _sound(receipt: Receipt) -> Receipt:
-    """A receipt of an event that was stored. Raises BodyError for one that cannot be."""
-    if receipt.code == "internal_error":
-        raise RefusedError(
-            500, receipt.code, "The event could not be stored", "It is counted; see crashvault stats --dropped"
-        )
-    if receipt.code:
-        raise BodyError(receipt.code, receipt.error)
-    return receipt
-
-
-# Doors
-
-_SENTRY = {
-    "envelope": _Door("sentry", "sentry", _read_envelope, _sentry_answer),
-    "store": _Door("sentry", "sentry", _read_store, _sentry_answer),
-    "security": _Door("security", "sentry", _read_security, _sentry_answer),
-}
-_LOGS = _Door("otlp", "otlp", _read_logs, partial(_otlp_answer, "logs"))
-_TRACES = _Door("otlp", "otlp", _read_traces, partial(_otlp_answer, "traces"))
-_BY_NAME = {
-    **_SENTRY,
-    "csp-report": _SENTRY["security"],
-    "minidump": _Door("sentry", "sentry", _read_minidump, _minidump_answer),
-    "attachments": _Door("sentry", "sentry", _read_attachments, partial(_accepted_answer, 201)),
-    "cron": _Door("sentry", "sentry", _read_check_in, partial(_accepted_answer, 202), ("GET", "POST")),
-    **{f"{prefix}otlp/v1/logs": _LOGS for prefix in ("", "integration/")},
-    **{f"{prefix}otlp/v1/traces": _TRACES for prefix in ("", "integration/")},
-}
-_BY_PATH = {
-    "/api/v1/events": _Door("api", "native", _read_event, _event_answer),
-    "/api/v1/batch": _Door("api", "native", _read_batch, _batch_answer),
-    "/v1/logs": _LOGS,
-    "/v1/traces": _TRACES,
-    "/stream": _Door("spotlight", "sentry", _read_envelope, _sentry_answer),
-}
-# Reading events has the address of sending them.
-_ALSO_READ = ("/api/v1/events",)
-
-
-def is_ingest(path: str, method: str = "POST") -> bool:
-    """Whether a request is for this module; of an address that is read as well, only what is sent to it."""
-    plain = path.removesuffix("/")
-    if plain in _BY_PATH:
-        return method == "POST" or plain not in _ALSO_READ
-    return bool(_named(path))
-
-
-def route_name(path: str) -> str:
-    """An address that `is_ingest` is true of, without what differs between projects."""
-    named = _named(path)
-    if not named:
-        return path.removesuffix("/")
-    return f"/api/{{project}}/{_door_name(named)}/"
-
-
-@lru_cache(maxsize=1_024)
-def _named(path: str) -> Mapping[str, str]:
-    """What the address of a project says; nothing for another address."""
-    if not path.startswith("/api/") or path.startswith(_READ_PATH) or path.removesuffix("/") in _BY_PATH:
-        return {}
-    found = _PROJECT_PATH.fullmatch(path)
-    return {key: value for key, value in found.groupdict().items() if value} if found else {}
-
-
-def _door_name(named: Mapping[str, str]) -> str:
-    return named.get("door") or named.get("cron") or named["attachments"]
 
 
 async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None:
     """Answer one request that `is_ingest` is true of."""
-    request = _Request(scope, node)
-    named = request.named
-    door = _BY_NAME[_door_name(named)] if named else _BY_PATH[request.path.removesuffix("/")]
+    found = find(scope["path"])
+    assert found is not None
+    door = found.door
+    if scope["method"] == "OPTIONS":
+        await Response(status_code=204, headers={"Allow": ", ".join(methods_of(scope["path"]))})(scope, receive, send)
+        return
+    request = Request(scope, node)
     try:
-        status, content_type, body = await _answered(request, door, named.get("project"), receive)
+        status, content_type, body = await _answered(request, door, request.named.get("project_id"), receive)
     except _GoneError:
         return
     except Exception as error:
@@ -302,9 +53,9 @@ async def ingest(scope: Scope, receive: Receive, send: Send, node: Node) -> None
     await send({"type": "http.response.body", "body": body})
 
 
-async def _answered(request: _Request, door: _Door, named: str | None, receive: Receive) -> tuple[int, str, bytes]:
+async def _answered(request: Request, door: Door, named: str | None, receive: Receive) -> tuple[int, str, bytes]:
     if request.scope["method"] not in door.methods:
-        allowed = ", ".join((*door.methods, "OPTIONS"))
+        allowed = ", ".join(methods_of(request.path))
         raise RefusedError(
             405, "method_not_allowed", f"This address takes {' and '.join(door.methods)}", headers={"Allow": allowed}
         )
@@ -329,7 +80,7 @@ class _GoneError(Exception):
 # Who may
 
 
-def _admit(request: _Request, door: _Door, named: str | None) -> None:
+def _admit(request: Request, door: Door, named: str | None) -> None:
     """Find out whose request it is, and which project it is for. Raises RefusedError."""
     keys, token = request.node.keyring, _token(request)
     if token:
@@ -341,18 +92,18 @@ def _admit(request: _Request, door: _Door, named: str | None) -> None:
     if request.access is None and request.needs_key:
         if door.source == "sentry" and named:
             return
-        raise _no_key(door)
+        raise _no_key(door.style)
     _choose_project(request, named)
 
 
-def _no_key(door: _Door) -> RefusedError:
+def _no_key(style: str) -> RefusedError:
     hint = "Send Authorization: Bearer KEY; make one with: crashvault api-key create NAME --scope ingest"
-    if door.style == "sentry":
+    if style == "sentry":
         return RefusedError(403, "no_key", "The request has no key", "Use the project's DSN: crashvault project show")
     return RefusedError(401, "no_key", "The request has no key", hint, {"WWW-Authenticate": "Bearer"})
 
 
-def _token(request: _Request) -> str:
+def _token(request: Request) -> str:
     """The key, from wherever the client has put it."""
     headers = request.headers
     if given := headers.get(b"x-sentry-auth"):
@@ -371,7 +122,7 @@ def _token(request: _Request) -> str:
     return found[1] if found else request.named.get("key", "")
 
 
-async def _admit_by_envelope(request: _Request, named: str | None) -> None:
+async def _admit_by_envelope(request: Request, named: str | None) -> None:
     """The key of the DSN in an envelope's header, as tunnels send it."""
     # Whoever has not said who it is must not keep the event loop busy with unpacking.
     request.body, request.headers = (
@@ -386,11 +137,11 @@ async def _admit_by_envelope(request: _Request, named: str | None) -> None:
         key = ""
     request.access = request.node.keyring.dsn(key) if key else None
     if request.access is None:
-        raise _no_key(_SENTRY["envelope"])
+        raise _no_key("sentry")
     _choose_project(request, named)
 
 
-def _choose_project(request: _Request, named: str | None) -> None:
+def _choose_project(request: Request, named: str | None) -> None:
     """The project of the address, else of the key, else of the query. Raises RefusedError, NotFoundError."""
     access = request.access
     project = project_name(request.node, named) if named else request.parameter("project")
@@ -413,7 +164,7 @@ def project_name(node: Node, named: str) -> str:
     return known[named]
 
 
-def _check_rate(request: _Request) -> None:
+def _check_rate(request: Request) -> None:
     limiter = request.node.limiter
     if limiter is None or not request.node.settings.rate_limit_ingest:
         return
@@ -431,7 +182,7 @@ def _check_rate(request: _Request) -> None:
 # The body
 
 
-async def _body(request: _Request, receive: Receive) -> bytes:
+async def _body(request: Request, receive: Receive) -> bytes:
     """The bytes of the body as they come, within `server.max_body`."""
     most = request.node.settings.max_body
     length = request.headers.get(b"content-length", b"")
@@ -484,7 +235,7 @@ def _too_large(most: int) -> RefusedError:
 # Refusals
 
 
-def _refusal(request: _Request, door: _Door, error: Exception) -> Any:
+def _refusal(request: Request, door: Door, error: Exception) -> Any:
     """The answer to a request that failed, in the words of its protocol."""
     if door.style == "native" or not isinstance(error, CrashvaultError):
         return response_of(error, str(request.scope.get("state", {}).get("request_id", "")))
@@ -506,13 +257,13 @@ _STATUS_NUMBERS = {401: 16, 403: 7, 404: 5, 413: 8, 429: 8, 503: 14}  # google.r
 _INVALID_ARGUMENT = 3
 
 
-def _otlp_refusal(request: _Request, error: CrashvaultError) -> Any:
+def _otlp_refusal(request: Request, error: CrashvaultError) -> Any:
     """A google.rpc.Status as OTLP asks for it; in JSON it has our own shape beside."""
     from ..ingest.otlp import JSON_TYPE, PROTOBUF_TYPE, status_response
 
     response = response_of(error)
     number = _STATUS_NUMBERS.get(response.status_code, _INVALID_ARGUMENT)
-    content_type = JSON_TYPE if _otlp_type(request) == JSON_TYPE else PROTOBUF_TYPE
+    content_type = JSON_TYPE if otlp_type(request) == JSON_TYPE else PROTOBUF_TYPE
     body = status_response(content_type, number, error.message)
     if content_type == JSON_TYPE:
         body = json_bytes(msgspec.json.decode(body) | msgspec.json.decode(response.body))
@@ -526,7 +277,7 @@ def _header_text(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in text)[:500]
 
 
-def _count(request: _Request, door: _Door, error: Exception) -> None:
+def _count(request: Request, door: Door, error: Exception) -> None:
     """Whatever is refused before the recorder has it is counted there too."""
     code = getattr(error, "code", "internal_error")
     request.node.metrics.refused(door.source, code)

@@ -7,7 +7,7 @@ this module is imported; whoever is asked adds them up.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -17,6 +17,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from ..errors import CrashvaultError
 from ..recorder import Outcome
+from ..storage.outbox import STATES
+from ..storage.webhooks import Webhook
 from .node import Node
 
 _COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -47,6 +49,13 @@ class Metrics:
             "crashvault_commit_seconds", "How long a batch took to be stored.", buckets=_COMMIT_SECONDS, registry=own
         )
         self._committed = Counter("crashvault_committed_events", "Events in these batches.", registry=own)
+        self._deliveries = Counter(
+            "crashvault_webhook_attempts", "Attempts to deliver, by what became of them.", ("webhook", "outcome"),
+            registry=own,
+        )  # fmt: skip
+        self._alerts = Counter(
+            "crashvault_alerts", "Alerts that people were told of.", ("alert", "state"), registry=own
+        )
         self._queue = Gauge(
             "crashvault_queue_requests", "Requests that wait to be stored.", multiprocess_mode="livesum", registry=own
         )
@@ -77,6 +86,14 @@ class Metrics:
 
     def refused(self, source: str, reason: str) -> None:
         self._child(self._refused, source, reason).inc()
+
+    def delivery(self, webhook: str, outcome: str) -> None:
+        """One attempt: delivered, retried or failed."""
+        self._deliveries.labels(webhook, outcome).inc()
+
+    def alert(self, name: str, state: str) -> None:
+        """Something that people were told of an alert: firing or resolved."""
+        self._alerts.labels(name, state).inc()
 
     def commit(self, events: int, seconds: float) -> None:
         self._commits.observe(seconds)
@@ -142,6 +159,7 @@ class _Vault:
                 drops = store.ledger.list()
                 totals = store.statistics.totals()
                 stored = store.retention.stored()
+                webhooks, deliveries = store.webhooks.list(), store.outbox.counts()
         except CrashvaultError:
             up.add_metric((), 0)
             yield up
@@ -156,8 +174,22 @@ class _Vault:
         yield dropped
         yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=stored)
         yield GaugeMetricFamily("crashvault_stored_issues", "Issues in the store.", value=totals.issues)
+        yield from _webhooks(webhooks, deliveries)
         size = sum(_size(os.path.join(self._node.home, name)) for name in ("vault.db", "vault.db-wal"))
         yield GaugeMetricFamily("crashvault_store_bytes", "Size of the vault's database.", value=size)
+
+
+def _webhooks(webhooks: Sequence[Webhook], deliveries: Mapping[int, Mapping[str, int]]) -> Iterator[Metric]:
+    stored = GaugeMetricFamily("crashvault_deliveries", "Deliveries of webhooks by state.", labels=("webhook", "state"))
+    up = GaugeMetricFamily(
+        "crashvault_webhook_up", "0 for a webhook that is left alone after repeated failure.", labels=("webhook",)
+    )
+    for webhook in webhooks:
+        up.add_metric((webhook.name,), 0 if webhook.failing else 1)
+        for state in STATES:
+            stored.add_metric((webhook.name, state), deliveries.get(webhook.id, {}).get(state, 0))
+    yield stored
+    yield up
 
 
 def _size(path: str) -> int:

@@ -44,6 +44,7 @@ class NodeSettings(NamedTuple):
     max_body: int  # bytes as they come
     max_unpacked: int  # bytes after decompression
     body_timeout: int  # seconds
+    tails: int  # at once
     keep_alive: int  # seconds
     shutdown_timeout: int  # seconds
     public_url: str
@@ -159,6 +160,7 @@ class Node:
         self.settings = settings
         self.keyring = self.limiter = self.recorder = self.metrics = None
         self.stopping = False
+        self.tails = 0  # that are being told new events just now
         self._readers = _Pool(lambda: _unmapped(core.open_vault(home, create=False, read_only=True)))
         self._writers = _Pool(self.open_store)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="crashvault-api")

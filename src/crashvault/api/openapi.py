@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -13,10 +13,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from .. import __version__
-from .endpoints import Endpoint, Parameter, summary
+from . import doors, health, tail
+from .described import Address, Content, Parameter
+from .endpoints import Endpoint, summary
 from .errors import JSON
 from .schemas import components
-from .tail import PATH as TAIL
 
 _ABOUT = """Takes crashes from any Sentry SDK, OTLP exporter and HTTP client, and lets programs read and triage them.
 Times are UTC in ISO 8601 with Z. Every error has the shape of ErrorAnswer, and every answer an X-Request-ID."""
@@ -25,17 +26,17 @@ _ERRORS = {
     "401": "A key is needed, or is not known.",
     "403": "The key may not do that.",
     "404": "There is no such thing.",
+    "408": "The body did not come in time.",
     "409": "It conflicts with what is there.",
     "413": "The body is too large.",
     "415": "The body's encoding or type is not known.",
     "422": "The body or a parameter has a wrong field, which is named.",
     "429": "Too many requests; Retry-After says when to come again.",
+    "500": "Something went wrong here; it is logged and counted.",
     "503": "Too busy, or the store is away; Retry-After says when to come again.",
 }
 _WRONG_READING = ("400", "401", "403", "404", "422", "429", "503")
 _WRONG_WRITING = ("400", "401", "403", "404", "409", "413", "422", "429", "503")
-_WRONG_EVENTS = ("400", "401", "403", "404", "413", "415", "429", "503")
-_TEXT = {"schema": {"type": "string"}}
 
 Document = dict[str, Any]
 
@@ -44,16 +45,16 @@ def document(endpoints: Sequence[Endpoint]) -> Document:
     """The whole description."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        path = re.sub(r"\{(\w+):id\}", r"{\1}", endpoint.path)
+        path = re.sub(r"\{(\w+):(?:id|name)\}", r"{\1}", endpoint.path)
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint)
-    for path, operations in _OTHERS.items():
-        paths.setdefault(path, {}).update(operations)
+    for address in _OTHERS:
+        paths.setdefault(address.path, {}).update(_operations(address))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Crashvault", "version": __version__, "description": _ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"key": []}],
-        "tags": [{"name": name} for name in ("ingest", "issues", "events", "stats", "projects", "keys", "retention", "server")],
+        "tags": [{"name": name} for name in ("ingest", "issues", "events", "stats", "projects", "keys", "webhooks", "alerts", "retention", "server")],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": components(),
@@ -101,9 +102,11 @@ def _errors(statuses: Sequence[str]) -> Document:
     return {status: {"description": _ERRORS[status], "content": answer} for status in statuses}
 
 
-def _path_parameters(path: str) -> Iterator[Document]:
-    for name, kind in re.findall(r"\{(\w+)(:id)?\}", path):
-        schema = {"type": "integer", "minimum": 0} if kind else {"type": "string", "minLength": 1}
+def _path_parameters(path: str, patterns: Mapping[str, str] = {}) -> Iterator[Document]:
+    for name, kind in re.findall(r"\{(\w+)(:id|:name)?\}", path):
+        schema = {"type": "integer", "minimum": 0} if kind == ":id" else {"type": "string", "minLength": 1}
+        if name in patterns:
+            schema["pattern"] = f"^{patterns[name]}$"
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -126,67 +129,45 @@ def _body(name: str) -> Document:
     return {"required": True, "content": {JSON: {"schema": _reference(name)}}}
 
 
-# Endpoints that are no Endpoint: those that take events, and those without end
+# Addresses that are no Endpoint: those that take events, and those that tell of the server
 
 
-def _taking(
-    about: str, name: str, kinds: Sequence[str], status: str, answer: str, *, project: bool = False
-) -> Document:
-    content = {kind: {"schema": _reference(name)} if name and kind == JSON else {} for kind in kinds}
-    response: Document = {"description": "Durably stored."}
-    if answer:
-        response["content"] = {JSON: {"schema": _reference(answer)}}
-    found: Document = {
-        "summary": about, "tags": ["ingest"], "x-scope": "ingest",
-        "requestBody": {"required": True, "content": content},
-        "responses": {status: response} | _errors(_WRONG_EVENTS),
-    }  # fmt: skip
-    if project:
-        found["parameters"] = [{"name": "project_id", "in": "path", "required": True, **_TEXT}]
-    return {"post": found}
+def _operations(address: Address) -> Iterator[tuple[str, Document]]:
+    for method in address.methods:
+        found: Document = {"summary": address.about, "tags": [address.tag], "responses": _answers(address)}
+        parameters = [*_path_parameters(address.path, doors.PLACES), *map(_parameter, address.parameters)]
+        if parameters:
+            found["parameters"] = parameters
+        if address.takes.types and method == "POST":
+            found["requestBody"] = {"required": address.methods == ("POST",), "content": _content(address.takes)}
+        if address.scope:
+            found["x-scope"] = address.scope
+        else:
+            found["security"] = []
+        yield method.lower(), found
 
 
-def _asking(about: str, kind: str, *, failing: bool = False, open_to_all: bool = True) -> Document:
-    found: Document = {
-        "summary": about,
-        "tags": ["server"],
-        "responses": {"200": {"description": "Done.", "content": {kind: {}}}},
+def _answers(address: Address) -> Document:
+    answers = {
+        str(status): {"description": _ERRORS.get(str(status), "Done."), "content": _content(content)}
+        for status, content in address.answers.items()
     }
-    if failing:
-        found["responses"]["503"] = {
-            "description": "It cannot do its work; the reasons are told.",
-            "content": {kind: {}},
-        }
-    if open_to_all:
-        found["security"] = []
-    return {"get": found}
+    error = _content(address.error)
+    return answers | {str(one): {"description": _ERRORS[str(one)], "content": error} for one in address.errors}
 
 
-_ENVELOPE = "application/x-sentry-envelope"
-_OTLP = ("application/x-protobuf", JSON)
-_OTHERS: dict[str, Document] = {
-    "/api/v1/events": _taking("Store one event.", "NativeEvent", (JSON,), "201", "Receipt"),
-    "/api/v1/batch": _taking("Store up to 1,000 events, a result for each.", "NativeBatch", (JSON,), "201", "BatchReceipt"),
-    "/api/{project_id}/envelope/": _taking("Sentry's envelopes.", "", (_ENVELOPE,), "200", "", project=True),
-    "/api/{project_id}/store/": _taking("Sentry's older way of sending one event.", "", (JSON,), "200", "", project=True),
-    "/api/{project_id}/security/": _taking("Reports of browsers about security policies.", "", ("application/csp-report", JSON), "200", "", project=True),
-    "/v1/logs": _taking("OTLP logs: exceptions and errors become events.", "", _OTLP, "200", ""),
-    "/v1/traces": _taking("OTLP traces: spans are kept, their exceptions become events.", "", _OTLP, "200", ""),
-    TAIL: {
-        "get": {
-            "summary": "New events as they arrive, as server-sent events; Last-Event-ID goes on where it ended.",
-            "tags": ["events"], "x-scope": "read",
-            "parameters": [{"name": name, "in": "query", **_TEXT} for name in ("query", "project")],
-            "responses": {"200": {"description": "A stream without end.", "content": {"text/event-stream": {}}}} | _errors(_WRONG_READING),
-        }
-    },
-    "/api/health": _asking("Health, version and uptime.", JSON, failing=True),
-    "/api/health/live": _asking("Whether the process lives.", JSON),
-    "/api/health/ready": _asking("Whether it can read and write its store.", JSON, failing=True),
-    "/metrics": _asking("Prometheus' text format.", "text/plain"),
-    "/api/openapi.json": _asking("This description.", JSON),
-    "/api/docs": _asking("This description for people.", "text/html"),
-}  # fmt: skip
+def _content(content: Content) -> Document:
+    return {
+        kind: {"schema": _reference(content.schema)} if content.schema and kind == JSON else {}
+        for kind in content.types
+    }
+
+
+_OWN = (
+    Address("/api/openapi.json", "This description.", "server", {200: Content()}),
+    Address("/api/docs", "This description for people.", "server", {200: Content(("text/html",))}),
+)
+_OTHERS: tuple[Address, ...] = (*(address for address, _ in doors.ADDRESSES), tail.ADDRESS, *health.ADDRESSES, *_OWN)
 
 
 # Routes
@@ -213,8 +194,7 @@ def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
 
     return [
         Route("/", start),
-        Route("/api/openapi.json", openapi),
-        Route("/api/docs", docs),
+        *(Route(address.path, serve) for address, serve in zip(_OWN, (openapi, docs), strict=True)),
         Route("/api/docs.css", style),
     ]
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
+from urllib.parse import quote
 
-from ..clock import to_iso
+from .. import cursors
+from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError
-from ..output.shapes import listing
+from ..output.shapes import listing, span_shape
+from ..query.values import parse_time
 from ..storage.loading import StoredEvent
-from ..views import issue_details, narrowed, shown_events, shown_issues
-from .endpoints import Answer, Call, Endpoint, Parameter
+from ..storage.telemetry import END, START
+from ..views import Shown, event_page, figures, issue_details, issue_page, narrowed, series, shown_events, shown_issues
+from .access import DeniedError
+from .described import Parameter
+from .endpoints import Answer, Call, Endpoint, Streamed
+from .errors import UnprocessableError
 
 _SORTS = ("last_seen", "id", "title", "status", "created_at", "events", "users", "priority")
 _QUERY = Parameter("query", "What to find, in the query language.")
@@ -19,39 +24,44 @@ _LIMIT = Parameter("limit", "How many at most.", "integer", 50, 1, 1_000)
 _CURSOR = Parameter("cursor", "Where to go on: `next_cursor` of the answer before.")
 _PROJECT = Parameter("project", "Only of this project.")
 _FIELDS = Parameter("fields", "Only these fields of each item, with commas between.")
-_MOST_OF_TRACE = 1_000
+_TRACE_LIMIT = Parameter("limit", "How many events, and how many spans, at most.", "integer", 1_000, 1, 1_000)
 
 
 def stats(call: Call) -> dict[str, Any]:
-    store = call.store
-    project = store.projects.require(call.project).id if call.project else None
-    totals = store.statistics.totals(project)
-    names = store.levels.names()
-    return {
-        "issues": totals.issues,
-        "events": totals.events,
-        "by_status": {status: totals.by_status.get(status, 0) for status in ("open", "resolved", "ignored")},
-        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
-        "by_project": {
-            name: {"issues": issues, "events": events}
-            for name, (issues, events) in totals.by_project.items()
-            if call.project in (None, name)
-        },
-    }
+    query = call.query
+    found = figures(call.store, call.now, call.project)
+    if query["interval"] or query["since"] or query["until"]:
+        since, until = _time(call, "since"), _time(call, "until")
+        interval = query["interval"] or "hour"
+        found["series"] = {"interval": interval, **series(call.store, call.now, interval, since, until, call.project)}
+    return found
+
+
+def _time(call: Call, name: str) -> int | None:
+    """A parameter that is a time; a whole day given as `until` is part of what is asked for."""
+    text = call.query[name]
+    if not text:
+        return None
+    try:
+        moment, whole_day = parse_time(text, call.now)
+    except ValueError:
+        wrong = {"field": name, "message": "not a time; write 2h, 7d or ISO 8601"}
+        raise UnprocessableError("Some parameters are wrong", [wrong]) from None
+    return moment + DAY if whole_day and name == "until" else moment
 
 
 def issues(call: Call) -> dict[str, Any]:
-    """Issues in the order asked for. A cursor of this list counts places: what moves up meanwhile is seen again."""
+    """Issues in the order asked for."""
     query = call.query
     search = call.store.search(call.now)
     node, _ = narrowed(search, query["query"] or "", project=call.project, status=query["status"] or "all")
-    (offset,) = _decoded(query["cursor"], 1) or (0,)
-    limit = query["limit"]
-    descending = query["order"] == "desc" if query["order"] else query["sort"] not in ("id", "title", "status")
-    page = search.find_issues(node, query["sort"], descending, limit + 1, offset)
-    shown = shown_issues(call.store, page.ids[:limit], call.now)
-    after = _encoded(offset + limit) if len(page.ids) > limit else None
-    return listing(_selected(shown, query["fields"]), page.total, after, total_exact=page.total_exact)
+    sort = query["sort"]
+    descending = query["order"] == "desc" if query["order"] else sort not in ("id", "title", "status")
+    asked = (query["query"], query["status"], call.project)
+    page = issue_page(
+        call.store, search, node, asked, sort=sort, descending=descending, limit=query["limit"], cursor=query["cursor"]
+    )
+    return _listed(page, _selected(shown_issues(call.store, page.ids, call.now), query["fields"]))
 
 
 def issue(call: Call) -> dict[str, Any]:
@@ -84,33 +94,40 @@ def attachment(call: Call) -> Answer:
     item = known_event(call)
     for file in call.store.attachments.of_event(item.row):
         if file.id == call.path["attachment"]:
-            with call.store.attachments.open(file) as content:
-                data = content.read()
-            # Never shown by a browser as part of this server: what is in it came from outside.
-            name = "".join(char if char.isalnum() or char in "._-" else "_" for char in file.name if char.isascii())
-            headers = {
-                "Content-Disposition": f'attachment; filename="{name or "attachment"}"',
-                "Content-Security-Policy": "sandbox; default-src 'none'",
-            }
-            return Answer(data, 200, headers, "application/octet-stream")
+            content = Streamed(call.store.attachments.open(file), file.size)
+            return Answer(content, 200, _download_headers(file.name), "application/octet-stream")
     raise NotFoundError(f"there is no attachment {call.path['attachment']} of this event")
+
+
+def _download_headers(name: str) -> dict[str, str]:
+    """What is in a file came from outside: a browser must keep it, and never show it as part of this server."""
+    plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in name if char.isascii())
+    return {
+        "Content-Disposition": f"attachment; filename=\"{plain or 'attachment'}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
 
 
 def trace(call: Call) -> dict[str, Any]:
     trace_id = call.path["trace"].replace("-", "").lower()
     if len(trace_id) != 32 or not all(char in "0123456789abcdef" for char in trace_id):
         raise InvalidError(f"{call.path['trace'][:100]!r} is not a trace id", "It has 32 hexadecimal digits")
+    limit, cursor = call.query["limit"], call.query["cursor"]
+    asked = ("trace", trace_id, call.project)
+    row, *place = cursors.decode(cursor, asked, (int, int, int)) if cursor else (0, *START)
     search = call.store.search(call.now)
     node, _ = narrowed(search, f"trace:{trace_id}", project=call.project, open_by_default=False)
-    rows = search.events(node, _MOST_OF_TRACE).ids
-    spans = [
-        span
-        for span in call.store.telemetry.trace(trace_id)
-        if call.project in (None, span.get("project", call.project))
-    ]
-    if not rows and not spans:
+    rows, looked = search.arrivals(node, row, limit + 1)
+    if len(rows) > limit:
+        rows, looked = rows[:limit], rows[limit - 1]
+    spans, last_span = call.store.telemetry.trace(trace_id, call.project, limit, (place[0], place[1]))
+    if not rows and not spans and not cursor:
         raise NotFoundError(f"there is no trace {trace_id}")
-    return {"trace_id": trace_id, "events": shown_events(call.store, rows[::-1]), "spans": spans}
+    more = looked < call.store.events.newest_row() or last_span is not None
+    following = cursors.encode(asked, [looked, *(last_span or END)]) if more else None
+    events = sorted(shown_events(call.store, rows), key=lambda event: event["timestamp"])
+    return {"trace_id": trace_id, "events": events, "spans": list(map(span_shape, spans)), "next_cursor": following}
 
 
 def levels(call: Call) -> dict[str, Any]:
@@ -119,6 +136,11 @@ def levels(call: Call) -> dict[str, Any]:
 
 
 def dropped(call: Call) -> dict[str, Any]:
+    """The ledger counts for the whole vault: what was refused often had no project yet."""
+    if call.access.project is not None:
+        raise DeniedError(
+            403, "forbidden", "What was dropped is counted for the whole vault", "Use a key of all projects"
+        )
     found = [
         {**drop._asdict(), "first": to_iso(drop.first), "last": to_iso(drop.last)} for drop in call.store.ledger.list()
     ]
@@ -141,37 +163,17 @@ def known_event(call: Call) -> StoredEvent:
 
 
 def _event_page(call: Call, extra: list[str]) -> dict[str, Any]:
-    """Events, latest first. A cursor names the last event that was seen, so that new ones change nothing."""
+    """Events, latest first."""
     query = call.query
     search = call.store.search(call.now)
     node, _ = narrowed(search, query["query"] or "", project=call.project, extra=extra, open_by_default=False)
-    before = _decoded(query["cursor"], 2)
-    limit = query["limit"]
-    page = search.events(node, limit + 1, 0, before)  # type: ignore[arg-type]
-    rows = page.ids[:limit]
-    after = None
-    if len(page.ids) > limit:
-        (last,) = call.store.events.load(rows[-1:])
-        after = _encoded(last.event["timestamp"], last.row)
-    shown = _selected(shown_events(call.store, rows), query["fields"])
-    return listing(shown, page.total, after, total_exact=page.total_exact)
+    asked = (query["query"], call.project, *extra)
+    page = event_page(call.store, search, node, asked, limit=query["limit"], cursor=query["cursor"])
+    return _listed(page, _selected(shown_events(call.store, page.ids), query["fields"]))
 
 
-def _encoded(*numbers: int) -> str:
-    return base64.urlsafe_b64encode(".".join(map(str, numbers)).encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str | None, count: int) -> tuple[int, ...] | None:
-    if not cursor:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}").decode()
-        found = tuple(int(part) for part in text.split("."))
-    except (binascii.Error, ValueError):
-        found = ()
-    if len(found) != count or any(not 0 <= part < 2**62 for part in found):
-        raise InvalidError("this cursor is none of ours", "Take next_cursor of the answer before, unchanged")
-    return found
+def _listed(page: Shown, items: list[dict[str, Any]]) -> dict[str, Any]:
+    return listing(items, page.total, page.next_cursor, total_exact=page.total_exact)
 
 
 def _selected(items: list[dict[str, Any]], fields: str | None) -> list[dict[str, Any]]:
@@ -189,9 +191,12 @@ def _one(item: dict[str, Any], fields: str | None) -> dict[str, Any]:
     return {name: item[name] for name in names}
 
 
-_EVENT_LIST = (_QUERY, _LIMIT, _CURSOR, _PROJECT, _FIELDS)
+_LATEST_FIRST = Parameter("sort", "By what: the latest come first.", default="timestamp", choices=("timestamp",))
+_EVENT_LIST = (_QUERY, _LATEST_FIRST, _LIMIT, _CURSOR, _PROJECT, _FIELDS)
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/stats", "read", stats, "Totals by status, level and project.", "Stats", (_PROJECT,), tag="stats"),
+    Endpoint("GET", "/api/v1/stats", "read", stats, "Totals by status, level and project, events per hour and day, and the issues with most events; `series` where a time is asked for.", "Stats",
+             (Parameter("since", "Where the series begins: 2h, 7d or ISO 8601."), Parameter("until", "Where it ends."),
+              Parameter("interval", "Its steps; hours unless told.", choices=("hour", "day")), _PROJECT), tag="stats"),
     Endpoint(
         "GET", "/api/v1/issues", "read", issues, "List issues; without a status all of them.", "Issues",
         (_QUERY, Parameter("status", "Only these.", choices=("open", "resolved", "ignored", "all")),
@@ -199,11 +204,11 @@ ENDPOINTS = (
          Parameter("order", "Which way.", choices=("asc", "desc")), _LIMIT, _CURSOR, _PROJECT, _FIELDS),
     ),
     Endpoint("GET", "/api/v1/issues/{issue:id}", "read", issue, "One issue with its latest event, history and activity.", "Issue", (_FIELDS,)),
-    Endpoint("GET", "/api/v1/issues/{issue:id}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LIMIT, _CURSOR, _FIELDS)),
+    Endpoint("GET", "/api/v1/issues/{issue:id}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LATEST_FIRST, _LIMIT, _CURSOR, _FIELDS)),
     Endpoint("GET", "/api/v1/events", "read", events, "Find events, latest first.", "Events", _EVENT_LIST, tag="events"),
     Endpoint("GET", "/api/v1/events/{event}", "read", event, "One event whole; a unique beginning of its id is enough.", "Event", (_FIELDS,), tag="events"),
     Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:id}", "read", attachment, "The content of an attachment.", "", tag="events"),
-    Endpoint("GET", "/api/v1/traces/{trace}", "read", trace, "Every event and span of a trace.", "Trace", (_PROJECT,), tag="events"),
+    Endpoint("GET", "/api/v1/traces/{trace}", "read", trace, "Every event and span of a trace, in the order in which they happened; where there are many, page by page.", "Trace", (_TRACE_LIMIT, _CURSOR, _PROJECT), tag="events"),
     Endpoint("GET", "/api/v1/levels", "read", levels, "Levels of events, by rank.", "Items", tag="stats"),
-    Endpoint("GET", "/api/v1/dropped", "read", dropped, "What was refused, limited, cut or lost, with reason and count.", "Items", tag="stats"),
+    Endpoint("GET", "/api/v1/dropped", "read", dropped, "What was refused, limited, cut or lost, with reason and count; of the whole vault, so not for keys of one project.", "Items", tag="stats"),
 )  # fmt: skip

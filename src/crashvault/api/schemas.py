@@ -28,6 +28,7 @@ class IssueChange(Strict):
     severity: Severity | UnsetType | None = UNSET
     title: Name | UnsetType = UNSET
     assigned: Name | UnsetType | None = UNSET
+    resolved_in: Name | UnsetType = UNSET  # a release that mends it, or next; with status resolved
     tag: Tags | UnsetType = UNSET
     untag: Tags | UnsetType = UNSET
 
@@ -75,6 +76,164 @@ class NewPolicy(Strict):
     level: Name | None = None
     project: Name | None = None
     query: Annotated[str, Meta(max_length=10_000)] | None = None
+
+
+Kind = Literal["event", "new-issue", "regression", "resolved", "alert"]
+Kinds = Annotated[list[Kind], Meta(min_length=1, max_length=10)]
+Address = Annotated[str, Meta(min_length=1, max_length=4_000)]
+Secret = Annotated[str, Meta(min_length=8, max_length=200)]
+Text = Annotated[str, Meta(max_length=10_000)]
+Template = Annotated[str, Meta(max_length=100_000)]
+Pairs = dict[Annotated[str, Meta(min_length=1, max_length=200)], Annotated[str, Meta(max_length=4_000)]]
+
+
+class _WebhookFields(Strict):
+    secret: Secret | None = None
+    on: Kinds | None = None
+    events: Text | None = None  # levels: error,critical or >=error
+    query: Text | None = None
+    project: Annotated[str, Meta(max_length=100)] | None = None
+    template: Template | None = None
+    rate_limit: Annotated[str, Meta(max_length=40)] | None = None
+    pause: Annotated[int, Meta(ge=0, le=86_400)] | None = None  # seconds
+    attach: bool | None = None
+    headers: Pairs | None = None
+    options: Pairs | None = None
+    timeout: Annotated[int, Meta(ge=1, le=30)] | None = None  # seconds
+    max_attempts: Annotated[int, Meta(ge=1, le=50)] | None = None
+
+
+class NewWebhook(_WebhookFields, kw_only=True):
+    """A webhook to be made."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=40)]
+    url: Address
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    enabled: bool = True
+
+
+class WebhookChange(_WebhookFields):
+    """What to change of a webhook; what is absent or null stays, and an empty text takes a limit away."""
+
+    url: Address | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    enabled: bool | None = None
+    rotate_secret: bool = False  # sign with a new secret, and with the old one as well
+    drop_old_secret: bool = False
+
+
+class Preview(Strict):
+    event: Annotated[str, Meta(min_length=1, max_length=36)]  # its id, or a unique beginning of it
+    on: Literal["event", "new-issue", "regression"] | None = None
+
+
+class RetryAll(Strict):
+    webhook: Annotated[str, Meta(max_length=100)] | None = None  # only those of this one
+
+
+Length = Annotated[str, Meta(max_length=40)]
+
+
+class _AlertFields(Strict):
+    condition: Annotated[str, Meta(min_length=1, max_length=500)]
+    query: Annotated[str, Meta(max_length=10_000)] = ""
+    project: Annotated[str, Meta(max_length=100)] = ""
+    by: Annotated[str, Meta(max_length=200)] | None = None  # issue, project or tag.KEY; "": all together
+    notify: Annotated[list[Name], Meta(max_length=50)] = []  # webhooks' names, desktop
+    severity: Severity | None = None
+    hold: Length | None = None  # fire only when it has held for so long
+    linger: Length | None = None  # over when it has not held for so long
+    cooldown: Length | None = None  # tell of it at most once in that time
+
+
+class NewAlert(_AlertFields, kw_only=True):
+    """An alert rule to be made."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class TryAlert(_AlertFields):
+    since: Length = "7d"
+
+
+class TestAlert(Strict):
+    since: Length = "24h"
+
+
+class MuteAlert(Strict):
+    span: Length | None = msgspec.field(default=None, name="for")
+    until: Length | None = None
+    query: Annotated[str, Meta(max_length=10_000)] = ""  # empty: the whole rule
+
+
+class Alert(Struct):
+    id: int
+    name: str
+    condition: str
+    query: str | None
+    project: str | None
+    by: str | None
+    notify: list[str]
+    severity: str | None
+    hold: str
+    linger: str
+    cooldown: str
+    created_at: str
+    state: Literal["ok", "pending", "firing"]
+    firing: list[dict[str, Any]]
+    muted: bool
+    mutes: list[dict[str, Any]]
+
+
+class TriedAlert(Struct):
+    condition: str
+    fired: int
+    complete: bool
+    items: list[dict[str, Any]]
+
+
+class Webhook(Struct):
+    id: int
+    name: str
+    type: str
+    url: str
+    on: list[str]
+    events: str | None
+    query: str | None
+    project: str | None
+    template: str | None
+    rate_limit: str | None
+    pause: int
+    attach: bool
+    headers: dict[str, str]
+    options: dict[str, str]
+    secrets: int
+    timeout: int
+    max_attempts: int
+    enabled: bool
+    status: Literal["active", "disabled", "failing", "waiting"]
+    silent_until: str | None
+    last_error: str | None
+    last_delivered_at: str | None
+    failures: int
+    deliveries: dict[str, int]
+    created_at: str
+
+
+class Retried(Struct):
+    retried: int
+
+
+class Tested(Struct):
+    webhook: str
+    delivered: bool
+    status: int | None
+    reason: str | None
+
+
+class Previewed(Struct):
+    webhook: str
+    requests: list[dict[str, Any]]
 
 
 class Error(Struct):
@@ -181,18 +340,56 @@ class Items(Struct):
     next_cursor: str | None
 
 
+class Series(Struct):
+    """Events in each hour or day from `since` on."""
+
+    since: str
+    until: str
+    counts: list[int]
+    total: int
+
+
+class AskedSeries(Series):
+    interval: Literal["hour", "day"]
+
+
 class Stats(Struct):
     issues: int
     events: int
     by_status: dict[str, int]
     by_level: dict[str, int]
     by_project: dict[str, dict[str, int]]
+    events_per_hour: Series
+    events_per_day: Series
+    first_hour: str
+    top_issues: list[Issue]
+    series: AskedSeries | UnsetType = UNSET
+
+
+class Span(Struct):
+    project: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    start: str
+    end: str
+    duration_ms: float
+    name: str
+    op: str | None
+    kind: str | None
+    status: str | None
+    service: str | None
+    release: str | None
+    environment: str | None
+    origin: str | None
+    attributes: dict[str, Any]
 
 
 class Trace(Struct):
     trace_id: str
     events: list[Event]
-    spans: list[dict[str, Any]]
+    spans: list[Span]
+    next_cursor: str | None
 
 
 class Project(Struct):
@@ -260,20 +457,79 @@ class BatchReceipt(Struct):
     results: list[dict[str, Any]]
 
 
-class NativeEvent(Struct):
-    """An event as it is sent; the documentation of the HTTP interface tells of all fields."""
+class SentryReceipt(Struct):
+    """What Sentry's addresses answer; without an id where nothing has one."""
 
-    message: str
+    id: str | UnsetType = UNSET
+
+
+class SentryError(Struct):
+    detail: str
+    causes: list[str]
+
+
+class Alive(Struct):
+    status: str
+
+
+class Ready(Struct):
+    status: Literal["ok", "failing"]
+    reasons: list[str]
+
+
+class Health(Ready):
+    version: str
+    uptime_seconds: float
+    queue: int
+
+
+class NativeFile(Struct):
+    """A file of an event, its content in base64."""
+
+    data: str
+    name: str | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
+
+
+class NativeEvent(Struct):
+    """An event as it is sent; it needs a message, an exception or a stack trace. What is wrong with a field is noted in the
+    event's `errors`, and costs nothing else."""
+
+    message: str | UnsetType = UNSET
+    exception: ExceptionOfEvent | UnsetType = UNSET
+    stacktrace: str | UnsetType = UNSET  # as the language writes it; or `stack`
+    frames: list[dict[str, Any]] | UnsetType = UNSET
+    level: str | UnsetType = UNSET
+    tags: list[str] | dict[str, Any] | UnsetType = UNSET
+    context: dict[str, Any] | UnsetType = UNSET
+    source: str | UnsetType = UNSET  # or `url`
+    line: int | UnsetType = UNSET  # or `lineno`
+    column: int | UnsetType = UNSET  # or `colno`
+    host: str | UnsetType = UNSET
+    pid: int | UnsetType = UNSET
+    release: str | UnsetType = UNSET
+    environment: str | UnsetType = UNSET
+    user: dict[str, Any] | str | UnsetType = UNSET
+    timestamp: str | float | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET  # the same one twice is one event
+    fingerprint: list[str] | UnsetType = UNSET
+    breadcrumbs: list[dict[str, Any]] | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
+    span_id: str | UnsetType = UNSET
+    attachments: list[NativeFile] | UnsetType = UNSET
 
 
 class NativeBatch(Struct):
-    events: list[dict[str, Any]]
+    events: list[NativeEvent]
 
 
 NAMED: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, NewPolicy, Asked, Policy, Retention, RetentionReport, ErrorAnswer, Issue, Event, Issues, Events,
-                 Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch)
+    for kind in (IssueChange, Batch, Comment, Merge, NewProject, NewKey, ErrorAnswer, Issue, Event, Issues, Events,
+                 Changes, Items, Stats, Trace, Project, Key, MadeKey, Receipt, BatchReceipt, NativeEvent, NativeBatch,
+                 NewWebhook, WebhookChange, Preview, RetryAll, Webhook, Retried, Tested, Previewed,
+                 NewAlert, TryAlert, TestAlert, MuteAlert, Alert, TriedAlert,
+                 SentryReceipt, SentryError, Alive, Ready, Health)
 }  # fmt: skip
 
 

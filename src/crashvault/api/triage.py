@@ -18,8 +18,15 @@ _FIELDS = ("status", "severity", "title", "assigned")
 
 
 def change(call: Call) -> dict[str, Any]:
-    issue = known_issue(call)
-    _changed(call, [issue], call.body, dry_run=False)
+    issue, release = known_issue(call), call.body.resolved_in
+    if release is not UNSET and call.body.status != "resolved":
+        raise UnprocessableError(
+            "The body is wrong", [{"field": "resolved_in", "message": "goes with status resolved"}]
+        )
+    with call.store.writing():
+        _changed(call, [issue], call.body, dry_run=False)
+        if release is not UNSET:
+            lifecycle.resolve_in(call.store, [issue], release, call.access.name, call.now)
     return issue_details(call.store, issue, call.now)
 
 

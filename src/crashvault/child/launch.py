@@ -65,6 +65,8 @@ def _reset_signals(mask: Collection[int]) -> None:
 def _exec(command: list[str], env: Mapping[str, str]) -> NoReturn:
     """Like execvp(3): along PATH, and a script without `#!` goes to /bin/sh."""
     name = command[0]
+    if not name:
+        raise OSError(errno.ENOENT, name)
     directories = [""] if "/" in name else env.get("PATH", os.defpath).split(os.pathsep)
     failure = OSError(errno.ENOENT, name)
     for directory in directories:

@@ -106,7 +106,7 @@ def _explain(name: str, cwd: str | None, failure: Failure) -> tuple[int, str]:
         return NOT_EXECUTABLE, f"{cwd}: {os.strerror(failure.errno)}"
     if failure.errno == errno.ENOENT:
         if "/" not in name:
-            return NOT_FOUND, f"{name}: command not found"
+            return NOT_FOUND, f"{name or repr(name)}: command not found"
         if os.path.lexists(os.path.join(cwd or "", name)):
             return NOT_EXECUTABLE, f"{name}: its interpreter was not found"
         return NOT_FOUND, f"{name}: No such file or directory"

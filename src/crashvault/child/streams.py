@@ -9,15 +9,14 @@ import select
 import sys
 import termios
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 _CHUNK = 262_144  # bytes a read: large enough to be rare, small enough for the processor's cache
 _PIPE_SIZE = 1_048_576  # bytes, what Linux allows everybody
-_BULK = 262_144  # bytes from which on the kernel moves pages for us
-_BREATH = 0.0002  # seconds for a child at full speed to fill its pipe again
+_FLOOD = 65_536  # bytes at once from which on the kernel moves pages for us
+_PAUSE = 2  # milliseconds without output after which a flood is over
 
 
 class Tail:
@@ -71,7 +70,7 @@ class Pump(threading.Thread):
         self._reserve = max(tail.keep for tail in tails)
         self._flowing = False
         self._copying = False
-        self._can_splice = closes and hasattr(os, "splice") and self._reserve + _BULK < _PIPE_SIZE
+        self._can_splice = closes and hasattr(os, "splice")
 
     @property
     def is_busy(self) -> bool:
@@ -102,29 +101,51 @@ class Pump(threading.Thread):
             if self._stop_signal in ready:
                 poll.unregister(self._stop_signal)
                 self._remaining = _readable_bytes(self.source)
-            elif not (self._can_splice and self._splice()) and not self._pass_on(buffer):
+            elif not self._pass_on(self.source, buffer, self._remaining) or (
+                self._flowing and self._can_splice and not self._flood(buffer)
+            ):
                 return
 
-    def _splice(self) -> bool:
-        """Move all but the last bytes of a flood without looking at them; False if it is none.
+    def _flood(self, buffer: memoryview) -> bool:
+        """Pass on output that comes faster than it can be looked at; False at its end.
 
-        What the tails will want stays behind in the pipe, to be copied when the child pauses or ends. This
-        is what makes a flood as fast as without us.
+        All of it goes through a pipe of our own, out of which the kernel moves everything but the last bytes,
+        those that the tails will want. They are copied when the child pauses or ends.
         """
-        size = _readable_bytes(self.source) - self._reserve
-        if self._flowing and size < _BULK:
-            time.sleep(_BREATH)
-            size = _readable_bytes(self.source) - self._reserve
-        self._flowing = size >= _BULK
-        size = min(size, self._remaining - self._reserve)
-        return self._flowing and size > 0 and self._move(size)
+        reader, writer = pipe()
+        try:
+            self._can_splice = _capacity(writer) > self._reserve + _FLOOD
+            poll = select.poll()
+            poll.register(self.source, select.POLLIN)
+            poll.register(self._stop_signal, select.POLLIN)
+            size, held = 1, 0
+            while size > 0 and self._can_splice and self._has_more(poll):
+                try:
+                    size = os.splice(self.source, writer, _PIPE_SIZE, flags=os.SPLICE_F_NONBLOCK)
+                except BlockingIOError:  # small writes fill our pipe with pages that hold little
+                    break
+                held += size
+                if held > self._reserve:
+                    held -= self._move(reader, held - self._reserve)
+            while held > 0:
+                held -= self._pass_on(reader, buffer, held)
+            self._flowing = False
+            return size > 0
+        finally:
+            os.close(reader)
+            os.close(writer)
 
-    def _move(self, size: int) -> bool:
+    def _has_more(self, poll: select.poll) -> bool:
+        ready = [descriptor for descriptor, _ in poll.poll(_PAUSE)]
+        return bool(ready) and self._stop_signal not in ready
+
+    def _move(self, reader: int, size: int) -> int:
+        """Let the kernel move `size` bytes to the target; how many it did, less where it cannot."""
         _widen(self.target)
         moved = 0
         while moved < size:
             try:
-                moved += os.splice(self.source, self.target, size - moved)
+                moved += os.splice(reader, self.target, size - moved)
             except BlockingIOError:
                 select.select([], [self.target], [])
             except OSError as error:
@@ -132,25 +153,26 @@ class Pump(threading.Thread):
                     raise
                 self._can_splice = False  # a file opened for appending, a terminal
                 break
-        self._remaining -= moved
-        return moved > 0
+        return moved
 
-    def _pass_on(self, buffer: memoryview) -> bool:
+    def _pass_on(self, source: int, buffer: memoryview, limit: int) -> int:
+        """Copy what can be read at once, at most `limit` bytes; how many, 0 at the end."""
         try:
-            size = os.readv(self.source, [buffer])
+            size = os.readv(source, [buffer[:limit]])
         except BlockingIOError:
-            return True
+            return 1
         except OSError as error:
             if error.errno == errno.EIO:  # how Linux says that nobody has the pseudo-terminal open any more
-                return False
+                return 0
             raise
-        self._flowing = size >= _BULK // 4
+        self._flowing = size >= _FLOOD
         data = buffer[:size]
         for tail in self._tails:
             tail.add(data)
         _write_all(self.target, data)
-        self._remaining -= size
-        return size > 0
+        if source == self.source:
+            self._remaining -= size
+        return size
 
 
 def complain(text: str) -> None:
@@ -182,6 +204,12 @@ def _widen(descriptor: int) -> None:
     with suppress(AttributeError, OSError):
         if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < _PIPE_SIZE:
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+
+def _capacity(descriptor: int) -> int:
+    with suppress(AttributeError, OSError):
+        return fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    return 0
 
 
 def is_same_file(first: int, second: int) -> bool:

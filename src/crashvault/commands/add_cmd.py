@@ -47,8 +47,10 @@ def add(context: Context, message: str, stack: str | None, attach: tuple[str, ..
     """Record an event; prints the issue it belongs to."""
     from .. import pipeline
 
+    if not message.strip() and not stack:
+        raise click.UsageError("the message is empty. Say what happened, or give --stack")
     store = context.store
-    level = store.levels.require(given["level"] if given["level"].casefold() != "fatal" else "critical").name
+    level = store.levels.require(given["level"]).name
     body = _body(message, {**given, "level": level, "stack": _stack_text(stack)})
     files = [stored_file(store, path) for path in attach]
     project = context.project or "default"

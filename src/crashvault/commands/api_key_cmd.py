@@ -52,6 +52,7 @@ def list_keys(context: Context) -> None:
     from ..clock import now
     from ..console import Column, console, escape
     from ..output.shapes import listing
+    from ..output.times import short
 
     found = [key_shape(key, now()) for key in context.store.keys.list()]
     if context.json:
@@ -62,7 +63,7 @@ def list_keys(context: Context) -> None:
         return
     rows = [
         [str(one["id"]), escape(one["name"]), escape(one["prefix"] + "…"), ", ".join(one["scopes"]),
-         escape(one["project"] or "all"), one["status"], (one["last_used_at"] or "never")[:16]]
+         escape(one["project"] or "all"), one["status"], short(one["last_used_at"]) if one["last_used_at"] else "never"]
         for one in found
     ]  # fmt: skip
     heads = ("id", "name", "key", "scopes", "project", "status", "last used")
@@ -70,15 +71,15 @@ def list_keys(context: Context) -> None:
 
 
 @command("revoke", "crashvault api-key revoke laptop")
-@click.argument("key")
-def revoke(context: Context, key: str) -> None:
+@click.argument("api_key", metavar="KEY")
+def revoke(context: Context, api_key: str) -> None:
     """Take a key out of force, from the next request on: by its name, number or beginning."""
     from ..auth import key_shape
     from ..clock import now
     from ..console import console, escape
 
     moment = now()
-    found = context.store.keys.revoke(context.store.keys.require(key).id, moment)
+    found = context.store.keys.revoke(context.store.keys.require(api_key).id, moment)
     if context.json:
         emit(key_shape(found, moment))
         return

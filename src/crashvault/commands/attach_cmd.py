@@ -43,5 +43,6 @@ def attach(context: Context, file: str, event: str | None, issue: int | None, na
         return
     from ..console import console, escape
 
-    what = "[success]Attached[/success]" if added else "[muted]Was there already:[/muted]"
-    console.print(f"{what} {escape(stored['name'])} ({stored['size']} bytes) to [highlight]{owner}[/highlight]")
+    what = "[success]Attached[/success]" if added else "[muted]Unchanged:[/muted]"
+    how = "to" if added else "was already with"
+    console.print(f"{what} {escape(stored['name'])} ({stored['size']} bytes) {how} [highlight]{owner}[/highlight]")

@@ -30,7 +30,7 @@ crashvault autolog --python .venv/bin/python app.py
 )
 @click.option("--python", metavar="PATH", help="Interpreter that runs the program; Crashvault must be installed there.")
 @click.option("--quiet", is_flag=True, help="Do not say what was recorded.")
-@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT|-m MODULE|-c CODE|-] [ARGS]...")
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT|-m MODULE|-c CODE|-] [ARGS…]")
 def autolog(context: Context, program: tuple[str, ...], python: str | None, quiet: bool, **given: Any) -> None:
     """Run Python with uncaught exceptions recorded, in threads, asyncio and child processes too.
 
@@ -74,7 +74,7 @@ def _check_program(program: tuple[str, ...]) -> None:
 def _settings(context: Context, quiet: bool, given: dict[str, Any]) -> dict[str, Any]:
     level = given["level"]
     if level:
-        level = context.store.levels.require("critical" if level.casefold() == "fatal" else level).name
+        level = context.store.levels.require(level).name
         context.close()  # the program may run for days
     if context.project:
         from ..storage.projects import check_name

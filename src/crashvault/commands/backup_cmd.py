@@ -15,6 +15,7 @@ def backup(context: Context, file: str) -> None:
     Others may go on recording meanwhile. Bring it back with `crashvault restore`."""
     from .. import core
     from ..console import console, escape, print_warning, progress
+    from ..output.times import counted
 
     with progress("Copying the vault") as bar:
         done = core.write_backup(
@@ -22,12 +23,13 @@ def backup(context: Context, file: str) -> None:
         )
     if done.missing:
         print_warning(
-            f"{done.missing} attachments are not in it, because their content is gone. See: crashvault doctor"
+            f"{counted(done.missing, 'attachment')} not in it, because the content is gone. See: crashvault doctor"
         )
     if context.json:
         emit({"output": file, **done._asdict()})
         return
     console.print(
-        f"[success]Backed up[/success] {done.issues} issues, {done.events} events and {done.attachments} attachments "
+        f"[success]Backed up[/success] {counted(done.issues, 'issue')}, {counted(done.events, 'event')} "
+        f"and {counted(done.attachments, 'attachment')} "
         f"to [highlight]{escape(file)}[/highlight]"
     )

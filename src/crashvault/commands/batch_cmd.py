@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..models import SEVERITIES, STATUSES
+from ..output.times import counted
+from .asking import confirm, confirm_deletion, somebody_there
 from .context import Context, command, emit
 from .triage import IssueId, named
 
@@ -21,12 +22,13 @@ crashvault batch --query 'environment:test' --delete --yes
 """
 _SHOWN = 100  # changes printed one by one
 _UNDO_SHOWN = 3  # commands
+_LOOK_FIRST = "look first with --dry-run"
 
 _SHORT = {"resolve": "resolved", "reopen": "open", "ignore": "ignored"}
 
 
 @command("batch", _EXAMPLES)
-@click.argument("issues", nargs=-1, type=IssueId())
+@click.argument("issues", nargs=-1, metavar="[ISSUE…]", type=IssueId())
 @click.option("--query", metavar="QUERY", help="All issues that fit, whatever their status: `crashvault help query`.")
 @click.option("--resolve", is_flag=True, help="Set the status to resolved.")
 @click.option("--reopen", is_flag=True, help="Set the status to open.")
@@ -115,8 +117,8 @@ def _change(
     changes = run(True)
     touched = len({change.issue for change in changes})
     if not dry_run and changes:
-        if not sure and touched > 1:
-            _ask(f"Change {touched} issues?")
+        if not sure and touched > 1 and somebody_there():  # a script that named a query meant it
+            confirm(f"Change {counted(touched, 'issue')}?")
         changes = run(False)
     undo = _undo_commands(changes)
     if context.json:
@@ -127,12 +129,6 @@ def _change(
         })  # fmt: skip
         return
     _print_changes(changes, len(issues), dry_run, undo)
-
-
-def _ask(question: str) -> None:
-    """Only somebody at a terminal can be asked; a script that named a query meant it."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
 
 
 def _undo_commands(changes: Sequence[Any]) -> list[str]:
@@ -168,7 +164,7 @@ def _print_changes(changes: Sequence[Any], asked: int, dry_run: bool, undo: Sequ
     touched = len({change.issue for change in changes})
     what = "[info]Would change[/info]" if dry_run else "[success]Changed[/success]"
     unchanged = f", {asked - touched} are so already" if asked > touched else ""
-    console.print(f"{what} {touched} issues{unchanged}" if asked else "[muted]No issues fit.[/muted]")
+    console.print(f"{what} {counted(touched, 'issue')}{unchanged}" if asked else "[muted]No issues fit.[/muted]")
     if undo and not dry_run:
         for line in undo[:_UNDO_SHOWN]:
             console.print(f"[muted]Undo with: {escape(line)}[/muted]")
@@ -179,12 +175,13 @@ def _print_changes(changes: Sequence[Any], asked: int, dry_run: bool, undo: Sequ
 def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> None:
     from ..clock import now
     from ..console import console, progress
+    from ..output.times import counted
 
     store = context.store
     events = sum(issue.count for issue in store.issues.by_ids(issues))
     if not dry_run and issues:
         if not yes:
-            _ask_to_delete(len(issues), events)
+            confirm_deletion(f"Delete {counted(len(issues), 'issue')} with {counted(events, 'event')}?", _LOOK_FIRST)
         with progress("Deleting events", events) as bar:
             events = store.deletion.issues(issues, now(), bar.advance)
             store.deletion.merge_index()
@@ -199,12 +196,4 @@ def _delete(context: Context, issues: list[int], dry_run: bool, yes: bool) -> No
         return
     console.print(f"{named(issues[:_SHOWN])}{' …' if len(issues) > _SHOWN else ''}")
     what = "[info]Would delete[/info]" if dry_run else "[danger]Deleted[/danger]"
-    console.print(f"{what} {len(issues)} issues with {events} events")
-
-
-def _ask_to_delete(issues: int, events: int) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(
-            "deleting wants a confirmation, and this is no terminal. Add --yes, or look first with --dry-run"
-        )
-    click.confirm(f"Delete {issues} issues with {events} events?", abort=True, err=True)
+    console.print(f"{what} {counted(len(issues), 'issue')} with {counted(events, 'event')}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from ..config import SETTINGS, shown_value
@@ -17,47 +15,49 @@ def config() -> None:
 
 
 @command("get", "crashvault config get scrub.keys")
-@click.argument("key")
-def get(context: Context, key: str) -> None:
+@click.argument("setting", metavar="KEY")
+def get(context: Context, setting: str) -> None:
     """Print a setting's value."""
     from .. import core
 
-    value, _ = core.get_setting(context.store, key)
+    value, _ = core.get_setting(context.store, setting)
     if context.json:
-        emit(value)
+        emit(_public(setting, value))
     else:
-        click.echo(shown_value(key, value))
+        click.echo(shown_value(setting, value))
 
 
 @command("set", "crashvault config set scrub.keys employee_id,badge\ncrashvault config set scrub.enabled false")
-@click.argument("key")
+@click.argument("setting", metavar="KEY")
 @click.argument("value")
-def set_(context: Context, key: str, value: str) -> None:
+def set_(context: Context, setting: str, value: str) -> None:
     """Change a setting; lists are written a,b or as JSON."""
     from .. import core
     from ..clock import now
     from ..console import console, escape
 
-    stored = core.set_setting(context.store, key, value, now())
+    stored = core.set_setting(context.store, setting, value, now())
     if context.json:
-        emit({key: stored})
+        emit({setting: _public(setting, stored)})
     else:
-        console.print(f"[success]Set[/success] [highlight]{key}[/highlight] = {escape(shown_value(key, stored))}")
+        console.print(
+            f"[success]Set[/success] [highlight]{setting}[/highlight] = {escape(shown_value(setting, stored))}"
+        )
 
 
 @command("unset", "crashvault config unset scrub.keys")
-@click.argument("key")
-def unset(context: Context, key: str) -> None:
+@click.argument("setting", metavar="KEY")
+def unset(context: Context, setting: str) -> None:
     """Take a setting back to its default."""
     from .. import core
     from ..console import console
 
-    changed = core.unset_setting(context.store, key)
+    changed = core.unset_setting(context.store, setting)
     if context.json:
         emit({"unset": changed})
     else:
         console.print(
-            f"[success]Unset[/success] {key}" if changed else f"[muted]{key} had its default already.[/muted]"
+            f"[success]Unset[/success] {setting}" if changed else f"[muted]{setting} had its default already.[/muted]"
         )
 
 
@@ -69,7 +69,9 @@ def list_settings(context: Context) -> None:
 
     settings = core.all_settings(context.store)
     if context.json:
-        emit({"items": [{"key": key, "value": value, "origin": origin} for key, value, origin in settings]})
+        emit(
+            {"items": [{"key": key, "value": _public(key, value), "origin": origin} for key, value, origin in settings]}
+        )
         return
     columns = (Column("setting", style="highlight"), Column("value", ratio=1, min_width=10), Column("from", style="muted"),
                Column("meaning", ratio=1, no_wrap=False, min_width=20))  # fmt: skip
@@ -79,12 +81,21 @@ def list_settings(context: Context) -> None:
     )
 
 
+def _public(key: str, value: object) -> object:
+    """A value as JSON may show it."""
+    return shown_value(key, value) if SETTINGS[key].secret else value
+
+
 @command("path", "crashvault config path")
 def path(context: Context) -> None:
     """Print the path of this node's config.json."""
     from .. import core
 
-    click.echo(core.config_path(context.home))
+    found = core.config_path(context.home)
+    if context.json:
+        emit({"path": found})
+    else:
+        click.echo(found)
 
 
 @command("edit", "EDITOR=vi crashvault config edit")
@@ -93,9 +104,9 @@ def edit(context: Context) -> None:
     from .. import core
     from ..console import console
 
-    text = json.dumps(core.load_config(context.home), indent=2, ensure_ascii=False)
-    changed = click.edit(f"{text}\n", extension=".json")
-    if changed is None or changed.strip() == text:
+    text = core.config_text(context.home)
+    changed = click.edit(text, extension=".json")
+    if changed is None or changed.strip() == text.strip():
         console.print("[muted]Nothing changed.[/muted]")
         return
     core.save_checked_config(changed, context.home)

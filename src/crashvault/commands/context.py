@@ -74,6 +74,16 @@ class Context:
                 _tell_legacy(self._store.legacy)
         return self._store
 
+    @property
+    def has_queued(self) -> bool:
+        """Whether this run has left something for webhooks."""
+        return self._store is not None and "outbox" in vars(self._store) and self._store.outbox.added > 0
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether this run has recorded something that alert rules count."""
+        return self._store is not None and "alerts" in vars(self._store) and self._store.alerts.counted > 0
+
     def start_logging(self) -> None:
         from .. import core, logs
 
@@ -90,18 +100,24 @@ class Context:
         for variable in ("CRASHVAULT_ACTOR", "USER", "LOGNAME", "USERNAME"):
             if os.environ.get(variable):
                 return os.environ[variable]
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+        try:
+            import pwd
+
+            return pwd.getpwuid(os.getuid()).pw_name
+        except (ImportError, KeyError):  # Windows; an id without a name, as in some containers
+            return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _tell_legacy(report: Any) -> None:
     """What the import of an old vault did, on standard error."""
     from ..console import err_console, escape, print_warning
+    from ..output.times import counted
 
     for path, why in report.unreadable:
         print_warning(f"{path} could not be imported: {why}")
     err_console.print(
-        f"[info]Imported the old vault:[/info] {report.issues} issues, {report.events} events, "
-        f"{report.attachments} attachments; its files are in {escape(report.moved_to)}/"
+        f"[info]Imported the old vault:[/info] {counted(report.issues, 'issue')}, "
+        f"{counted(report.events, 'event')}, {counted(report.attachments, 'attachment')}; its files are in {escape(report.moved_to)}/"
     )
 
 
@@ -127,10 +143,14 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
 class Command(click.Command):
     """A command that takes the shared options behind its name too."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, json_help: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         taken = {option for parameter in self.params for option in parameter.opts}
-        self.params += [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
+        shared = [option for option in shared_params(hidden=True) if not taken.intersection(option.opts)]
+        for option in shared:
+            if json_help and "--json" in option.opts:
+                option.help = json_help
+        self.params += shared
         if COMPLETE in os.environ:
             from ..completion import equip
 
@@ -182,15 +202,15 @@ def _indented(text: str) -> str:
 
 def emit(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(_encoded(value, 2))
+    click.echo(encoded(value, 2))
 
 
 def emit_line(value: Any) -> None:
     """One JSON object of a stream, on a line of its own, at once."""
-    click.echo(_encoded(value, None))
+    click.echo(encoded(value, None))
 
 
-def _encoded(value: Any, indent: int | None) -> bytes:
+def encoded(value: Any, indent: int | None) -> bytes:
     """JSON without raw characters that act on a terminal, turn text around or end a line for some readers."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
     if not text.isascii() or "\x7f" in text:
@@ -199,6 +219,34 @@ def _encoded(value: Any, indent: int | None) -> bytes:
 
 
 _ACTIVE = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+
+
+def query_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Words of a query."""
+    return click.argument("query", nargs=-1, metavar="[QUERY…]")(function)
+
+
+def page_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which part of a listing to show."""
+    function = click.option(
+        "--cursor", metavar="CURSOR", help="Go on where a listing ended: `next_cursor` of its JSON."
+    )(function)
+    function = click.option(
+        "--offset", type=Offset(), metavar="N", default=0, show_default=True, help="Leave out the first N."
+    )(function)
+    limit = click.option("--limit", metavar="N", type=click.IntRange(0, 10_000), default=50, show_default=True,
+                         help="Rows at the most.")  # fmt: skip
+    return limit(function)
+
+
+class Offset(click.IntRange):
+    """How many to leave out; one that no vault reaches is as good as any other."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        return min(int(super().convert(value, parameter, context)), 1 << 60)
 
 
 def joined_query(words: Iterable[str]) -> str:
@@ -226,6 +274,8 @@ __all__ = [
     "emit_line",
     "joined_query",
     "key_values",
+    "page_options",
     "pass_context",
+    "query_argument",
     "shared_params",
 ]

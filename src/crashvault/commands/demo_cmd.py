@@ -11,7 +11,14 @@ from .context import Context, command
 
 
 @command("demo", "crashvault demo\ncrashvault demo --port 8000\ncrashvault demo --no-server --keep")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
 @click.option("--no-server", is_flag=True, help="Only make the vault and show it.")
 @click.option("--keep", is_flag=True, help="Leave the vault there.")
 def demo(context: Context, port: int, no_server: bool, keep: bool) -> None:
@@ -38,6 +45,7 @@ def _fill(context: Context, folder: str) -> None:
     from ..clock import now
     from ..console import console
     from ..output.issues import print_issues
+    from ..output.times import counted
     from ..views import narrowed, shown_issues
 
     context.options["home"] = folder
@@ -48,7 +56,7 @@ def _fill(context: Context, folder: str) -> None:
     print_issues(
         shown_issues(context.store, page.ids, now()), {level.name: level for level in context.store.levels.list()}
     )
-    console.print(f"[success]Recorded[/success] {count} sample events of {page.total} issues.")
+    console.print(f"[success]Recorded[/success] {count} sample events of {counted(page.total, 'issue')}.")
 
 
 def _serve(context: Context, folder: str, port: int) -> None:

@@ -29,6 +29,7 @@ crashvault diagnose 4f1c9a7e --open
 @click.option(
     "--frames",
     "limit",
+    metavar="N",
     type=click.IntRange(1),
     default=10,
     show_default=True,
@@ -59,24 +60,25 @@ def diagnose(context: Context, event_id: str, source: str, limit: int, everythin
 
         print_diagnosis(answer)
     if opened:
-        _open(place.root, frames)
+        _open(place, frames)
 
 
-def _open(root: str | None, frames: list[dict[str, Any]]) -> None:
-    """Open the innermost frame whose file is here."""
+def _open(source: Any, frames: list[dict[str, Any]]) -> None:
+    """Open the innermost frame whose file is here, at the line as it is now."""
     import subprocess
 
-    from ..diagnosis import editor_command
+    from ..diagnosis import editor_command, line_now
 
-    there = next((frame for frame in frames if frame["path"] and frame["line"] and root), None)
-    if there is None or root is None:
+    there = next((frame for frame in frames if frame["path"] and frame["line"] and source.root), None)
+    if there is None:
         raise NotFoundError("no frame's file is in this repository", "Say where the source is with: --source DIR")
     line = next((line["number"] for line in there["lines"] if line["crashed"]), there["line"])
+    line = line_now(source, there["path"], line)
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
     if not editor:
         raise InvalidError("there is no editor to open", "Set VISUAL or EDITOR, such as: export EDITOR='code'")
     try:
-        subprocess.run(editor_command(editor, os.path.join(root, there["path"]), line), check=False)
+        subprocess.run(editor_command(editor, os.path.join(source.root, there["path"]), line), check=False)
     except OSError as error:
         raise CrashvaultError(
             f"the editor {editor[0]} cannot be started ({error.strerror})", "Correct VISUAL or EDITOR"

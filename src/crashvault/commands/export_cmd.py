@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .context import Context, command, emit, joined_query
+from .context import Context, command, emit, joined_query, query_argument
 from .triage import IssueId
 
 _EXAMPLES = """
@@ -17,7 +17,7 @@ crashvault export --query 'is:open level:>=error' --since 7d --output week.csv
 
 
 @command("export", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option(
     "--issue", "issues", multiple=True, type=IssueId(), metavar="N", help="This issue, whole; may be repeated."
 )
@@ -28,7 +28,11 @@ crashvault export --query 'is:open level:>=error' --since 7d --output week.csv
     help="jsonl and json lose nothing, the others are for people. [default: what the file's name says, else jsonl]",
 )  # fmt: skip
 @click.option(
-    "--output", "-o", metavar="FILE", help="File to write, compressed if it ends in .gz; - is standard output."
+    "--output",
+    "-o",
+    metavar="FILE",
+    type=click.Path(),
+    help="File to write, compressed if it ends in .gz; - is standard output.",
 )
 def export(
     context: Context, query: tuple[str, ...], issues: tuple[int, ...], asked: str | None, since: str | None,
@@ -74,7 +78,8 @@ def _report(context: Context, found: Any, output: str, format_: str) -> None:
         emit({"output": output, "format": format_, **found._asdict()})
         return
     from ..console import console, escape
+    from ..output.times import counted
 
     console.print(
-        f"[success]Exported[/success] {found.issues} issues and {found.events} events to [highlight]{escape(output)}[/highlight]"
+        f"[success]Exported[/success] {counted(found.issues, 'issue')} and {counted(found.events, 'event')} to [highlight]{escape(output)}[/highlight]"
     )

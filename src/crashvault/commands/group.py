@@ -40,8 +40,11 @@ class VaultGroup(click.Group):
             params=_root_params(),
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
             epilog=_EPILOG,
-            no_args_is_help=True,
         )
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Whoever types nothing but the name wants to know what there is."""
+        return super().parse_args(context, args or ["--help"])
 
     def add_lazy_command(self, name: str, *aliases: str) -> None:
         """Register the command that `commands/<name>_cmd.py` defines, under its name and short names."""

@@ -41,12 +41,13 @@ def explain(context: Context, event_or_issue: str) -> None:
 def _print(issue: int, hashes: list[Any]) -> None:
     from ..console import console, escape
     from ..output.shapes import short_hash
+    from ..output.times import counted
 
     for item in hashes:
         merged = " [muted](merged into it)[/muted]" if item.merged else ""
         console.print(
             f"[highlight]{short_hash(item.hash)}[/highlight] in issue [highlight]#{issue}[/highlight]{merged} "
-            f"[muted]{item.count} events, algorithm {escape(item.algorithm)}[/muted]"
+            f"[muted]{counted(item.count, 'event')}, algorithm {escape(item.algorithm)}[/muted]"
         )
         console.print(f"  {escape(item.reason)}")
         for what, value in item.parts:

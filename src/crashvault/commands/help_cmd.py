@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import click
 
-from .context import Context, command
+from .context import Context, command, emit
 
 _TOPICS = ("query",)
 
 
 @command("help", "crashvault help\ncrashvault help add\ncrashvault help query")
-@click.argument("topic", nargs=-1)
-def help(context: Context, topic: tuple[str, ...]) -> None:
+@click.argument("topics", nargs=-1, metavar="[TOPIC…]")
+def help(context: Context, topics: tuple[str, ...]) -> None:
     """Show help on Crashvault, on a command, or on the query language (`help query`)."""
-    if topic == ("query",):
-        _print_query_help()
+    if topics == ("query",):
+        _query_help(context)
         return
     here = click.get_current_context()
     root = here.find_root()
     found: click.Command = root.command
     inner = root
-    for name in topic:
+    for name in topics:
         if not isinstance(found, click.Group):
             raise click.UsageError(f"{inner.command_path} has no command {name!r}", here)
         _, child, _ = found.resolve_command(inner, [name])
         assert child is not None
         inner = click.Context(child, info_name=name, parent=inner)
         found = child
-    click.echo(found.get_help(inner))
+    if context.json:
+        emit({"help": found.get_help(inner)})
+    else:
+        click.echo(found.get_help(inner))
 
 
-def _print_query_help() -> None:
+def _query_help(context: Context) -> None:
     from ..console import Column, console, escape
     from ..query.fields import FIELDS
 
+    if context.json:
+        fields = [
+            {"name": name, "description": field.description, "example": field.example} for name, field in FIELDS.items()
+        ]
+        emit({"help": _QUERY.strip(), "fields": fields})
+        return
     for line in _QUERY.strip().split("\n"):
         console.print(escape(line))
     columns = (

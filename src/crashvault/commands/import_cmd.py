@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .asking import confirm
 from .context import Context, command, emit
 
 _EXAMPLES = """
@@ -17,7 +18,7 @@ crashvault import vault.json --mode replace
 
 
 @command("import", _EXAMPLES)
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", metavar="FILE|-", type=click.Path())
 @click.option(
     "--mode", type=click.Choice(["merge", "replace", "skip"], case_sensitive=False), default="merge", show_default=True,
     help="Merge with what is there; replace all issues and events; or skip issues that are there.",
@@ -49,11 +50,13 @@ globals()["import"] = import_file  # the name that the command line looks for, w
 
 
 def _confirm(context: Context, file: str) -> None:
+    from ..output.times import counted
+
     issues = context.store.statistics.totals().issues
     if issues and file == "-":
         raise click.UsageError("standard input is the file, so nobody can be asked; add --yes to replace")
     if issues:
-        click.confirm(f"Replace ALL issues ({issues}) and their events by those of {file}?", abort=True, err=True)
+        confirm(f"Replace ALL {counted(issues, 'issue')} and their events by those of {file}?")
 
 
 def _report(context: Context, done: Any, dry_run: bool) -> None:
@@ -61,17 +64,18 @@ def _report(context: Context, done: Any, dry_run: bool) -> None:
         emit({"dry_run": dry_run, **done._asdict()})
         return
     from ..console import console
+    from ..output.times import counted
 
     what = "[info]Would import[/info]" if dry_run else "[success]Imported[/success]"
-    console.print(f"{what} {done.issues_created} new issues and {done.events_added} events")
+    console.print(f"{what} {counted(done.issues_created, 'new issue')} and {counted(done.events_added, 'event')}")
     notes = [
-        (done.issues_changed, "known issues changed" if not dry_run else "issues are known"),
-        (done.issues_unchanged, "issues left as they were"),
-        (done.events_known, "events were there already"),
-        (done.events_skipped, "events of known issues skipped"),
-        (done.events_repaired, "events did not have the right form and were normalized"),
-        (done.attachments, "attachments"),
+        (done.issues_changed, "known issue", "changed" if not dry_run else "found"),
+        (done.issues_unchanged, "issue", "left as before"),
+        (done.events_known, "event", "in the vault already"),
+        (done.events_skipped, "event", "of known issues skipped"),
+        (done.events_repaired, "event", "normalized for not having the right form"),
+        (done.attachments, "attachment", "added" if not dry_run else "to add"),
     ]
-    shown = [f"{count} {text}" for count, text in notes if count]
+    shown = [f"{counted(count, what)} {how}" for count, what, how in notes if count]
     if shown:
         console.print(f"[muted]{', '.join(shown)}[/muted]")

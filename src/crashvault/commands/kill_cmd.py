@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from .asking import confirm_deletion
 from .context import Context, command, emit
 
+if TYPE_CHECKING:
+    from ..storage.store import Store
 
-@command("kill", "crashvault kill\ncrashvault kill --yes")
-@click.confirmation_option(prompt="Delete ALL issues and events of this vault?")
-def kill(context: Context) -> None:
-    """Delete all issues and events; projects, levels and settings stay, and ids go on counting."""
+
+@command("kill", "crashvault kill\ncrashvault kill --yes\ncrashvault --project shop kill")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def kill(context: Context, yes: bool) -> None:
+    """Delete all issues and events, or those of one --project.
+
+    Projects, levels and settings stay, and ids go on counting."""
     from ..clock import now
+    from ..console import console
+    from ..output.times import counted
 
     store = context.store
-    totals = store.statistics.totals()
-    store.deletion.everything(now())
+    project = store.projects.require(context.project) if context.project else None
+    totals = store.statistics.totals(project.id if project else None)
+    what = f"{counted(totals.issues, 'issue')} with {counted(totals.events, 'event')}"
+    if not yes:
+        confirm_deletion(f"Delete ALL of {f'project {project.name}' if project else 'this vault'}: {what}?")
+    if project:
+        _empty(store, project.name, totals.events)
+    else:
+        store.deletion.everything(now())
     store.deletion.shrink_file()
     if context.json:
         emit({"deleted_issues": totals.issues, "deleted_events": totals.events})
         return
-    from ..console import console
-    from ..output.times import counted
+    console.print(f"[danger]Deleted[/danger] {what}")
 
-    console.print(f"[danger]Deleted[/danger] {counted(totals.issues, 'issue')} with {counted(totals.events, 'event')}")
+
+def _empty(store: Store, project: str, events: int) -> None:
+    """Delete the issues of one project, merged ones too."""
+    from ..clock import now
+    from ..console import progress
+    from ..query.tree import Term
+
+    moment = now()
+    issues = store.search(moment).every_issue(Term("project", None, "is", (project,)))
+    with progress("Deleting events", events) as bar:
+        store.deletion.issues(issues, moment, bar.advance)
+        store.deletion.merge_index()

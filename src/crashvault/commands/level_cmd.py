@@ -43,7 +43,7 @@ def list_levels(context: Context) -> None:
 @click.option(
     "--rank", type=int, required=True, help="Its place: debug is 10, info 20, warning 30, error 40, critical 50."
 )
-@click.option("--color", "colour", help="A colour name or #rrggbb.")
+@click.option("--color", "colour", help="black, red, green, yellow, blue, magenta, cyan, white or #rrggbb.")
 @click.option("--emoji", help="Shown beside its name.")
 def add(context: Context, name: str, rank: int, colour: str | None, emoji: str | None) -> None:
     """Make a level."""
@@ -51,21 +51,21 @@ def add(context: Context, name: str, rank: int, colour: str | None, emoji: str |
 
 
 @command("set", "crashvault level set notice --color magenta")
-@click.argument("name")
+@click.argument("level", metavar="NAME")
 @click.option("--rank", type=int, help="Only of a custom level that no event has.")
-@click.option("--color", "colour", help="A colour name or #rrggbb.")
+@click.option("--color", "colour", help="black, red, green, yellow, blue, magenta, cyan, white or #rrggbb.")
 @click.option("--emoji", help="Shown beside its name.")
-def set_(context: Context, name: str, rank: int | None, colour: str | None, emoji: str | None) -> None:
+def set_(context: Context, level: str, rank: int | None, colour: str | None, emoji: str | None) -> None:
     """Change a level's rank, colour or emoji."""
-    _report(context, context.store.levels.set(name, rank, colour, emoji), "Changed")
+    _report(context, context.store.levels.set(level, rank, colour, emoji), "Changed")
 
 
 @command("remove", "crashvault level remove notice")
-@click.argument("name")
-def remove(context: Context, name: str) -> None:
+@click.argument("level", metavar="NAME")
+def remove(context: Context, level: str) -> None:
     """Remove a custom level that no event has."""
-    found = context.store.levels.require(name)
-    context.store.levels.remove(name)
+    found = context.store.levels.require(level)
+    context.store.levels.remove(level)
     _report(context, found, "Removed")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..models import STATUSES
-from .context import Context, command, emit, joined_query
+from .context import Context, command, emit, joined_query, page_options, query_argument
 
 _EXAMPLES = """
 crashvault list
@@ -20,7 +20,7 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 
 
 @command("list", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option(
     "--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]"
 )
@@ -30,17 +30,16 @@ _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users",
 @click.option(
     "--desc/--asc", "descending", default=None, help="Order. [default: --desc, --asc for id, title and status]"
 )
-@click.option("--limit", type=click.IntRange(0, 10_000), default=50, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+@page_options
 def list_issues(
     context: Context, query: tuple[str, ...], status: str | None, level: str | None, tags: tuple[str, ...], sort: str,
-    descending: bool | None, limit: int, offset: int,
+    descending: bool | None, limit: int, offset: int, cursor: str | None,
 ) -> None:  # fmt: skip
     """List issues, those seen last first.
 
     Without a status only open issues are shown. QUERY is written in the query language: `crashvault help query`."""
     from ..clock import now
-    from ..views import shown_issues
+    from ..views import issue_page, shown_issues
     from .reading import narrowed
 
     moment = now()
@@ -49,14 +48,20 @@ def list_issues(
         search = store.search(moment)
         node, open_only = narrowed(context, search, joined_query(query), status=status, level=level, tags=tags)
         order = sort not in ("id", "title", "status") if descending is None else descending
-        page = search.find_issues(node, sort, order, limit, offset)
+        asked = (joined_query(query), status, level, *sorted(tags), context.project)
+        page = issue_page(
+            store, search, node, asked, sort=sort, descending=order, limit=limit, offset=offset, cursor=cursor,
+            paged=context.json,
+        )  # fmt: skip
         hidden = _hidden(context, search, query, level, tags) if open_only and store.issues.closed() else (0, True)
         issues = shown_issues(store, page.ids, moment, with_tags=context.json)
     if context.json:
         from ..output.shapes import listing
 
-        emit(listing(issues, page.total, None, total_exact=page.total_exact, hidden=hidden[0]))
+        emit(listing(issues, page.total, page.next_cursor, total_exact=page.total_exact, hidden=hidden[0]))
     else:
+        # Behind a cursor nobody knows how many came before.
+        page = page._replace(total=0) if cursor else page
         _print(context, store, issues, page, offset, hidden, bool(query or level or tags))
 
 
@@ -83,24 +88,23 @@ def _print(
 ) -> None:
     from ..console import console
     from ..output.issues import print_issues
+    from .reading import nothing, page_note
 
+    place = page_note(len(issues), offset, page.total, page.total_exact)
     if issues:
         print_issues(issues, {level.name: level for level in store.levels.list()})
-    else:
-        console.print("[muted]No issues fit.[/muted]" if filtered or hidden[0] else _EMPTY)
-    notes = []
-    if len(issues) + offset < page.total:
-        plus = "" if page.total_exact else " at least"
-        notes.append(
-            f"{offset + 1}–{offset + len(issues)} of{plus} {page.total}; more with --offset {offset + len(issues)}"
-        )
+    elif not place:
+        console.print(nothing(context, "issues", filtered or bool(hidden[0])))
+        if not filtered and not store.statistics.totals().issues:
+            console.print(_EMPTY)
+    notes = [place] if place else []
     if hidden[0]:
         plus = "" if hidden[1] else "at least "
         notes.append(f"{plus}{hidden[0]} resolved or ignored left out; all with --status all")
-    if notes:
-        console.print(f"[muted]{'. '.join(notes)}[/muted]")
+    for note in notes:
+        console.print(f"[muted]{note}[/muted]")
 
 
-_EMPTY = """[muted]No issues yet.[/muted] Record one:
+_EMPTY = """Record one:
   crashvault wrap -- python app.py
   crashvault add "Something broke\""""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from .context import Context, command, emit
-from .triage import IssueId, issues_argument, named
+from .triage import IssueId, named
 
 
 @command("merge", "crashvault merge 12 15\ncrashvault merge 12 15 18 21")
 @click.argument("target", type=IssueId())
-@issues_argument
+@click.argument("issues", metavar="OTHER…", nargs=-1, required=True, type=IssueId())
 def merge(context: Context, target: int, issues: tuple[int, ...]) -> None:
     """Merge issues into TARGET: their events, present and future, are its events.
 
@@ -25,11 +25,12 @@ def merge(context: Context, target: int, issues: tuple[int, ...]) -> None:
         emit({"issue_id": target, "merged": merged, "count": found.count, "users": found.users})
         return
     from ..console import console
+    from ..output.times import counted
 
     if not merged:
         console.print(f"[muted]Unchanged:[/muted] {named(issues)} had been merged into {named([target])} before")
         return
     console.print(
-        f"[success]Merged[/success] {named(merged)} into {named([target])}, which has {found.count} events now"
+        f"[success]Merged[/success] {named(merged)} into {named([target])}, which has {counted(found.count, 'event')} now"
     )
-    console.print(f"[muted]Undo with: crashvault unmerge {merged[0]}[/muted]")
+    console.print(f"[muted]Undo with: crashvault unmerge {' '.join(map(str, merged))}[/muted]")

@@ -39,10 +39,10 @@ def add(context: Context, name: str) -> None:
 
 
 @command("show", "crashvault project show shop --json")
-@click.argument("name")
-def show(context: Context, name: str) -> None:
+@click.argument("known", metavar="NAME")
+def show(context: Context, known: str) -> None:
     """Show a project: its id, its DSN and every public key that is good for it."""
-    _show(context, context.store.projects.require(name), "Project")
+    _show(context, context.store.projects.require(known), "Project")
 
 
 def _show(context: Context, found: Any, what: str) -> None:

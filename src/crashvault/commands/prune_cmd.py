@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
 from typing import Any
 
 import click
 
 from ..clock import DAY, to_iso
+from ..output.times import counted
+from .asking import confirm_deletion
 from .context import Context, command, emit
 
 _EXAMPLES = """
@@ -40,7 +41,7 @@ def prune(context: Context, days: float | None, query: str | None, dry_run: bool
     before = store.statistics.totals()
     if rows and not dry_run:
         if not yes:
-            _ask(len(rows), before.events)
+            confirm_deletion(f"Delete {len(rows)} of {counted(before.events, 'event')}?", "look first with --dry-run")
         with progress("Deleting events", len(rows)) as bar:
             store.deletion.events(rows, moment, bar.advance)
             bar.update(description="Rewriting the index")
@@ -67,14 +68,6 @@ def _rows(context: Context, store: Any, days: float | None, query: str | None, n
         return array("q", search.every_event(node))
 
 
-def _ask(events: int, total: int) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(
-            "deleting wants a confirmation, and this is no terminal. Add --yes, or look first with --dry-run"
-        )
-    click.confirm(f"Delete {events} of {total} events?", abort=True, err=True)
-
-
 def _report(context: Context, done: dict[str, Any]) -> None:
     if context.json:
         emit(done)
@@ -85,13 +78,15 @@ def _report(context: Context, done: dict[str, Any]) -> None:
         console.print("[muted]No events fit; nothing to delete.[/muted]")
         return
     if done["dry_run"]:
-        console.print(f"[info]Would delete[/info] {done['deleted_events']} events")
+        console.print(f"[info]Would delete[/info] {counted(done['deleted_events'], 'event')}")
     else:
         console.print(
-            f"[danger]Deleted[/danger] {done['deleted_events']} events, and {done['deleted_issues']} issues left without any"
+            f"[danger]Deleted[/danger] {counted(done['deleted_events'], 'event')}"
+            + (f", and {counted(done['deleted_issues'], 'issue')} left without any" if done["deleted_issues"] else "")
         )
     if done["copies"]:
         console.print("[warning]These may still hold them:[/warning]")
         for path in done["copies"]:
             console.print(f"  {escape(path)}")
-    console.print("[muted]So may backups and exports that you keep elsewhere.[/muted]")
+    if not done["dry_run"]:
+        console.print("[muted]Backups and exports that you keep elsewhere may still hold them.[/muted]")

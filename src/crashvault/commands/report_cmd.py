@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -10,16 +9,18 @@ import click
 from ..errors import InvalidError
 from ..models import SEVERITIES
 from .add_cmd import print_receipt, stored_file
+from .asking import somebody_there
 from .context import Context, command
 from .reading import text_or_input
 
 _EXAMPLES = """
 crashvault report
+crashvault report --title "Freezes on start" --no-input
 crashvault report --title "Invoice shows the wrong tax" --severity high --expected 19% --actual 7%
-crashvault report --title "Freezes on start" --steps - --attach screenshot.png < steps.txt
+crashvault report --title "Crashes on exit" --steps - --attach screenshot.png < steps.txt
 """
 _ASKED = {
-    "steps": "What did you do (one line)",
+    "steps": "What did you do",
     "expected": "What should have happened",
     "actual": "What happened instead",
 }
@@ -40,14 +41,17 @@ _ASKED = {
     type=click.Path(exists=True, dir_okay=False),
     help="A file to keep with it; may be repeated.",
 )
-def report(context: Context, tags: tuple[str, ...], attach: tuple[str, ...], level: str, **given: Any) -> None:
-    """Report what went wrong in your own words; without --title on a terminal it asks."""
+@click.option("--no-input", is_flag=True, help="Do not ask; a report needs no more than a title.")
+def report(
+    context: Context, tags: tuple[str, ...], attach: tuple[str, ...], level: str, no_input: bool, **given: Any
+) -> None:
+    """Report what went wrong in your own words; on a terminal it asks for what is not given."""
     from .. import lifecycle, pipeline
     from ..clock import now
 
     store = context.store
-    level = store.levels.require("critical" if level.casefold() == "fatal" else level).name
-    answers = _answers(given)
+    level = store.levels.require(level).name
+    answers = _answers(given, asks=not no_input and somebody_there())
     body = {
         "message": answers["title"], "level": level, "source": "report", "user": context.actor,
         "tags": ["report", *tags], "release": given["release"],
@@ -62,19 +66,25 @@ def report(context: Context, tags: tuple[str, ...], attach: tuple[str, ...], lev
     print_receipt(context, receipt)
 
 
-def _answers(given: dict[str, Any]) -> dict[str, Any]:
-    """What was given, completed by asking where there is somebody to ask. Raises InvalidError without a title."""
+def _answers(given: dict[str, Any], asks: bool) -> dict[str, Any]:
+    """What was given, completed by asking for the rest. Raises InvalidError without a title."""
     answers = dict(given)
     if answers["steps"]:
         answers["steps"] = text_or_input(answers["steps"])
-    if given["title"] is None and sys.stdin is not None and sys.stdin.isatty():
-        answers["title"] = click.prompt("What is wrong, in one line", err=True)
-        if not answers["severity"]:
-            answers["severity"] = click.prompt(
-                "How bad is it", type=click.Choice(SEVERITIES, case_sensitive=False), default="medium", err=True
-            )
-        for name, question in _ASKED.items():
-            answers[name] = answers[name] or click.prompt(question, default="", show_default=False, err=True)
+    if asks:
+        _ask(answers)
     if not (answers["title"] or "").strip():
         raise InvalidError("the report has no title", "Say what is wrong with: --title TEXT")
     return answers
+
+
+def _ask(answers: dict[str, Any]) -> None:
+    if answers["title"] is None:
+        answers["title"] = click.prompt("What is wrong, in one line", err=True)
+    if answers["severity"] is None:
+        answers["severity"] = click.prompt(
+            "How bad is it", type=click.Choice(SEVERITIES, case_sensitive=False), default="medium", err=True
+        )
+    for name, question in _ASKED.items():
+        if answers[name] is None:
+            answers[name] = click.prompt(f"{question}, or nothing", default="", show_default=False, err=True)

@@ -31,9 +31,14 @@ crashvault server start --host 0.0.0.0 --workers 2
 
 @command("start", _START)
 @click.option("--host", help="Address to listen on. [default: setting server.host, 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. [default: server.port, 5678]")
 @click.option(
-    "--workers", type=click.IntRange(1, 64), help="Processes that share the vault. [default: server.workers, 1]"
+    "--port", metavar="N", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. [default: server.port, 5678]"
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    help="Processes that share the vault. [default: server.workers, 1]",
 )
 @click.option("--background", is_flag=True, help="Return as soon as it serves.")
 @click.option("--spotlight", is_flag=True, help="Also take what SDKs show to Spotlight, on port 8969.")
@@ -76,8 +81,9 @@ def show_started(context: Context, found: Running) -> None:
 
     with core.open_vault(context.home) as store:
         dsn, keys = _access(store, found)
+        setup = _setup_link(store, found)
     if context.json:
-        emit({**_described(found), "dsn": dsn})
+        emit({**_described(found), "dsn": dsn, **({"setup": setup} if setup else {})})
         sys.stdout.flush()
         return
     console.print(f"[success]Crashvault serves[/success] [highlight]{escape(found.url)}[/highlight]")
@@ -85,6 +91,9 @@ def show_started(context: Context, found: Running) -> None:
     console.print(f"  keys    {'needed' if found.needs_key else 'not needed on this machine'}")
     if found.spotlight:
         console.print(f"  sink    {escape(found.spotlight)} for SDKs with SENTRY_SPOTLIGHT=1")
+    if setup:
+        console.print("[warning]Nobody can log in yet.[/warning] Make the first user, once, within a day:")
+        console.print(f"  {escape(setup)}")
     if found.needs_key and not keys:
         console.print("[warning]There is no API key yet.[/warning] SDKs send with the DSN; for reading make one:")
         console.print("  crashvault api-key create laptop --scope read")
@@ -100,6 +109,19 @@ def _access(store: Any, found: Running) -> tuple[str, bool]:
     url = core.get_setting(store, "server.public_url")[0] or found.url
     project = store.projects.require(DEFAULT_PROJECT)
     return dsn(url, project), bool(store.keys.list())
+
+
+def _setup_link(store: Any, found: Running) -> str:
+    """Where the first user of the dashboard is made; nothing where nobody has to log in, or somebody can."""
+    from .. import core, users
+    from ..clock import now
+
+    if not found.needs_key or store.users.any():
+        return ""
+    url = core.get_setting(store, "server.public_url")[0] or found.url
+    if url.startswith("unix:"):  # no browser gets there
+        return ""
+    return f"{url}/setup?token={users.invite(store, now())}"
 
 
 def _described(found: Running) -> dict[str, Any]:
@@ -168,7 +190,9 @@ def status(context: Context) -> None:
 
 @command("logs", "crashvault server logs -f\ncrashvault server logs --access -n 100")
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written.")
-@click.option("--lines", "-n", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with.")
+@click.option(
+    "--lines", "-n", metavar="N", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with."
+)
 @click.option("--access", is_flag=True, help="The requests, instead of what the server says.")
 def logs(context: Context, follow: bool, lines: int, access: bool) -> None:
     """Show what the server has written to its logs."""

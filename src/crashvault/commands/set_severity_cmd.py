@@ -6,12 +6,12 @@ import click
 
 from ..models import SEVERITIES
 from .context import Context, command
-from .triage import IssueId, change
+from .triage import change, issues_argument
 
 
 @command("set-severity", "crashvault set-severity 12 15 high")
-@click.argument("issues", nargs=-1, required=True, type=IssueId())
-@click.argument("severity", type=click.Choice(SEVERITIES, case_sensitive=False))
+@issues_argument
+@click.argument("severity", metavar="SEVERITY", type=click.Choice(SEVERITIES, case_sensitive=False))
 def set_severity(context: Context, issues: tuple[int, ...], severity: str) -> None:
     """Give issues a triage severity: low, medium, high or critical."""
     from .. import lifecycle

@@ -6,12 +6,12 @@ import click
 
 from ..models import STATUSES
 from .context import Context, command
-from .triage import IssueId, change
+from .triage import change, issues_argument
 
 
 @command("set-status", "crashvault set-status 12 15 resolved")
-@click.argument("issues", nargs=-1, required=True, type=IssueId())
-@click.argument("status", type=click.Choice(STATUSES, case_sensitive=False))
+@issues_argument
+@click.argument("status", metavar="STATUS", type=click.Choice(STATUSES, case_sensitive=False))
 def set_status(context: Context, issues: tuple[int, ...], status: str) -> None:
     """Give issues a status: open, resolved or ignored."""
     from .. import lifecycle

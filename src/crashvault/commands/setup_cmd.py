@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from typing import Any
 
 import click
 
+from .asking import somebody_there
 from .context import Context, command, emit
 
 _EXAMPLES = """
@@ -30,7 +30,7 @@ def setup(context: Context, shell: str | None, yes: bool) -> None:
 
     What is set up already stays; it may be run again."""
     asks = not yes
-    if asks and (sys.stdin is None or not sys.stdin.isatty()):
+    if asks and not somebody_there():
         raise click.UsageError(
             "setup asks questions, and this is no terminal. Take the defaults with: crashvault setup --yes"
         )

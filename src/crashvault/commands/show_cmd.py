@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from .context import Context, command, emit
+from .triage import IssueId
 
 
 @command("show", "crashvault show 12\ncrashvault show 12 --json")
-@click.argument("issue", type=click.IntRange(1))
+@click.argument("issue", type=IssueId())
 @click.option("--full", is_flag=True, help="Every frame, with local variables.")
 def show(context: Context, issue: int, full: bool) -> None:
     """Show an issue: state, counts, history, tags, its latest stack trace with source, notes and activity."""

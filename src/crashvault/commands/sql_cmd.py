@@ -24,7 +24,9 @@ crashvault sql "SELECT * FROM v_events LIMIT 100" --format csv > events.csv
     default="table",
     show_default=True,
 )
-@click.option("--limit", type=click.IntRange(1), default=100_000, show_default=True, help="Rows at the most.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1), default=100_000, show_default=True, help="Rows at the most."
+)
 def sql(context: Context, query: str, style: str, limit: int) -> None:
     """Run a read-only SQL query over the views v_issues, v_events, v_frames and v_tags."""
     from ..storage.sql_console import run

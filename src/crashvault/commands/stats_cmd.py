@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from ..clock import DAY, HOUR, to_iso
+from ..clock import to_iso
 from .context import Context, command, emit
-
-_TOP = 5
 
 
 @command("stats", "crashvault stats\ncrashvault stats --dropped")
@@ -17,51 +13,21 @@ _TOP = 5
 def stats(context: Context, dropped: bool) -> None:
     """Show totals by status, level and project, events over time, and the top issues."""
     from ..clock import now
+    from ..views import figures
 
     if dropped:
         _show_dropped(context)
         return
     store = context.store
     with store.reading():
-        figures = _figures(context, store, now())
+        found = figures(store, now(), context.project)
         levels = {level.name: level for level in store.levels.list()}
     if context.json:
-        emit(figures)
+        emit(found)
         return
     from ..output.statistics import print_statistics
 
-    print_statistics(figures, levels)
-
-
-def _figures(context: Context, store: Any, now: int) -> dict[str, Any]:
-    from ..views import shown_issues
-    from .reading import narrowed
-
-    project = store.projects.require(context.project).id if context.project else None
-    totals = store.statistics.totals(project)
-    names = store.levels.names()
-    midnight = now - now % DAY
-    hours = store.statistics.hours(midnight - 13 * DAY, now, project)
-    search = store.search(now)
-    node, _ = narrowed(context, search, "", open_by_default=True)
-    top = search.find_issues(node, sort="events", limit=_TOP).ids
-    return {
-        "issues": totals.issues,
-        "events": totals.events,
-        "by_status": {status: totals.by_status.get(status, 0) for status in ("open", "resolved", "ignored")},
-        "by_level": {names.get(rank, f"level-{rank}"): count for rank, count in totals.by_level.items()},
-        "by_project": {
-            name: {"issues": issues, "events": events} for name, (issues, events) in totals.by_project.items()
-        },
-        "events_per_hour": {"until": to_iso(now), "counts": hours[-24:], "total": sum(hours[-24:])},
-        "events_per_day": {"until": to_iso(now), "counts": _days(hours), "total": sum(hours)},
-        "first_hour": to_iso(now - now % HOUR - 23 * HOUR),
-        "top_issues": shown_issues(store, top, now, with_tags=False),
-    }
-
-
-def _days(hours: list[int]) -> list[int]:
-    return [sum(hours[start : start + 24]) for start in range(0, len(hours), 24)]
+    print_statistics(found, levels)
 
 
 def _show_dropped(context: Context) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .context import Context, command, emit_line, joined_query
+from .context import Context, command, emit_line, joined_query, query_argument
 from .reading import narrowed
 from .search_cmd import phrase
 
@@ -19,16 +19,22 @@ crashvault tail --json | jq .message
 
 
 @command("tail", _EXAMPLES)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option("--level", metavar="LEVEL", help="A level, or a comparison such as '>=error'.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")
 @click.option("--text", metavar="TEXT", help="Words that stand next to each other.")
 @click.option(
-    "--interval", type=click.FloatRange(0.05, 60), default=0.5, show_default=True, help="Seconds between looks."
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(0.05, 60),
+    default=0.5,
+    show_default=True,
+    help="Seconds between looks.",
 )
 @click.option(
     "--lines",
     "-n",
+    metavar="N",
     type=click.IntRange(0, 1000),
     default=10,
     show_default=True,

@@ -59,5 +59,5 @@ def _run(context: Context, argv: list[str], directory: str, tags: tuple[str, ...
         text = result.output.decode("utf-8", "replace")
         given = {"level": None, "shell": False, "release": None, "environment": None}
         body = event_body(argv, result, text, ["test", *tags, *own_tags(argv, result, False)], given)
-        record(context, body, False)
+        record(context, body, False, text)
     return result.exit_code

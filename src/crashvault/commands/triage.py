@@ -12,7 +12,7 @@ from .context import Context, emit
 
 def issues_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """One or more issue ids."""
-    return click.argument("issues", nargs=-1, required=True, type=IssueId())(function)
+    return click.argument("issues", metavar="ISSUE…", nargs=-1, required=True, type=IssueId())(function)
 
 
 class IssueId(click.ParamType):

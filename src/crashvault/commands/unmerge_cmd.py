@@ -1,4 +1,4 @@
-"""`crashvault unmerge`: take a merged issue out again."""
+"""`crashvault unmerge`: take merged issues out again."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from .context import Context, command, emit
 from .triage import IssueId, named
 
 
-@command("unmerge", "crashvault unmerge 15")
-@click.argument("issue", type=IssueId())
-def unmerge(context: Context, issue: int) -> None:
-    """Take an issue out of the one it was merged into; it is again what it was, with the events since."""
+@command("unmerge", "crashvault unmerge 15\ncrashvault unmerge 15 18")
+@click.argument("merged", metavar="ISSUE…", nargs=-1, required=True, type=IssueId())
+def unmerge(context: Context, merged: tuple[int, ...]) -> None:
+    """Take issues out of the one they were merged into; each is again what it was, with the events since."""
     from .. import lifecycle
     from ..clock import now
+    from ..console import console
+    from ..output.times import counted
 
     store = context.store
-    root = lifecycle.unmerge(store, issue, context.actor, now())
-    found = store.issues.get(issue)
+    with store.writing():  # all or none
+        roots = {issue: lifecycle.unmerge(store, issue, context.actor, now()) for issue in merged}
+    taken = [(store.issues.get(issue), root) for issue, root in roots.items()]
     if context.json:
-        emit({"issue_id": issue, "unmerged_from": root, "count": found.count, "status": found.status})
+        shown = [
+            {"issue_id": found.id, "unmerged_from": root, "count": found.count, "status": found.status}
+            for found, root in taken
+        ]
+        emit(shown[0] if len(shown) == 1 else {"items": shown})
         return
-    from ..console import console
-
-    console.print(
-        f"[success]Took[/success] {named([issue])} out of {named([root])}: {found.status}, {found.count} events"
-    )
+    for found, root in taken:
+        console.print(
+            f"[success]Took[/success] {named([found.id])} out of {named([root])}: {found.status}, "
+            f"{counted(found.count, 'event')}"
+        )

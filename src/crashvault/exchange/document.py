@@ -12,19 +12,20 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from .. import __version__
 from ..clock import HOUR, to_iso
 from ..config import SETTINGS
 from ..errors import NotFoundError
 from ..storage.exporting import Exporting, Selection
-from ..storage.loading import StoredEvent
+from ..storage.splicing import SplicedEvent, Splicer
 from ..storage.store import Store
 
 FORMAT_VERSION = 1
 KINDS = ("project", "level", "setting", "issue", "attachment", "event")
 # What of an attachment is encoded at once; a multiple of three, so that the pieces of base64 fit together.
 PIECE = 3 << 18
-_EVENTS_AT_ONCE = 400
 _TIMES = ("first_seen", "last_seen", "created_at", "changed_at", "resolved_at")
 
 Progress = Callable[[int], object]
@@ -74,18 +75,32 @@ def settings(source: Source) -> Iterator[dict[str, Any]]:
 def issues(source: Source) -> Iterator[dict[str, Any]]:
     names = source.store.levels.names()
     for issue in source.reads.issues(source.selection):
-        issue["level"] = names.get(issue["level"], f"level-{issue['level']}")
-        issue["title_fixed"] = bool(issue["title_fixed"])
-        issue["is_regressed"] = bool(issue["is_regressed"])
-        issue["tags"] = sorted(issue["tags"])
         issue["activity"] = [
-            {"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}
-            for at, actor, kind, data in issue["activity"]
+            _with_home({"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}, home)
+            for at, actor, kind, data, home in issue["activity"]
         ]
         issue["hashes"] = [_hash(found, names) for found in issue["hashes"]]
-        issue["attachments"] = [{**file_item(file), "created_at": to_iso(file["created_at"])}
-                                for file in issue["attachments"]]  # fmt: skip
-        yield _with_iso_times(issue)
+        issue["attachments"] = [
+            _with_home({**file_item(file), "created_at": to_iso(file["created_at"])}, file["home"])
+            for file in issue["attachments"]
+        ]
+        merged = [_state(member, names) for member in issue.pop("merged")]
+        for member in merged:
+            del member["project"], member["count"]
+        yield _state(issue, names) | ({"merged": merged} if merged else {})
+
+
+def _state(issue: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+    issue["level"] = names.get(issue["level"], f"level-{issue['level']}")
+    issue["title_fixed"] = bool(issue["title_fixed"])
+    issue["is_regressed"] = bool(issue["is_regressed"])
+    issue["tags"] = sorted(issue["tags"])
+    return _with_iso_times(issue)
+
+
+def _with_home(item: dict[str, Any], home: int | None) -> dict[str, Any]:
+    """A part of an issue; with the number of another one that it belonged to before a merge."""
+    return item if home is None else {**item, "home": home}
 
 
 def _hash(found: dict[str, Any], levels: dict[int, str]) -> dict[str, Any]:
@@ -124,29 +139,17 @@ def attachments(source: Source) -> Iterator[tuple[dict[str, Any], Iterator[str]]
             continue
 
 
-def events(source: Source) -> Iterator[dict[str, Any]]:
-    pending: list[StoredEvent] = []
-    for item in source.store.events.loader.stream(source.reads.event_rows(source.selection)):
-        pending.append(item)
-        if len(pending) >= _EVENTS_AT_ONCE:
-            yield from _events(source, pending)
-            pending = []
-    yield from _events(source, pending)
+def events(source: Source) -> Iterator[list[bytes]]:
+    """The items of events as JSON, some hundred at a time."""
+    for part in Splicer(source.store.db).stream(source.reads.event_rows(source.selection)):
+        files = source.reads.files([item.row for item in part])
+        yield [_event(item, files.get(item.row)) for item in part]
 
 
-def _events(source: Source, items: list[StoredEvent]) -> Iterator[dict[str, Any]]:
-    files = source.reads.files([item.row for item in items])
-    for item in items:
-        line: dict[str, Any] = {"hash": item.fingerprint, "event": _event(item)}
-        if item.row in files:
-            found = [file_item(file) for file in files[item.row]]
-            if found != item.event.get("attachments"):  # attached later than the event came
-                line["files"] = found
-        yield line
-
-
-def _event(item: StoredEvent) -> dict[str, Any]:
-    event: dict[str, Any] = dict(item.event)
-    event["timestamp"] = to_iso(event["timestamp"])
-    event["received_at"] = to_iso(event["received_at"])
-    return event
+def _event(item: SplicedEvent, files: list[dict[str, Any]] | None) -> bytes:
+    later = b""
+    if files is not None:
+        found = [file_item(file) for file in files]
+        if item.attachments is None or found != json.loads(bytes(item.attachments)):
+            later = b',"files":' + msgspec.json.encode(found)
+    return b'{"hash":"%s","event":%s%s}' % (item.fingerprint.encode(), item.text, later)

@@ -48,6 +48,7 @@ def export_vault(
     if format not in FORMATS:
         raise InvalidError(f"there is no format {format!r}", f"Use one of: {', '.join(FORMATS)}")
     write = import_module(f".{FORMATS[format]}", __package__).write
+    store.db.unmap()
     with store.reading():
         reads = Exporting(store.db)
         selection = reads.select(store.search(now), node)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import Any
 
+from ..output.escaping import html_text as text
+from ..output.times import counted, short
 from . import document
 from .document import Progress, Source
 from .exporting import Output
-from .people import Story, comments, facts, seconds, stories
+from .people import Story, comments, facts, stories
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STYLE = """:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}body{max-width:70rem;margin:2rem auto;padding:0 1rem}
 details{border:1px solid #8884;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}summary{cursor:pointer;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}
@@ -29,18 +28,11 @@ _HEAD = f"""<!doctype html>
 def write(source: Source, out: Output, progress: Progress) -> None:
     head = document.header(source)
     about = f" for <code>{text(source.query)}</code>" if source.query else ""
-    lead = (
-        f"{head['issue_count']} issues, {head['event_count']} events{about}, written {seconds(head['exported_at'])} UTC"
-    )
+    lead = f"{counted(head['issue_count'], 'issue')}, {counted(head['event_count'], 'event')}{about}, written {short(head['exported_at'])}"
     out.write(f"{_HEAD}<p>{lead}</p>\n".encode())
     for story in stories(source, progress):
         out.write(_section(story).encode("utf-8", "replace"))
     out.write(b"</body></html>\n")
-
-
-def text(value: object) -> str:
-    """Foreign text where none of it is markup, changes the direction of writing, or is invisible."""
-    return html.escape(_CONTROL.sub("\ufffd", str(value)), quote=True)
 
 
 def _section(story: Story) -> str:
@@ -48,13 +40,13 @@ def _section(story: Story) -> str:
     rows = "".join(f"<dt>{name}</dt><dd><bdi>{text(value)}</bdi></dd>" for name, value in facts(issue))
     parts = [
         f'<details class="{text(issue["status"])}"><summary><b>#{issue["id"]}</b> <bdi>{text(issue["title"])}</bdi> '
-        f'<span class="s">{text(issue["level"])} · {issue["count"]} events · {seconds(issue["last_seen"])}</span></summary>',
+        f'<span class="s">{text(issue["level"])} · {counted(issue["count"], "event")} · {short(issue["last_seen"])}</span></summary>',
         f"<dl>{rows}</dl>",
     ]
     notes = comments(issue)
     if notes:
         lines = "".join(
-            f"<li>{seconds(at)} <b>{text(actor)}</b>: <bdi>{text(said)}</bdi></li>" for at, actor, said in notes
+            f"<li>{short(at)} <b>{text(actor)}</b>: <bdi>{text(said)}</bdi></li>" for at, actor, said in notes
         )
         parts.append(f"<h3>Comments</h3><ul>{lines}</ul>")
     if story.stack:
@@ -66,7 +58,7 @@ def _section(story: Story) -> str:
 
 def _events(issue: dict[str, Any], events: list[dict[str, Any]]) -> str:
     rows = "".join(
-        f"<tr><td>{seconds(event['timestamp'])}</td><td>{text(event['level'])}</td><td>{text(event['release'] or '')}</td>"
+        f"<tr><td>{short(event['timestamp'])}</td><td>{text(event['level'])}</td><td>{text(event['release'] or '')}</td>"
         f"<td>{text(event['host'] or '')}</td><td><bdi>{text(event['message'][:500])}</bdi></td>"
         f"<td><code>{text(event['event_id'])}</code></td></tr>\n"
         for event in events

@@ -12,8 +12,8 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -22,20 +22,18 @@ from .. import clock
 from ..clock import HOUR
 from ..config import SETTINGS, parse_value
 from ..errors import InvalidError
-from ..grouping import group
-from ..models import Grouping
-from ..storage import codec
-from ..storage.document import trim_caches
+from ..storage.document import names_of_words
 from ..storage.evicted import Evicted
-from ..storage.importing import FileRecord, HashRecord, Importing, IssueRecord
+from ..storage.importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from ..storage.projects import check_name
+from ..storage.recording import Prepared
 from ..storage.store import Store
 from . import schema
-from .preparing import EventReader, FileEvent
+from .helping import batches
+from .preparing import EventReader, ReadyEvent, own_grouping
 from .reading import ImportFile, Item
 
 MODES = ("merge", "replace", "skip")
-_BATCH = {"issue": 200, "event": 500}  # items of one transaction
 _AGAIN = "What stands before it is in the vault; run the import again with the whole file, nothing is imported twice"
 _NOTHING = "Nothing was changed; get the file again"
 
@@ -75,6 +73,7 @@ def import_vault(
         raise InvalidError(f"there is no import mode {mode!r}", f"Use one of: {', '.join(MODES)}")
     if project is not None:
         check_name(project)
+    store.db.unmap()
     try:
         run = _Import(store, ImportFile(file, name), mode, dry_run, project, now)
         with run.whole():
@@ -106,7 +105,7 @@ class _Import:
         self.counts: dict[str, int] = dict.fromkeys(Imported._fields, 0)
         self.read = {"issue": 0, "event": 0}
         self.writes = Importing(store.db)
-        self.events = EventReader(store.levels.ranks(), project, now, codec.fast_encoder())
+        self.events = EventReader(store.levels.ranks(), project, now)
         self._left_alone: set[tuple[str, bytes]] = set()  # hashes of issues that `skip` found
         self._ours: set[tuple[str, bytes]] = set()  # and of those that it made
 
@@ -115,19 +114,22 @@ class _Import:
         return self.store.writing() if one_transaction else nullcontext()
 
     def done(self) -> Imported:
-        return Imported(**{**self.counts, "events_repaired": self.events.repaired})
+        return Imported(**self.counts)
 
     def all(self, progress: Callable[[int], object]) -> None:
         if self.mode == "replace" and not self.dry_run:
             self.store.deletion.everything(self.now)
             self.store.recording.forget_seen()
             self.writes.fresh = True
-        for kind, items in _batches(self.source.items()):
-            take = _TAKES.get(kind)
-            if take is None:  # of a later version; what matters raises the format number
-                continue
-            take(self, items)
-            progress(self.source.position)
+        with closing(batches(self.source, self.events)) as found:
+            for batch in found:
+                take = _TAKES.get(batch.kind)
+                if take is None:  # of a later version; what matters raises the format number
+                    continue
+                with names_of_words(batch.names):
+                    take(self, batch.items)
+                self.counts["events_repaired"] += batch.repaired
+                progress(batch.position)
         self._check_counts()
 
     def _check_counts(self) -> None:
@@ -206,11 +208,11 @@ class _Import:
 
     def issues(self, items: Sequence[Item]) -> None:
         self.read["issue"] += len(items)
-        records = [(name, self._record(item, name, given)) for item, name, given in map(self._issue, items)]
+        records = [(name, self._record(item, given)) for item, name, given in map(self._issue, items)]
         with self._transaction():
             ids = self._project_ids({name for name, _ in records})
             for name, record in records:
-                self._place(name, record._replace(project=ids.get(name, 0)))
+                self._place(name, _in_project(record, ids.get(name, 0)))
 
     def _issue(self, item: Item) -> tuple[Item, str, schema.Issue]:
         given = self._checked(item, schema.Issue)
@@ -239,7 +241,19 @@ class _Import:
         what = "created" if placed.created else "changed" if placed.changed else "unchanged"
         self.counts[f"issues_{what}"] += 1
 
-    def _record(self, item: Item, name: str, given: schema.Issue) -> IssueRecord:
+    def _record(self, item: Item, given: schema.Issue) -> IssueRecord:
+        record = self._state(item, given)
+        activity = [Entry(self._moment(item, entry.at, record.created_at), entry.actor, entry.kind,
+                          json.dumps(entry.data, ensure_ascii=False), entry.home) for entry in given.activity]  # fmt: skip
+        return record._replace(
+            activity=activity,
+            hashes=[self._hash(item, found) for found in given.hashes],
+            files=[self._file(item, file) for file in given.attachments],
+            own_tags=given.own_tags,
+            merged=[self._state(item, member)._replace(into=member.into) for member in given.merged],
+        )
+
+    def _state(self, item: Item, given: schema.State) -> IssueRecord:
         created_at = self._moment(item, given.created_at, self.now)
         rank = self.events.rank(given.level)
         state = {key: getattr(given, key) for key in
@@ -256,11 +270,10 @@ class _Import:
             created_at=created_at,
             changed_at=self._moment(item, given.changed_at, created_at),
             tags=list(given.tags),
-            activity=[(self._moment(item, entry.at, created_at), entry.actor, entry.kind,
-                       json.dumps(entry.data, ensure_ascii=False)) for entry in given.activity],
-            hashes=[self._hash(item, found) for found in given.hashes],
-            files=[self._file(item, file) for file in given.attachments],
-        )  # fmt: skip
+            activity=[],
+            hashes=[],
+            files=[],
+        )
 
     def _hash(self, item: Item, given: schema.Hash) -> HashRecord:
         first_seen = self._moment(item, given.first_seen, self.now)
@@ -281,7 +294,7 @@ class _Import:
 
     def _file(self, item: Item, given: schema.File) -> FileRecord:
         return FileRecord(given.name, given.content_type, given.kind, given.size, bytes.fromhex(given.digest),
-                          self._moment(item, given.created_at, self.now))  # fmt: skip
+                          self._moment(item, given.created_at, self.now), given.home)  # fmt: skip
 
     # Attachments
 
@@ -297,38 +310,31 @@ class _Import:
 
     # Events
 
-    def take_events(self, items: Sequence[Item]) -> None:
-        self.read["event"] += len(items)
-        trim_caches()
-        ready = []
-        for item in items:
-            try:
-                ready.append(self.events.read(item.body, item.strict))
-            except ValueError as error:
-                raise self._broken(item, str(error)) from error
+    def take_events(self, ready: Sequence[ReadyEvent]) -> None:
+        self.read["event"] += len(ready)
         with self._transaction():
-            ids = self._project_ids({one.event["project"] for one in ready})
+            ids = self._project_ids({one.prepared.project for one in ready})
             self._store([one for one in ready if self._wanted(one, ids)], ids)
 
-    def _wanted(self, one: FileEvent, ids: dict[str, int]) -> bool:
+    def _wanted(self, one: ReadyEvent, ids: dict[str, int]) -> bool:
         """Whether `skip` takes an event: not one of an issue that was there before."""
         if self.mode != "skip" or one.hash is None:
             return True
-        key = (one.event["project"], bytes.fromhex(one.hash))
+        key = (one.prepared.project, bytes.fromhex(one.hash))
         skipped = key in self._left_alone or (
             key not in self._ours and bool(self.writes.known_hashes(ids.get(key[0], 0), [key[1]]))
         )
         self.counts["events_skipped"] += skipped
         return not skipped
 
-    def _store(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> None:
+    def _store(self, ready: Sequence[ReadyEvent], ids: dict[str, int]) -> None:
         known = self._known(ready, ids)
         if self.dry_run:
             self.counts["events_known"] += len(known) if self.mode != "replace" else 0
             self.counts["events_added"] += len(ready) - (len(known) if self.mode != "replace" else 0)
             return
-        fresh = [one for one in ready if (one.event["project"], one.key) not in known]
-        prepared = [self.events.prepare(one, found) for one, found in self._grouped(fresh, ids)]
+        fresh = [one for one in ready if (one.prepared.project, one.prepared.key) not in known]
+        prepared = self._grouped(fresh, ids)
         for project, keys in _by_project((one.project, one.key) for one in prepared).items():
             deleted = self.writes.forget_tombstones(ids[project], keys)
             again = [one for one in prepared if one.project == project and one.key in deleted]
@@ -342,49 +348,40 @@ class _Import:
         for one in ready:
             if one.files:
                 files = [FileRecord(*file, self.now) for file in one.files]
-                self.writes.attach(ids[one.event["project"]], one.key, files)
+                self.writes.attach(ids[one.prepared.project], one.prepared.key, files)
 
-    def _known(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> set[tuple[str, bytes]]:
+    def _known(self, ready: Sequence[ReadyEvent], ids: dict[str, int]) -> set[tuple[str, bytes]]:
         found: set[tuple[str, bytes]] = set()
-        for project, keys in _by_project((one.event["project"], one.key) for one in ready).items():
+        for project, keys in _by_project((one.prepared.project, one.prepared.key) for one in ready).items():
             if project in ids:
                 found.update((project, key) for key in self.writes.known_events(ids[project], keys))
         return found
 
-    def _grouped(self, ready: Sequence[FileEvent], ids: dict[str, int]) -> Iterator[tuple[FileEvent, Grouping]]:
-        """Each event with its grouping: that of the file, and where the file has none for it, our own."""
+    def _grouped(self, ready: Sequence[ReadyEvent], ids: dict[str, int]) -> list[Prepared]:
+        """The events with their grouping: that of the file, and where the file has none for it, our own."""
         wanted: dict[str, set[bytes]] = {}
         for one in ready:
             if one.hash is not None:
-                wanted.setdefault(one.event["project"], set()).add(bytes.fromhex(one.hash))
+                wanted.setdefault(one.prepared.project, set()).add(bytes.fromhex(one.hash))
         known = {(name, digest.hex()) for name, digests in wanted.items()
                  for digest in self.writes.known_hashes(ids[name], list(digests))}  # fmt: skip
-        for one in ready:
-            if one.hash is not None and (one.event["project"], one.hash) in known:
-                yield one, Grouping(one.hash, "imported", "", "", (), "", "")
-                continue
-            found = group(one.event)
-            if one.hash is not None and found.hash != one.hash:
-                found = found._replace(hash=one.hash, algorithm="imported", reason="An import brought this hash.")
-            yield one, found
+        names = self.store.levels.names()
+        return [
+            one.prepared
+            if (one.prepared.project, one.hash) in known
+            else one.prepared._replace(grouping=own_grouping(one, names))
+            for one in ready
+        ]
 
 
-_TAKES: dict[str, Callable[[_Import, Sequence[Item]], None]] = {
+_TAKES: dict[str, Callable[[_Import, Sequence[Any]], None]] = {
     "project": _Import.projects, "level": _Import.levels, "setting": _Import.settings, "issue": _Import.issues,
     "attachment": _Import.attachments, "event": _Import.take_events,
 }  # fmt: skip
 
 
-def _batches(items: Iterator[Item]) -> Iterator[tuple[str, list[Item]]]:
-    """Neighbours of one kind."""
-    batch: list[Item] = []
-    for item in items:
-        if batch and (batch[0].kind != item.kind or len(batch) >= _BATCH.get(item.kind, 1)):
-            yield batch[0].kind, batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch[0].kind, batch
+def _in_project(record: IssueRecord, project: int) -> IssueRecord:
+    return record._replace(project=project, merged=[one._replace(project=project) for one in record.merged])
 
 
 def _by_project(events: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:

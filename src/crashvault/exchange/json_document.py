@@ -9,7 +9,7 @@ import msgspec
 
 from . import document
 from .document import KINDS, Progress, Source
-from .exporting import Output, counted
+from .exporting import Output
 
 
 def write(source: Source, out: Output, progress: Progress) -> None:
@@ -34,8 +34,12 @@ def _items(
     if kind == "attachment":
         yield from (_attachment(about, pieces, encode) for about, pieces in document.attachments(source))
         return
-    items = getattr(document, f"{kind}s")(source)
-    for item in counted(items, progress) if kind == "event" else items:
+    if kind == "event":
+        for part in document.events(source):
+            yield from ([item] for item in part)
+            progress(len(part))
+        return
+    for item in getattr(document, f"{kind}s")(source):
         yield [encode(item)]
 
 

@@ -6,9 +6,7 @@ import msgspec
 
 from . import document
 from .document import Progress, Source
-from .exporting import Output, counted
-
-_FLUSHED = 1 << 17  # bytes
+from .exporting import Output
 
 
 def write(source: Source, out: Output, progress: Progress) -> None:
@@ -26,12 +24,7 @@ def write(source: Source, out: Output, progress: Progress) -> None:
 
 
 def _write_events(source: Source, out: Output, progress: Progress) -> None:
-    encoder = msgspec.json.Encoder(enc_hook=str)
-    buffer = bytearray()
-    for item in counted(document.events(source), progress):
-        encoder.encode_into({"kind": "event", **item}, buffer, len(buffer))
-        buffer += b"\n"
-        if len(buffer) > _FLUSHED:
-            out.write(bytes(buffer))
-            buffer.clear()
-    out.write(bytes(buffer))
+    for part in document.events(source):
+        # Each item begins with its opening brace, behind which the kind goes.
+        out.write(b"".join([b'{"kind":"event",%s\n' % item[1:] for item in part]))
+        progress(len(part))

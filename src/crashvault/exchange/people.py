@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..output.shapes import event_shape
+from ..output.times import short
 from ..storage.loading import StoredEvent
 from . import document
 from .document import Progress, Source
@@ -44,9 +45,9 @@ def facts(issue: dict[str, Any]) -> list[tuple[str, str]]:
         ("Severity", issue["severity"]),
         ("Project", issue["project"]),
         ("Events", str(issue["count"])),
-        ("First seen", seconds(issue["first_seen"])),
-        ("Last seen", seconds(issue["last_seen"])),
-        ("Resolved", seconds(issue["resolved_at"] or "")),
+        ("First seen", short(issue["first_seen"])),
+        ("Last seen", short(issue["last_seen"])),
+        ("Resolved", short(issue["resolved_at"] or "")),
         ("Release", issue["release"]),
         ("Environment", issue["environment"]),
         ("Assigned", issue["assigned"]),
@@ -71,8 +72,3 @@ def user_text(user: Any) -> str:
     if isinstance(user, dict):
         return str(next((user[key] for key in ("id", "email", "username", "ip_address") if user.get(key)), ""))
     return str(user or "")
-
-
-def seconds(iso: str) -> str:
-    """A time to the second: `2026-11-23 18:47:03`."""
-    return iso[:19].replace("T", " ")

@@ -19,15 +19,29 @@ MAX_ITEM = 64 << 20  # bytes; the largest attachment in base64 is 27 MiB
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
 _BLANK = " \t\r\n"
+_END = b"\n"
+_EVENT = b'{"kind":"event",'  # how our own exports begin the lines that most of them consist of
 
 
 class Item(NamedTuple):
-    """One item of a file, decoded but not checked."""
+    """One item of a file, not checked: decoded, or as text where that can wait."""
 
     kind: str
-    body: dict[str, Any]
     line: int  # where it stands in the file, from 1
-    strict: bool = False  # decoded as the standard says: no lone surrogates, no numbers beyond 64 bits
+    body: dict[str, Any] | None
+    text: bytes | None = None
+
+    def decoded(self) -> tuple[dict[str, Any], bool]:
+        """The members, and whether they were decoded as the standard says: no lone surrogates, no numbers beyond 64 bits.
+
+        Raises ValueError.
+        """
+        if self.text is None:
+            return self.body or {}, False
+        found, strict = _decoded(self.text)
+        if not isinstance(found, dict):
+            raise ValueError("it is not a JSON object")
+        return found, strict
 
 
 class ImportFile:
@@ -49,10 +63,23 @@ class ImportFile:
         """Bytes of the file that were read so far."""
         return self._raw.count
 
-    def items(self) -> Iterator[Item]:
-        """Every item behind the header. Raises InvalidError that names the line."""
+    @property
+    def descriptor(self) -> int:
+        """The number of the open file, by which another process can read it; -1 where it has none."""
         try:
-            yield from self._document.items() if self._document else self._lines()
+            return self._raw.inner.fileno()
+        except (OSError, AttributeError):
+            return -1
+
+    def items(self, start: int = 1) -> Iterator[Item]:
+        """Every item behind the header, from a line of the file on. Raises InvalidError that names the line."""
+        try:
+            if self._document:
+                yield from (item for item in self._document.items() if item.line >= start)
+                return
+            while self.line < start - 1 and self._file.readline(MAX_ITEM):
+                self.line += 1
+            yield from self._lines()
         except (EOFError, OSError, zlib.error) as error:
             raise self.broken(f"the file cannot be read on ({error})") from error
 
@@ -98,43 +125,51 @@ class ImportFile:
     # JSON Lines
 
     def _lines(self) -> Iterator[Item]:
-        decode = msgspec.json.Decoder().decode
         while line := self._file.readline(MAX_ITEM):
             self.line += 1
-            strict = True
+            if line.startswith(_EVENT):
+                yield Item("event", self.line, None, line)
+                continue
             try:
-                body = decode(line)
-            except (msgspec.DecodeError, RecursionError):
+                body, _ = _decoded(line)
+            except ValueError as error:
                 if line.isspace():
                     continue
-                body, strict = self._lenient(line), False
+                raise self.broken(str(error)) from error
             if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
                 raise self.broken('it is not a JSON object with a "kind"')
-            yield Item(body.pop("kind"), body, self.line, strict)
+            yield Item(body.pop("kind"), self.line, body, line)
 
-    def _lenient(self, line: bytes) -> Any:
-        """What is JSON to most, if not to the standard: NaN and lone surrogates. An event with them is normalized again."""
-        if len(line) >= MAX_ITEM:
-            raise self.broken(f"it is longer than {MAX_ITEM >> 20} MiB")
-        try:
-            return json.loads(line.decode("utf-8", "strict"))
-        except (ValueError, RecursionError) as error:
-            end = "" if line.endswith(b"\n") else "; the file ends there"
-            raise self.broken(f"{error}{end}") from error
+
+def _decoded(line: bytes) -> tuple[Any, bool]:
+    """The value of a line, and whether it is JSON to the standard too, and not only to most, as NaN and lone surrogates are.
+
+    Raises ValueError.
+    """
+    try:
+        return msgspec.json.decode(line), True
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    if len(line) >= MAX_ITEM:
+        raise ValueError(f"it is longer than {MAX_ITEM >> 20} MiB")
+    try:
+        return json.loads(line.decode("utf-8", "strict")), False
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{error}{'' if line.endswith(_END) else '; the file ends there'}") from error
 
 
 class _Counting(io.RawIOBase):
     """Counts what is read, for progress: a compressed file does not say where it is."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+        self.inner = file
         self.count = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer))
+        data = self.inner.read(len(buffer))
         buffer[: len(data)] = data
         self.count += len(data)
         return len(data)
@@ -187,7 +222,7 @@ class _Document:
             body = self._value()
             if not isinstance(body, dict):
                 raise self._owner.broken("it is not a JSON object")
-            yield Item(kind, body, self._owner.line)
+            yield Item(kind, self._owner.line, body)
             if self._peek() == ",":
                 self._advance(1)
             elif self._peek() != "]":

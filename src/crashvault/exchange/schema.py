@@ -52,6 +52,7 @@ class File(Struct):
     content_type: Annotated[str, Meta(max_length=200)] = "application/octet-stream"
     kind: Annotated[str, Meta(max_length=200)] = "event.attachment"
     created_at: str | None = None
+    home: Number | None = None
 
 
 class Activity(Struct):
@@ -59,6 +60,7 @@ class Activity(Struct):
     actor: Text
     kind: Name
     data: dict[str, Any]
+    home: Number | None = None
 
 
 class EvictedHour(Struct):
@@ -83,10 +85,10 @@ class Hash(Struct):
     users: list[Annotated[str, Meta(pattern=r"^[0-9a-f]{14}$")]] = []
 
 
-class Issue(Struct):
-    project: Annotated[str, Meta(min_length=1, max_length=100)]
+class State(Struct, kw_only=True):
+    """What is said of an issue itself."""
+
     title: Text
-    hashes: Annotated[list[Hash], Meta(min_length=1)]
     first_seen: str
     last_seen: str
     created_at: str
@@ -105,8 +107,21 @@ class Issue(Struct):
     resolved_in: Text | None = None
     category: Text | None = None
     tags: list[Name] = []
+
+
+class Merged(State, kw_only=True):
+    """An issue that was merged into another."""
+
+    into: Number | None = None
+
+
+class Issue(State, kw_only=True):
+    project: Annotated[str, Meta(min_length=1, max_length=100)]
+    hashes: Annotated[list[Hash], Meta(min_length=1)]
     activity: list[Activity] = []
     attachments: list[File] = []
+    own_tags: list[Name] | None = None  # without those of the merged ones
+    merged: list[Merged] = []
 
 
 class Attachment(Struct):
@@ -125,24 +140,34 @@ def _free(depth: int) -> Any:
 
 @cache
 def event_form() -> type[Struct]:
-    """What `{"event": …}` must look like: a normalized event with times as text and bounded free data.
+    """What an event item must look like: with a normalized event whose times are text and whose free data is bounded.
 
-    A struct around it, because msgspec keeps what it makes of a struct's types, and of other types not.
+    A struct, because msgspec keeps what it makes of a struct's types, and of other types not.
     """
-    return msgspec.defstruct("EventForm", [("event", _event_type())])
+    event = _bounded(models.Event, _parts(), timestamp=str, received_at=str)
+    return msgspec.defstruct("EventForm", [("event", event), ("hash", Sha1 | None, None), ("files", list[File], [])])
 
 
-def _event_type() -> Any:
-    """The type of `models.Event`, with times as text and bounded free data."""
-    replaced = {models.Frame: None, models.ExceptionInfo: None, models.AttachmentInfo: None, models.EventError: None}
+def _parts() -> dict[Any, Any]:
+    """The types of an event's parts, each with what takes its place."""
+    replaced: dict[Any, Any] = dict.fromkeys(
+        (models.Frame, models.ExceptionInfo, models.AttachmentInfo, models.EventError)
+    )
     for part in replaced:
         replaced[part] = _bounded(part, replaced)
-    return _bounded(models.Event, replaced, timestamp=str, received_at=str)
+    return replaced
 
 
 def _bounded(kind: Any, replaced: dict[Any, Any], **other: Any) -> Any:
-    hints = {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
-    return TypedDict(kind.__name__, {**hints, **other}, total=False)  # type: ignore[operator]
+    return _mapping(kind.__name__, {**_hints(kind, replaced), **other})
+
+
+def _mapping(name: str, hints: dict[str, Any]) -> Any:
+    return TypedDict(name, hints, total=False)  # type: ignore[operator]
+
+
+def _hints(kind: Any, replaced: dict[Any, Any]) -> dict[str, Any]:
+    return {key: _bounded_hint(hint, replaced) for key, hint in get_type_hints(kind).items()}
 
 
 def _bounded_hint(hint: Any, replaced: dict[Any, Any]) -> Any:

@@ -63,6 +63,8 @@ def _judge(
 ) -> Judgement:
     name = names.function_name(function, platform, minified=names.is_minified(file, platform))
     where = names.place(module, file, platform)
+    if not where and not name and file:
+        where = names.file_name(file)  # a compiler's runtime names the line alone
     if platform == "csharp" and not name and module:
         name = _state_machine(module)
     bare = compiled(r"[.:>/#]").split(name)[-1]

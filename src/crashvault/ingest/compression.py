@@ -6,12 +6,16 @@ for some clients; both are taken.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 
 from crashvault.ingest.native import BodyError
 
 _CHUNK = 1 << 18  # bytes unpacked at once
+_MOST_MEMBERS = 1_000  # of one gzip body
+_MOST_CODINGS = 4  # that were applied one after the other
+_PADDING = re.compile(b"\0*")  # between members
 
 
 def decompress(data: bytes, coding: str, limit: int) -> bytes:
@@ -21,7 +25,10 @@ def decompress(data: bytes, coding: str, limit: int) -> bytes:
     `limit` is in bytes, for every step. Raises BodyError with the codes too_large, bad_compression and
     unsupported_encoding.
     """
-    for name in reversed(coding.split(",")):
+    names = coding.split(",")
+    if len(names) > _MOST_CODINGS:
+        raise BodyError("unsupported_encoding", f"The body is packed {len(names)} times", "Compress it once")
+    for name in reversed(names):
         name = name.strip().lower()
         unpack = _CODINGS.get(name)
         if unpack is None:
@@ -57,26 +64,26 @@ def _identity(data: bytes, limit: int) -> bytes:
 def _zlib(data: bytes, limit: int, window: int, name: str) -> bytes:
     """One or more members, as gzip allows, each whole."""
     pieces: list[bytes] = []
-    room = limit
+    room, position = limit, 0
     try:
-        while True:
+        for _ in range(_MOST_MEMBERS):
             stream = zlib.decompressobj(window)
-            piece = stream.decompress(data, room + 1)
-            if len(piece) > room:
-                raise BodyError(
-                    "too_large", f"The body is larger than {limit} bytes when unpacked", "Send less at once"
-                )
-            if not stream.eof:
-                raise _broken(name, "it ends too early")
-            pieces.append(piece)
-            room -= len(piece)
-            data = stream.unused_data.lstrip(b"\0")
-            if not data:
+            while not stream.eof:
+                given = data[position : position + _CHUNK]
+                if not given:
+                    raise _broken(name, "it ends too early")
+                pieces.append(stream.decompress(given, room + 1))
+                room -= len(pieces[-1])
+                _within(limit - room, limit)
+                position += len(given) - len(stream.unused_data)
+            position = _PADDING.match(data, position).end()  # type: ignore[union-attr]
+            if position == len(data):
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             if window != _GZIP:
                 raise _broken(name, "something follows it")
     except zlib.error as error:
         raise _broken(name, error) from error
+    raise _broken(name, f"it has more than {_MOST_MEMBERS} members")
 
 
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS

@@ -201,6 +201,8 @@ def _is_prose(name: str, match: re.Match[str]) -> bool:
     separator, low = match[2], name.lower()
     if ":" not in separator or '"' in separator or "'" in separator:
         return False
+    if match.string[: match.start(1)].endswith("/") and separator.endswith((" ", "\t")):
+        return True  # `/etc/passwd: Permission denied` speaks of a file
     if low == "token":
         before = match.string[max(0, match.start() - 12) : match.start()]
         return before.rstrip().lower().endswith(_PROSE_BEFORE_TOKEN)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from crashvault.digests import blake2b
 from crashvault.ingest.envelope import Item, read_envelope
 from crashvault.ingest.fields import dashed, microseconds
 from crashvault.ingest.limits import DEFAULT_LIMITS
@@ -63,11 +64,15 @@ class Upload:
     message: str = ""  # why
 
 
-class _Reading(NamedTuple):
+@dataclass(slots=True)
+class _Reading:
+    """An envelope of which some items have been read."""
+
     upload: Upload
     header: Fields  # of the envelope
-    files: list[Attachment]
     now: int
+    files: list[Attachment] = field(default_factory=list)
+    traced: bool = False  # whether there was a transaction
 
 
 # Whole bodies
@@ -79,7 +84,7 @@ def upload_of_envelope(body: bytes, received_at: int) -> Upload:
     upload = Upload(size=len(body), event_id=hex_id(header.get("event_id"), 32))
     if upload.event_id is None:
         header.pop("event_id", None)  # a wrong one would count more than the payload's own
-    reading = _Reading(upload, header, [], received_at)
+    reading = _Reading(upload, header, received_at)
     for item in items:
         _READERS.get(item.type, _read_other)(reading, item)
     _give_files(reading)
@@ -87,7 +92,7 @@ def upload_of_envelope(body: bytes, received_at: int) -> Upload:
 
 
 def _give_files(reading: _Reading) -> None:
-    """Attachments belong to the event they came with, else to the one that the envelope names."""
+    """Attachments belong to the event they came with, else to the one that the envelope names. Traces have no files."""
     upload, files = reading.upload, reading.files
     if len(files) > MOST_ATTACHMENTS:
         upload.drops.append(("too_many", "attachment", len(files) - MOST_ATTACHMENTS))
@@ -96,6 +101,8 @@ def _give_files(reading: _Reading) -> None:
         return
     if upload.events:
         upload.events[0] = upload.events[0]._replace(attachments=tuple(files))
+    elif reading.traced:
+        upload.drops.append(("of_transaction", "attachment", len(files)))
     elif upload.event_id:
         upload.late_attachments += [(dashed(upload.event_id), file) for file in files]
     else:
@@ -207,6 +214,7 @@ def attachment(name: Any, content_type: Any, kind: Any, data: bytes) -> Attachme
 
 def _read_transaction(reading: _Reading, item: Item) -> None:
     payload = _object(reading, item)
+    reading.traced = True
     contexts = _mapping(payload.get("contexts"))
     trace = _mapping(contexts.get("trace"))
     common = {
@@ -291,20 +299,38 @@ def _read_session(reading: _Reading, item: Item) -> None:
     counts = {name: int(status == name) for name in ("crashed", "abnormal")}
     counts["exited"] = int(status == "exited")
     counts["errored"] = int(isinstance(errors, int) and errors > 0 and status in ("exited", "errored"))
-    _add_session(reading, payload, payload, int(payload.get("init") is True), counts)
+    _add_session(reading, payload, payload, int(payload.get("init") is True), counts, _update_key(payload))
+
+
+def _update_key(payload: Fields) -> str | None:
+    """What tells an update from all others, also when it is sent again; None where nothing does."""
+    which = payload.get("seq") if type(payload.get("seq")) is int else payload.get("timestamp")
+    sid = _text(payload.get("sid"), 100)
+    return (
+        f"{sid} {_text(which, 100)} {payload.get('init') is True} {_text(payload.get('status'), 50)}" if sid else None
+    )
 
 
 def _read_sessions(reading: _Reading, item: Item) -> None:
     """Counts of sessions that servers make, by the minute in which they began."""
     payload = _object(reading, item)
-    groups = payload.get("aggregates")
-    for group in groups[:MOST_SESSIONS] if isinstance(groups, list) else ():
+    given = payload.get("aggregates")
+    groups = given if isinstance(given, list) else []
+    if len(groups) > MOST_SESSIONS:
+        reading.upload.drops.append(("too_many", "session", len(groups) - MOST_SESSIONS))
+    # Other processes may send the same counts; only an envelope that names itself can be told from them.
+    envelope = reading.upload.event_id or _text(reading.header.get("sent_at"), 100)
+    content = blake2b(item.payload, digest_size=12).hexdigest()
+    for group in groups[:MOST_SESSIONS]:
         if isinstance(group, dict):
             counts = {name: _count(group.get(name)) for name in ("exited", "errored", "crashed", "abnormal")}
-            _add_session(reading, payload, group, sum(counts.values()), counts)
+            key = f"{envelope} {content} {len(reading.upload.sessions)}" if envelope else None
+            _add_session(reading, payload, group, sum(counts.values()), counts, key)
 
 
-def _add_session(reading: _Reading, payload: Fields, times: Fields, began: int, counts: dict[str, int]) -> None:
+def _add_session(
+    reading: _Reading, payload: Fields, times: Fields, began: int, counts: dict[str, int], key: str | None
+) -> None:
     attributes = _mapping(payload.get("attrs"))
     release = _text(attributes.get("release"), 250)
     if not release:
@@ -313,7 +339,7 @@ def _add_session(reading: _Reading, payload: Fields, times: Fields, began: int, 
     reading.upload.sessions.append({
         "release": release, "environment": _text(attributes.get("environment"), 250) or "",
         "started": microseconds(times.get("started")) or reading.now, "started_count": began,
-        "user": _text(times.get("did"), 250) or None, **counts,
+        "user": _text(times.get("did"), 250) or None, "key": key, **counts,
     })  # fmt: skip
 
 
@@ -392,15 +418,23 @@ _REPORTS = {
 
 
 def _read_container(reading: _Reading, item: Item) -> None:
-    """Logs and the like: many in one item, none of them an error."""
-    count = item.header.get("item_count")
-    reading.upload.drops.append(("not_an_error", _word(item.type), count if type(count) is int and count > 0 else 1))
+    """Logs and the like: many in one item, none of them an error. An SDK sends an error that it logs as an event too."""
+    payload = _object(reading, item)
+    items = payload.get("items")
+    count = len(items) if isinstance(items, list) else int(bool(payload))
+    reading.upload.drops.append(("not_an_error", _word(item.type), count))
 
 
 def _read_security(reading: _Reading, item: Item) -> None:
     from crashvault.ingest.security_report import read_reports
 
-    reading.upload.events += [UploadedEvent(raw) for raw in read_reports(_object(reading, item))]
+    before = len(reading.upload.drops)
+    payload = _object(reading, item)
+    if len(reading.upload.drops) == before:  # an empty object is one, though there is no report in it
+        try:
+            reading.upload.events += [UploadedEvent(raw) for raw in read_reports(payload)]
+        except BodyError as error:
+            reading.upload.drops.append((error.code, "security", 1))
 
 
 def _read_other(reading: _Reading, item: Item) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..clock import SECOND, to_iso
 from ..console import console, escape
-from .times import ago
+from .stack import own_variables
+from .times import ago, counted
 
 _VALUE_SHOWN = 200  # characters of a variable
 _VARIABLES_SHOWN = 20  # of a frame
@@ -49,10 +50,11 @@ def _frame(frame: Mapping[str, Any]) -> Iterator[str]:
     for line in frame["lines"]:
         mark, tag = (">", "error") if line["crashed"] else (" ", "muted")
         yield f"[{tag}]{mark} {line['number']:>5}[/{tag}] {escape(line['text'].expandtabs(4))}"
-    for name, value in list(frame["vars"].items())[:_VARIABLES_SHOWN]:
+    variables = own_variables(frame["vars"])
+    for name, value in list(variables.items())[:_VARIABLES_SHOWN]:
         yield f"    [info]{escape(name)}[/info] = {escape(_value(value))}"
-    if len(frame["vars"]) > _VARIABLES_SHOWN:
-        yield f"    [muted]… and {len(frame['vars']) - _VARIABLES_SHOWN} more variables[/muted]"
+    if len(variables) > _VARIABLES_SHOWN:
+        yield f"    [muted]… and {counted(len(variables) - _VARIABLES_SHOWN, 'more variable')}[/muted]"
     if frame["blame"]:
         yield f"  [muted]last changed by[/muted] {_blame(frame['blame'])}"
 

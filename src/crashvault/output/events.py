@@ -14,11 +14,11 @@ from .times import short
 
 _COLUMNS = (
     Column("event"),
-    Column("time (UTC)", style="secondary"),
+    Column("time", style="secondary", spare=2),
     Column("issue", justify="right"),
-    Column("level", min_width=5),
+    Column("level", min_width=5, spare=1),
     Column("message", min_width=16, ratio=1),
-    Column("where", max_width=40, ratio=1),
+    Column("where", max_width=40, ratio=1, spare=3),
 )
 _SHOWN_VALUE = 2_000  # characters of one value in the full view
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..console import console, escape, tagged
+from ..console import console, escape, tagged, visible
 from .events import place
 from .issues import shown_level, shown_status
+from .plain import cut
+from .shapes import TAGS_COUNTED
 from .sparkline import sparkline
 from .stack import stack_markup
-from .times import ago, short
+from .times import ago, counted, short
+
+_ACTIVITY = 10  # changes shown, beside what people wrote
+
+_SHOWN_MESSAGE = 1_000  # cells
 
 
 def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool) -> None:
@@ -26,11 +32,11 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
     event = issue["latest_event"]
     if event is not None:
         _print_latest(event, full)
-    for entry in reversed(issue["activity"][:10]):
-        console.print(_activity(entry))
+    _print_activity(issue["activity"])
     if event is not None:
+        change = "resolve" if issue["status"] == "open" else "reopen"
         console.print(
-            f"\n[muted]Next: crashvault resolve {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
+            f"\n[muted]Next: crashvault {change} {issue['id']} · events --issue {issue['id']} · event {event['event_id'][:8]}[/muted]"
         )
 
 
@@ -61,7 +67,11 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
         if issue[name]:
             yield name, escape(issue[name])
     if issue["tag_counts"]:
-        yield "tags", ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+        counts = ", ".join(f"{escape(tag)} [muted]{count}[/muted]" for tag, count in issue["tag_counts"].items())
+        yield (
+            "tags",
+            counts if issue["count"] <= TAGS_COUNTED else f"{counts} [muted]in the last {TAGS_COUNTED}[/muted]",
+        )
     if issue["attachments"]:
         yield (
             "files",
@@ -77,11 +87,23 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
 def _print_latest(event: Mapping[str, Any], full: bool) -> None:
     lines = list(stack_markup(event, variables=full, fold=not full))
     if not lines:
-        console.print(f"\n[bold]Latest event[/bold] [muted]{event['event_id'][:8]}[/muted] {escape(event['message'])}")
+        said = escape(event["message"] if full else cut(visible(event["message"]), _SHOWN_MESSAGE))
+        console.print(f"\n[bold]Latest event[/bold] [muted]{event['event_id'][:8]}[/muted] {said}")
         return
     console.print(f"\n[bold]Latest stack trace[/bold] [muted]{event['event_id'][:8]} {escape(place(event))}[/muted]")
     for line in lines:
         console.print(line)
+
+
+def _print_activity(entries: Sequence[Mapping[str, Any]]) -> None:
+    """What people wrote, and the latest of what they did; `entries` are the latest first."""
+    shown = [entry for place, entry in enumerate(entries) if place < _ACTIVITY or entry["kind"] in ("comment", "note")]
+    if shown:
+        console.print()
+    if len(shown) < len(entries):
+        console.print(f"[muted]… {counted(len(entries) - len(shown), 'earlier change')}; all with --json[/muted]")
+    for entry in reversed(shown):
+        console.print(_activity(entry))
 
 
 def _activity(entry: Mapping[str, Any]) -> str:
@@ -94,7 +116,8 @@ def _activity(entry: Mapping[str, Any]) -> str:
         else f"{escape(key)} {escape(value)}"
         for key, value in entry["data"].items()
     )
-    return f"{when} [muted]{escape(entry['kind'])}: {changes}[/muted]"
+    what = "" if entry["kind"] in entry["data"] else f"{escape(entry['kind'])}: "  # most are named by what they changed
+    return f"{when} [muted]{what}{changes}[/muted]"
 
 
 def _shown(value: Any) -> str:

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..console import Column, console, escape, level_tag, tagged
+from ..models import LEVEL_LOOKS
 from .times import ago
 
 _COLUMNS = (
     Column("id", justify="right"),
-    Column("level", min_width=5),
+    Column("level", min_width=5, spare=1),
     Column("title", min_width=16, ratio=1),
     Column("events", justify="right"),
-    Column("users", justify="right"),
+    Column("users", justify="right", spare=3),
     Column("seen", min_width=6),
-    Column("status", min_width=4),
+    Column("status", min_width=4, spare=2),
 )
 
 
@@ -39,10 +40,12 @@ def _row(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> list[str]:
 
 
 def shown_level(name: str, levels: Mapping[str, Any]) -> str:
-    """A level in its colour; custom ones with their emoji."""
+    """A level in its colour and with its emoji, where people have chosen them; else a built-in one in its usual colour."""
     level = levels.get(name)
-    emoji = f"{level.emoji} " if level is not None and level.emoji and not level.built_in else ""
-    return tagged(level_tag(name, (level.colour or "") if level is not None else ""), f"{emoji}{name}")
+    usual = LEVEL_LOOKS.get(name, ("", ""))
+    colour = level.colour if level is not None and level.colour != usual[0] else ""
+    emoji = f"{level.emoji} " if level is not None and level.emoji and level.emoji != usual[1] else ""
+    return tagged(level_tag(name, colour or ""), f"{emoji}{name}")
 
 
 def shown_status(issue: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ class Column(NamedTuple):
     max_width: int | None = None
     ratio: int = 0  # more than 0: gives up its width before the others do
     no_wrap: bool = True  # True: a long cell is cut with …, False: it continues on the next line
+    spare: int = 0  # more than 0: left out where the terminal is too narrow, the highest first
 
 
 class Span(NamedTuple):
@@ -250,10 +251,34 @@ def column_widths(
     return natural if width is None else fit(columns, natural, width - GAP * (len(columns) - 1))
 
 
+def roomy(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    width: int | None,
+    measure: Callable[[str], int] = cell_width,
+) -> list[int]:
+    """Which columns to show on `width` cells: without as many of the spare ones as it takes for the rest to be read."""
+    kept = list(range(len(columns)))
+    if width is None or not any(column.spare for column in columns):
+        return kept
+    needed = column_widths(columns, rows, None, measure)
+    for index, column in enumerate(columns):
+        if column.ratio or not column.no_wrap:
+            needed[index] = min(needed[index], column.min_width)
+    while sum(needed[index] + GAP for index in kept) - GAP > width:
+        spare = max(kept, key=lambda index: columns[index].spare)
+        if not columns[spare].spare:
+            break
+        kept.remove(spare)
+    return kept
+
+
 def table_lines(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str | None, width: int | None
 ) -> Iterator[str]:
     """Lines of an aligned table of plain cells. `width` in cells, or None: nothing is cut or wrapped."""
+    kept = roomy(columns, rows, width)
+    columns, rows = [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
     widths = column_widths(columns, rows, width)
     if title:
         yield title

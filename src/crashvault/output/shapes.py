@@ -17,6 +17,7 @@ _EVENT_DEFAULTS: dict[str, Any] = {
     "context": {}, "host": None, "pid": None, "release": None, "environment": None, "user": None, "source": None,
     "platform": None, "trace_id": None, "span_id": None, "breadcrumbs": [], "attachments": [], "errors": [],
 }  # fmt: skip
+TAGS_COUNTED = 100  # latest events of an issue whose tags are counted
 _FRAME_KEYS = (
     "file",
     "line",
@@ -78,6 +79,17 @@ def frame_shape(frame: Frame) -> dict[str, Any]:
     shape: dict[str, Any] = {key: frame.get(key, [] if key in _LISTS else None) for key in _FRAME_KEYS}
     shape.update((key, value) for key, value in frame.items() if key not in shape)
     return shape
+
+
+def span_shape(span: Mapping[str, Any]) -> dict[str, Any]:
+    """A span as the interface documents it: what is not known is null."""
+    known = {key: None if value == "" else value for key, value in span.items()}
+    return {
+        **known,
+        "start": to_iso(span["start"]),
+        "end": to_iso(span["end"]),
+        "duration_ms": (span["end"] - span["start"]) / 1_000,
+    }
 
 
 def issue_shape(issue: Any, level: str, fingerprint: str, tags: Sequence[str], now: int) -> dict[str, Any]:

@@ -77,7 +77,13 @@ def _source(frame: Mapping[str, Any], around: bool) -> Iterator[str]:
         yield f"  [bold]>{label}[/bold] {shown}" if offset == 0 else f"  [muted] {label} {shown}[/muted]"
 
 
+def own_variables(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables without those that Python itself gives to every module."""
+    return {name: value for name, value in values.items() if not (name.startswith("__") and name.endswith("__"))}
+
+
 def _variables(values: Mapping[str, Any]) -> Iterator[str]:
+    values = own_variables(values)
     for name, value in list(values.items())[:_VARIABLES]:
         text = value if isinstance(value, str) else repr(value)
         yield f"          [muted]{escape(name)} =[/muted] {escape(text[:_VALUE])}{'…' if len(text) > _VALUE else ''}"

@@ -15,9 +15,10 @@ from .times import short
 def print_statistics(figures: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
     """Print what `crashvault stats` collects."""
     by_status = ", ".join(f"{count} {tagged(f'status.{name}', name)}" for name, count in figures["by_status"].items())
-    console.print(f"[bold]{figures['issues']}[/bold] issues: {by_status}")
+    console.print(f"[bold]{figures['issues']}[/bold] {'issue' if figures['issues'] == 1 else 'issues'}: {by_status}")
     by_level = ", ".join(f"{count} {shown_level(name, levels)}" for name, count in figures["by_level"].items())
-    console.print(f"[bold]{figures['events']}[/bold] events{': ' + by_level if by_level else ''}")
+    events = "event" if figures["events"] == 1 else "events"
+    console.print(f"[bold]{figures['events']}[/bold] {events}{': ' + by_level if by_level else ''}")
     if len(figures["by_project"]) > 1:
         rows = [
             [escape(name), str(item["issues"]), str(item["events"])] for name, item in figures["by_project"].items()

@@ -25,6 +25,11 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def called(function: str) -> str:
+    """A function as people write it: `pay()`; what already has brackets, or is no name, stays."""
+    return f"{function}()" if function.replace("_", "a").replace(".", "a").isalnum() else function
+
+
 def short(iso: str) -> str:
-    """A time to the second, in UTC: `2026-11-23 18:47:03`."""
-    return iso[:19].replace("T", " ")
+    """A time to the second: `2026-11-23T18:47:03Z`."""
+    return f"{iso[:19]}Z" if iso else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import QueryError
-from ..models import SEVERITIES, STATUSES
+from ..models import LEVEL_ALIASES, SEVERITIES, STATUSES
 from .fields import HAS_FIELDS, Field, compares, did_you_mean, excerpt, field_name
 from .text import words
 from .tree import Level, Node, Pattern, Term, Value, Words, any_of, fold_path, negate, without_empty_middles
@@ -183,8 +183,9 @@ def _read_level(raw: RawTerm) -> Node:
 
 
 def _level_names(raw: RawTerm, value: RawValue) -> list[str]:
-    if value.text.casefold() == "fatal" and "fatal" not in raw.levels and "critical" in raw.levels:
-        return ["critical"]
+    word = value.text.casefold()
+    if word not in raw.levels and LEVEL_ALIASES.get(word) in raw.levels:
+        return [LEVEL_ALIASES[word]]
     return _choose(raw, value, raw.levels)
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..source_lines import current_directory
 from . import hooks
 
 if TYPE_CHECKING:
@@ -168,16 +169,9 @@ def _about_this_run(settings: dict[str, Any]) -> dict[str, Any]:
     return {
         "level": "fatal" if level == "critical" else level,
         "tags": {key: value for key, _, value in (tag.partition("=") for tag in settings.get("tags", ()))},
-        "extra": {"sys.argv": list(getattr(sys, "argv", [])), "directory": _directory()},
+        "extra": {"sys.argv": list(getattr(sys, "argv", [])), "directory": current_directory()},
         "contexts": {"runtime": {"name": sys.implementation.name, "version": version, "build": sys.version}},
     }
-
-
-def _directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
 
 
 def _capture_as_text(error: BaseException, settings: dict[str, Any], told: Any) -> Any:

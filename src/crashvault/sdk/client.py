@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import CrashvaultError, InvalidError
-from . import hooks
+from . import hooks, integrations
 from .writer import EXIT_SECONDS, QUEUE_SIZE, VaultWriter, complain
 
 # The SDK is only active with an address. This one names no host that could exist, and no host of the program's:
@@ -38,7 +38,11 @@ def start(
     for name in REFUSED:
         if name in options:
             raise InvalidError(f"init() takes no {name!r}", "Events go to the vault; use sentry_sdk.init to send them")
-    sentry_sdk.init(**client_options(home, project, release, environment, options))
+    given = client_options(home, project, release, environment, options)
+    lazily = integrations.wanted(given)
+    sentry_sdk.init(**({**given, "auto_enabling_integrations": False} if lazily else given))
+    if lazily:
+        integrations.watch(given.get("disabled_integrations") or ())
     for pattern in ("crashvault", "crashvault.*"):
         ignore_logger(pattern)
     _settings.update(home=home, project=project, release=release, environment=environment, options=options)

@@ -22,7 +22,8 @@ def watch_threading(report: Report) -> None:
 
 def watch_asyncio(report: Report) -> None:
     """Exceptions of tasks and callbacks that nobody retrieves, unless the program handles them itself."""
-    _once("asyncio", "asyncio.base_events", lambda module: _hook_asyncio(module, report))
+    _once("asyncio", "asyncio.base_events", lambda module: _hook_loop(module.BaseEventLoop, report))
+    _once("uvloop", "uvloop", lambda module: _hook_loop(module.Loop, report))  # which has all of its own
 
 
 def watch_multiprocessing(report: Report) -> None:
@@ -52,17 +53,26 @@ def _hook_threading(module: Any, report: Report) -> None:
     module.excepthook = excepthook
 
 
-def _hook_asyncio(module: Any, report: Report) -> None:
-    loop = module.BaseEventLoop
+def _hook_loop(loop: Any, report: Report) -> None:
     log_it = loop.default_exception_handler
 
     def default_exception_handler(self: Any, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if isinstance(error, BaseException):
-            report(error, "asyncio")
+            _leaving_no_lines(report, error, "asyncio")
         log_it(self, context)
 
     loop.default_exception_handler = default_exception_handler
+
+
+def _leaving_no_lines(report: Report, error: BaseException, mechanism: str) -> None:
+    """Report, and let tracebacks that are printed later have the source lines that they would have had without us."""
+    import linecache
+
+    before = set(linecache.cache)
+    report(error, mechanism)
+    for name in linecache.cache.keys() - before:
+        linecache.cache.pop(name, None)
 
 
 def _hook_process(module: Any, report: Report) -> None:

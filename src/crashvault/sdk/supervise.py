@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..errors import InvalidError
+from ..source_lines import current_directory
 from .autolog import DUMPS, ECHO, SETTINGS
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _event(death: Death, command: Sequence[str], settings: dict[str, Any]) -> di
         "tags": list(settings.get("tags", ())),
         "release": settings.get("release") or os.environ.get("SENTRY_RELEASE"),
         "environment": settings.get("environment") or os.environ.get("SENTRY_ENVIRONMENT"),
-        "context": {"command": list(command), "signal": death.signal, "directory": os.getcwd()},
+        "context": {"command": list(command), "signal": death.signal, "directory": current_directory()},
         "host": os.uname().nodename,
         "pid": death.pid,
         "platform": "python",

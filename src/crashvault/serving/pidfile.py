@@ -15,9 +15,9 @@ import ssl
 import time
 from typing import Any, NamedTuple
 
+from ..core import server_file
 from .errors import ServerError
 
-FILE = "server.pid"
 _TRIES = 20  # to have the lock, which those who only ask hold for a moment
 _PAUSE = 0.01  # seconds between them
 _ANSWER_SECONDS = 5.0
@@ -38,7 +38,7 @@ class PidFile:
     """Who serves a vault. `hold` keeps others away until the process ends."""
 
     def __init__(self, home: str) -> None:
-        self.path = os.path.join(home, FILE)
+        self.path = server_file(home)
         self._descriptor: int | None = None
 
     def hold(self) -> None:
@@ -93,7 +93,7 @@ def _is_at(descriptor: int, path: str) -> bool:
 def running(home: str) -> Running | None:
     """The server of this vault, if one lives."""
     try:
-        descriptor = os.open(os.path.join(home, FILE), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(server_file(home), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -27,7 +27,7 @@ Observer = Callable[[int, str, str], None]  # status, code, address of the clien
 class Limits(NamedTuple):
     """What one connection may cost. Sizes in bytes, times in seconds."""
 
-    connections: int = 10_000
+    connections: int = 20_000
     headers: int = 64 << 10  # of all headers of a request together
     target: int = 16 << 10  # of the path with its query
     header_seconds: float = 15.0  # until a request's headers are there
@@ -79,6 +79,11 @@ class Protocol(HttpToolsProtocol):
         self._enter(NEW)
         if len(self.connections) > self.limits.connections:
             self._refuse(_TOO_MANY)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # Uvicorn lets the timer of a connection that was reset run on, and all that it has with it.
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         if self.phase is LINGERING:
@@ -229,6 +234,7 @@ class Protocol(HttpToolsProtocol):
             self.cycle.message_event.set()
         self.observe(refusal.status, refusal.code, self.client[0] if self.client else "")
         self._unset_keepalive_if_required()
+        self.headers.clear()  # of the request that will never be; the client may take its time to leave
         self.refusal = None
         self._enter(LINGERING)
         if started or self.transport.is_closing():

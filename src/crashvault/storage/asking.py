@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .document import hash_token
+from .issues import Order, Position
 from .query_sql import TRUE, Clause, Condition, Group, Index, conjuncts, where
 from .sqlite import SQLite
 
@@ -23,10 +24,13 @@ class Asking:
         self._alternatives = _alternatives(_all([part for part in parts if not _is_of_issue(part)]))
         self._stacks: dict[Clause, dict[int, list[int]]] = {}  # which a clause means, by hash
 
-    def issues(self, order: str) -> Iterator[int]:
-        """Those that can have a match, in the order of a listing."""
-        sql = f"SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND ({self._of_issue.sql}) ORDER BY {order}"
-        return (issue for (issue,) in self.db.stream(sql, self._of_issue.parameters))
+    def issues(self, order: Order, after: Position | None = None) -> Iterator[int]:
+        """Those that can have a match, in the order of a listing, behind a place of it."""
+        for behind in order.behind(after):
+            sql = f"""SELECT i.id FROM issues i WHERE i.merged_into IS NULL AND ({self._of_issue.sql}) AND {behind.sql}
+                      ORDER BY {order.sql}"""
+            for (issue,) in self.db.stream(sql, (*self._of_issue.parameters, *behind.parameters)):
+                yield issue
 
     def has_match(self, issue: int) -> bool:
         """Whether one of its events meets the condition, as far as SQL can tell."""

@@ -26,7 +26,7 @@ from ..clock import to_iso
 from ..errors import ConflictError, CrashvaultError, InvalidError, StoreError
 from .blobs import MAX_SIZE, Blobs
 from .migrations import VERSION
-from .sqlite import FILE_NAME, SQLite, convert_error
+from .sqlite import FAILURES, FILE_NAME, SQLite, convert_error
 
 FORMAT_VERSION = 1
 MANIFEST, CONFIG, BLOBS = "manifest.json", "config.json", "blobs"
@@ -106,7 +106,7 @@ def _copy_online(db: SQLite, target: str, progress: Progress) -> None:
                 copy, pages=_PAGES, progress=lambda _, left, total: progress((total - left) * size, total * size)
             )
             source.execute("ROLLBACK")
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise convert_error(error, db.path) from error
 
 
@@ -144,7 +144,7 @@ def _reading(path: str) -> Iterator[sqlite3.Connection]:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         yield connection
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise StoreError(f"the copy of the vault is damaged ({error})", "Use another backup") from error
     finally:
         connection.close()
@@ -184,6 +184,7 @@ def restore_backup(file: IO[bytes], home: str, *, force: bool, now: int, name: s
             copy = os.path.join(folder, FILE_NAME)
             issues, events = _check_copy(copy, folder, manifest, name)
             check_target(home, force=force, now=now)  # unpacking took a while
+            _give_up_deliveries(copy, now)
             count = _place_blobs(folder, home)
             _replace_vault(copy, home)
             config = _place_config(folder, home)
@@ -206,6 +207,17 @@ def check_target(home: str, *, force: bool, now: int) -> None:
         )
 
 
+def _give_up_deliveries(copy: str, now: int) -> None:
+    """What waited for webhooks when the backup was made has long been told, or is for a person to decide."""
+    with contextlib.closing(sqlite3.connect(copy)) as db, db:
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchone():
+            db.execute(
+                """UPDATE outbox SET state = 'failed', reason = 'it waited when the backup was made', ended_at = ?
+                   WHERE state IN ('queued', 'delivering', 'retry', 'held')""",
+                (now,),
+            )
+
+
 def _present(home: str, now: int) -> tuple[int, bool] | None:
     """Issues and whether a server's lease lives; None where there is no vault that can be read."""
     path = os.path.join(home, FILE_NAME)
@@ -215,7 +227,7 @@ def _present(home: str, now: int) -> tuple[int, bool] | None:
         with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=rw", uri=True)) as db:
             issues = db.execute("SELECT count(*) FROM issues").fetchone()[0]
             leased = db.execute("SELECT 1 FROM leases WHERE name LIKE 'server%' AND expires_at > ?", (now,)).fetchone()
-    except sqlite3.Error:  # damaged: that is what backups are for
+    except FAILURES:  # damaged: that is what backups are for
         return None
     return int(issues), leased is not None
 

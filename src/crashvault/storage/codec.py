@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -27,14 +28,15 @@ DICTIONARIES: dict[int, str] = {2: "payload-1.zdict", 3: "stack-1.zdict"}
 PAYLOAD, STACK = 2, 3
 _LEVEL = 3
 # What the events of one deployment have in common, at the top of an event and inside its context.
-_BACKGROUND = ("modules", "sdk", "debug_meta")
-_CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os")
-_CONTEXTS = "contexts"  # where a Sentry payload that came as it was keeps those
+BACKGROUND = ("modules", "sdk", "debug_meta")
+CONTEXT_BACKGROUND = ("modules", "sdk", "runtime", "os")
+CONTEXTS = "contexts"  # where a Sentry payload that came as it was keeps those
+LOOSE = "_loose"  # the payload's member with what varies of the stack
 _LOOSE = frozenset({"value", "mechanism", "frames"})
 _SMALL = 64  # bytes; below, compression gains nothing
 
 # What has columns of its own.
-_COLUMNS = ("event_id", "project", "timestamp", "received_at", "level", "exceptions", "frames")
+COLUMNS = ("event_id", "project", "timestamp", "received_at", "level", "exceptions", "frames")
 
 Encoder = Callable[[Any], bytes]
 Decoder = Callable[[bytes], Any]
@@ -73,7 +75,7 @@ def fast_decoder() -> Decoder:
 
 def split(event: Event, encode: Encoder = encode_light) -> Parts:
     """The two parts of an event, which is left as it was."""
-    rest = {key: value for key, value in event.items() if key not in _COLUMNS}
+    rest = {key: value for key, value in event.items() if key not in COLUMNS}
     background = _background(rest)
     chain = event.get("exceptions")
     if chain is None:
@@ -81,11 +83,11 @@ def split(event: Event, encode: Encoder = encode_light) -> Parts:
         chain = [{"frames": frames}] if frames else []
     loose, static = _separate(cast(list[dict[str, Any]], chain))
     if loose:
-        rest["_loose"] = loose
+        rest[LOOSE] = loose
     payload = encode(rest)
     stack = encode(["exceptions" if "exceptions" in event else "frames", static]) if static else None
     shared = encode(background) if background else None
-    return Parts(payload, stack, _digest(stack), shared, _digest(shared))
+    return Parts(payload, stack, address(stack), shared, address(shared))
 
 
 def compressed(parts: Parts) -> Parts:
@@ -93,22 +95,23 @@ def compressed(parts: Parts) -> Parts:
     return parts._replace(payload=shrink(parts.payload, PAYLOAD))
 
 
-def _digest(body: bytes | None) -> bytes | None:
+def address(body: bytes | None) -> bytes | None:
+    """Where a part that events share is kept."""
     return None if body is None else blake2b(body, digest_size=16).digest()
 
 
 def _background(rest: dict[str, Any]) -> dict[str, Any]:
     """Take what a deployment's events share out of `rest`, whose own containers stay as they are."""
-    found = {key: rest.pop(key) for key in _BACKGROUND if key in rest}
+    found = {key: rest.pop(key) for key in BACKGROUND if key in rest}
     context = rest.get("context")
     if type(context) is dict:
         context, taken = _without_background(context)
-        inner = context.get(_CONTEXTS)
+        inner = context.get(CONTEXTS)
         if type(inner) is dict:
             inner, shared = _without_background(inner)
             if shared:
-                context = {**context, _CONTEXTS: inner}
-                taken = {**taken, _CONTEXTS: shared}
+                context = {**context, CONTEXTS: inner}
+                taken = {**taken, CONTEXTS: shared}
         if taken:
             rest["context"] = context
             found["context"] = taken
@@ -117,10 +120,10 @@ def _background(rest: dict[str, Any]) -> dict[str, Any]:
 
 def _without_background(context: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """A context without what a deployment's events share, and that."""
-    if context.keys().isdisjoint(_CONTEXT_BACKGROUND):
+    if context.keys().isdisjoint(CONTEXT_BACKGROUND):
         return context, {}
     rest = context.copy()
-    return rest, {key: rest.pop(key) for key in _CONTEXT_BACKGROUND if key in context}
+    return rest, {key: rest.pop(key) for key in CONTEXT_BACKGROUND if key in context}
 
 
 def _separate(chain: list[dict[str, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
@@ -151,7 +154,7 @@ def join(payload: bytes, stack: bytes | None, background: bytes | None = None, d
     event = decode(payload)
     if background is not None:
         _merge(event, decode(background))
-    loose = event.pop("_loose", None)
+    loose = event.pop(LOOSE, None)
     if stack is None:
         return cast(Event, event)
     kind, static = decode(stack)
@@ -232,17 +235,33 @@ def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
         return zstandard.ZstdCompressionDict(file.read(), dict_type=zstandard.DICT_TYPE_FULLDICT)
 
 
-@cache
+class _Own(threading.local):
+    """What each thread has for itself: two threads that share one of these damage what they make of their bytes."""
+
+    def __init__(self) -> None:
+        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.decompressors: dict[int, zstandard.ZstdDecompressor] = {}
+
+
+_own = _Own()
+
+
 def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
-    import zstandard
+    found = _own.compressors.get(dictionary)
+    if found is None:
+        import zstandard
 
-    return zstandard.ZstdCompressor(
-        level=_LEVEL, dict_data=_dictionary(dictionary), write_checksum=False, write_dict_id=False
-    )
+        found = _own.compressors[dictionary] = zstandard.ZstdCompressor(
+            level=_LEVEL, dict_data=_dictionary(dictionary), write_checksum=False, write_dict_id=False
+        )
+    return found
 
 
-@cache
 def _decompressor(kind: int) -> zstandard.ZstdDecompressor:
-    import zstandard
+    found = _own.decompressors.get(kind)
+    if found is None:
+        import zstandard
 
-    return zstandard.ZstdDecompressor(dict_data=_dictionary(kind) if kind != ZSTD else None)
+        dictionary = _dictionary(kind) if kind != ZSTD else None
+        found = _own.decompressors[kind] = zstandard.ZstdDecompressor(dict_data=dictionary)
+    return found

@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from .. import clock
 from ..clock import DAY, HOUR, MINUTE
-from . import codec
+from . import codec, outbox
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
     Word,
@@ -31,6 +32,7 @@ from .document import (
     word_of,
     word_token,
 )
+from .ledger import Ledger
 from .leftovers import Leftovers, advance_generation
 from .loading import Loader, StoredEvent
 from .sqlite import SQLite, chunks, marks
@@ -48,7 +50,7 @@ _INDEXES = ("event_index", "stack_index")
 _EMPTIED = (
     "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
     "hash_hours", "hash_minutes", "project_hours", "evicted_hours", "hashes", "issues", "issue_tags", "activity",
-    "attachments",
+    "attachments", "alerts", "alert_counts", "alert_members", "alert_history", "outbox",
 )  # fmt: skip
 _NEVER = 1 << 62  # microseconds, later than any time
 _NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a merged hash without events
@@ -132,6 +134,7 @@ class Deletion:
         self._begin()
         with self.db.writing():
             advance_generation(self.db)
+            Ledger(self.db).add({outbox.ERASED: outbox.waiting(self.db)}, now)
             self.db.execute("UPDATE event_keys SET event = NULL, deleted_at = ? WHERE event IS NOT NULL", (now,))
             for table in _EMPTIED:
                 self.db.execute(f"DELETE FROM {table}")
@@ -170,6 +173,7 @@ class Deletion:
         )
         for table, column in (("payloads", "id"), ("events", "id"), ("attachments", "event")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks(rows)})", rows)
+        Ledger(self.db).add(outbox.erase(self.db, "event", rows), now)
 
     def _hot_rows(self, rows: Sequence[int]) -> dict[int, Row]:
         found = self.db.rows(
@@ -402,6 +406,7 @@ class Deletion:
         advance_generation(self.db)
 
     def _drop_row(self, issue: int) -> None:
+        Ledger(self.db).add(outbox.erase(self.db, "issue_id", [issue]), clock.now())
         for table in ("issue_tags", "activity", "attachments"):
             self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (issue,))
         self.db.execute("DELETE FROM issues WHERE id = ?", (issue,))

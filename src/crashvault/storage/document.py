@@ -11,7 +11,8 @@ this module makes of an event must not change without a migration that rebuilds 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..digests import blake2b
@@ -77,6 +78,18 @@ def trim_caches() -> None:
         for cache in (_ids, _tokens, _names, _presence):
             cache.clear()
         _scattered.clear()
+
+
+@contextmanager
+def names_of_words(names: Mapping[Word, tuple[str, str]]) -> Iterator[None]:
+    """Know words that another process made, while their events are stored."""
+    unknown = names.keys() - _names.keys()
+    _names.update((word, names[word]) for word in unknown)
+    try:
+        yield
+    finally:
+        for word in unknown:
+            _names.pop(word, None)
 
 
 def _digest(field: str, folded: str) -> Word:

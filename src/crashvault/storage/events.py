@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ..digests import dashed
 from ..errors import InvalidError, NotFoundError
 from .loading import Loader, StoredEvent
-from .sqlite import SQLite
+from .sqlite import SQLite, chunks, marks
 
 _SHOWN_CANDIDATES = 5
+
+
+class Arrival(NamedTuple):
+    """What is known of an event without reading it."""
+
+    row: int
+    received_at: int
+    issue: int
+    project: str
 
 
 class Events:
@@ -55,6 +65,14 @@ class Events:
             raise NotFoundError(f"there is no event {event_id} in {project}", "See: crashvault events")
         return int(row)
 
+    def ids(self, rows: Sequence[int]) -> dict[int, str]:
+        """The event id of each row that is there."""
+        found: dict[int, str] = {}
+        for part in chunks(rows):
+            keys = self.db.rows(f"SELECT id, event_id FROM events WHERE id IN ({marks(part)})", part)
+            found.update((row, dashed(key)) for row, key in keys)
+        return found
+
     def newest_row(self) -> int:
         """The row of the last event that arrived; 0 in an empty vault."""
         return int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))
@@ -79,6 +97,21 @@ class Events:
                 )
             )
         return found[0], found[1]
+
+    def received_between(self, rows: Sequence[int], start: int, end: int) -> list[Arrival]:
+        """Those of the rows that arrived between two times, in the order of arrival."""
+        found: list[Arrival] = []
+        for part in chunks(rows):
+            found += [
+                Arrival(*row)
+                for row in self.db.rows(
+                    f"""SELECT e.id, e.received_at, h.issue_id, p.name
+                        FROM events e JOIN hashes h ON h.id = e.hash_id JOIN projects p ON p.id = e.project_id
+                        WHERE e.id IN ({marks(part)}) AND e.received_at BETWEEN ? AND ? ORDER BY e.id""",
+                    (*part, start, end),
+                )
+            ]
+        return found
 
     def all_rows(self) -> Iterator[int]:
         """Every row, oldest arrival first; for export."""

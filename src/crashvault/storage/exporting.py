@@ -26,6 +26,7 @@ _ISSUE_KEYS = ("id", "project", "title", "title_fixed", "culprit", "status", "se
                "environment", "is_regressed", "first_seen", "last_seen", "created_at", "changed_at", "resolved_at",
                "resolved_in", "category", "count")  # fmt: skip
 _HASH_KEYS = ("hash", "home", "algorithm", "grouping", "title", "culprit", "first_seen", "last_seen", "created_at")
+_HOME = "NULLIF(home_issue_id, issue_id)"  # where a part was before any merge, if that is not where it is
 _FILE = "name, content_type, kind, size, digest"
 _FILE_KEYS = ("name", "content_type", "kind", "size", "digest")
 
@@ -125,10 +126,14 @@ class Exporting:
         )
         issues = {row[0]: dict(zip(_ISSUE_KEYS, row, strict=True)) for row in rows}
         for issue in issues.values():
-            issue.update(tags=[], activity=[], hashes=[], attachments=[])
-        for issue_id, tag in self._of(ids, "issue_tags", "tag", "tag"):
+            issue.update(tags=[], activity=[], hashes=[], attachments=[], merged=[])
+        merged = self._merged(ids, issues)
+        for issue_id, tag, home in self._of(ids, "issue_tags", f"tag, {_HOME}", "tag"):
             issues[issue_id]["tags"].append(tag)
-        for issue_id, *entry in self._of(ids, "activity", "at, actor, kind, data", "at, id"):
+            merged.get(home, {}).get("tags", []).append(tag)
+            if home not in merged:
+                issues[issue_id].get("own_tags", []).append(tag)
+        for issue_id, *entry in self._of(ids, "activity", f"at, actor, kind, data, {_HOME}", "at, id"):
             issues[issue_id]["activity"].append(tuple(entry))
         columns = "id, hash, home_issue_id, algorithm, grouping, title, culprit, first_seen, last_seen, created_at"
         found = self._of(ids, "hashes", columns, "id")
@@ -137,9 +142,30 @@ class Exporting:
             issues[issue_id]["hashes"].append(dict(zip(_HASH_KEYS, values, strict=True)))
             if hash_id in lost:
                 issues[issue_id]["hashes"][-1]["evicted"] = lost[hash_id]
-        for issue_id, *values in self._of(ids, "attachments", f"{_FILE}, created_at", "id"):
-            issues[issue_id]["attachments"].append(dict(zip((*_FILE_KEYS, "created_at"), values, strict=True)))
+        for issue_id, *values in self._of(ids, "attachments", f"{_FILE}, created_at, {_HOME}", "id"):
+            issues[issue_id]["attachments"].append(dict(zip((*_FILE_KEYS, "created_at", "home"), values, strict=True)))
         return list(issues.values())
+
+    def _merged(self, ids: Sequence[int], issues: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        """What issues that were merged into these have of their own; an issue before those that were merged into it."""
+        rows = self.db.rows(
+            f"""WITH RECURSIVE member (id, root, depth) AS
+                  (SELECT id, id, 0 FROM issues WHERE id IN ({marks(ids)}) AND merged_into IS NULL
+                   UNION ALL SELECT i.id, m.root, m.depth + 1 FROM member m JOIN issues i ON i.merged_into = m.id)
+                SELECT m.root, i.merged_into, {_ISSUE} FROM member m JOIN issues i ON i.id = m.id
+                  JOIN projects p ON p.id = i.project_id
+                WHERE m.depth > 0 ORDER BY m.root, m.depth, m.id""",
+            ids,
+        )
+        found = {}
+        for root, into, *values in rows:
+            member = found[values[0]] = dict(zip(_ISSUE_KEYS, values, strict=True), into=into, tags=[])
+            issues[root]["merged"].append(member)
+            issues[root].setdefault("own_tags", [])
+        for part in chunks(list(found)):
+            for issue_id, tag in self._of(part, "issue_tags", "tag", "tag"):
+                found[issue_id]["tags"].append(tag)
+        return found
 
     def _of(self, ids: Sequence[int], table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
         return self.db.rows(

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from .blobs import Blobs
 from .migrations import VERSION
-from .sqlite import SQLite
+from .sqlite import FAILURES, SQLite, interruptible
+from .webhooks import FAILURES_ALLOWED
 
 _LOW_SPACE = 200 * 1024 * 1024
 _LONG_LOG = 512 * 1024 * 1024
@@ -32,8 +33,9 @@ def examine(db: SQLite, home: str, *, deep: bool = False) -> Iterator[tuple[str,
     """Run every check; its name, and what it found. `deep` also reads every page of the file."""
     for name, check in {**CHECKS, **(DEEP if deep else {})}.items():
         try:
-            found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
-        except sqlite3.Error as error:
+            with interruptible(db.connection):
+                found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
+        except FAILURES as error:
             found = [Finding("error", name, f"the check failed: {error}", _RESTORE)]
         yield name, found
 
@@ -123,7 +125,7 @@ def _space(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
 
 def _filesystem(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     mode = db.connection.execute("PRAGMA journal_mode").fetchone()[0]
-    if mode != "wal":
+    if mode != "wal" and os.access(db.path, os.W_OK):  # else it was opened as if it never changed
         yield (
             "warning",
             f"the journal mode is {mode!r}, not 'wal'",
@@ -138,6 +140,25 @@ def _legacy(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
         yield "warning", f"{path} of the old vault could not be imported: {why}", "It lies in the folder legacy"
 
 
+def _webhooks(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    """Deliveries that were given up, and webhooks that are left alone because they fail."""
+    rows = db.connection.execute(
+        """SELECT w.name, (SELECT count(*) FROM outbox o WHERE o.webhook_id = w.id AND o.state = 'failed'),
+                  w.enabled AND w.silent_until IS NOT NULL AND w.failures >= ?, w.failures, w.last_error
+           FROM webhooks w ORDER BY w.id""",
+        (FAILURES_ALLOWED,),
+    )
+    for name, failed, silent, failures, why in rows:
+        if silent:
+            yield (
+                "warning",
+                f"webhook {name!r} failed {failures} times in a row ({why})",
+                f"Run: crashvault webhook test {name}",
+            )
+        if failed:
+            yield "warning", f"{failed} deliveries to {name!r} failed", "See: crashvault webhook deliveries --failed"
+
+
 CHECKS: dict[str, Check] = {
     "structure": _structure,
     "schema": _schema,
@@ -147,5 +168,6 @@ CHECKS: dict[str, Check] = {
     "disk space": _space,
     "file system": _filesystem,
     "old vault": _legacy,
+    "webhooks": _webhooks,
 }
 DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index, "counters": _counters}

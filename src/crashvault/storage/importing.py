@@ -36,9 +36,22 @@ class IssueRecord(NamedTuple):
     created_at: int
     changed_at: int
     tags: list[str]
-    activity: list[tuple[int, str, str, str]]  # at, actor, kind, data as JSON
+    activity: list[Entry]
     hashes: list[HashRecord]
     files: list[FileRecord]
+    own_tags: list[str] | None = None  # without those of issues that were merged into it; None: all are its own
+    into: int | None = None  # number of the issue that it was merged into
+    merged: list[IssueRecord] = []  # those that were merged into it, with nothing but state and tags; the outer first
+
+
+class Entry(NamedTuple):
+    """One step in the history of an issue."""
+
+    at: int
+    actor: str
+    kind: str
+    data: str  # JSON
+    home: int | None = None  # number of the issue it belonged to before any merge, if that is not the one it is in
 
 
 class HashRecord(NamedTuple):
@@ -61,6 +74,7 @@ class FileRecord(NamedTuple):
     size: int
     digest: bytes
     created_at: int
+    home: int | None = None  # as of an entry
 
 
 class Placed(NamedTuple):
@@ -94,19 +108,24 @@ class Importing:
         """Bring an issue in, or together with what the vault has of it."""
         known = self.known_hashes(record.project, [item.digest for item in record.hashes])
         targets = sorted(set(known.values()))
-        if targets:
-            issue = targets[0]
-            for other in targets[1:]:
-                self._join(issue, other)
-            changed = self._combine(issue, record) or len(targets) > 1
-        else:
-            issue, changed = self._create(record), False
+        # Where only issues that were merged into it are known, it comes in beside them, so that they can part again.
+        own = [known[item.digest] for item in record.hashes
+               if item.digest in known and item.home in (None, record.number)]  # fmt: skip
+        issue = min(own) if own else self._create(record)
+        others = [target for target in targets if target != issue]
+        for other in others:
+            self._join(issue, other)
+        changed = self._combine(issue, record) or bool(others) if own else False
         if record.number is not None:
             self._numbers[record.number] = issue
         changed |= self._add_hashes(issue, record, known)
-        changed |= self._add_activity(issue, record.activity)
-        changed |= bool(self.add_files("issue_id", issue, record.files))
-        return Placed(issue, not targets, changed)
+        places = {record.number: issue}
+        for member in record.merged:
+            changed |= self._place_member(places, record, member)
+        changed |= self._add_activity(issue, record)
+        changed |= bool(self.add_files("issue_id", issue, [file._replace(home=self._home_of(record, file.home))
+                                                           for file in record.files]))  # fmt: skip
+        return Placed(issue, not own, changed)
 
     def number(self, wanted: int | None) -> int:
         """A number for an issue: the file's own if it was never given here (or nothing was), else a new one."""
@@ -140,9 +159,7 @@ class Importing:
         row = self.db.row(f"SELECT {', '.join(columns)} FROM issues WHERE id = ?", (issue,))
         assert row is not None
         mine = dict(zip(columns, row, strict=True))
-        my_tags = [
-            tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ? ORDER BY tag", (issue,))
-        ]
+        my_tags = self._tags(issue)
         theirs = {**record.state, **record.latest, **{key: getattr(record, key) for key in _TIMES}}
         merged = dict(mine)
         wins = _weight(theirs, STATE, _touched(theirs), record.tags) > _weight(mine, STATE, _touched(mine), my_tags)
@@ -165,18 +182,20 @@ class Importing:
             columns = ", ".join(f"{key} = ?" for key in changed)
             self.db.execute(f"UPDATE issues SET {columns} WHERE id = ?", (*changed.values(), issue))
 
+    def _tags(self, issue: int) -> list[str]:
+        return [tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ? ORDER BY tag", (issue,))]
+
     def _set_tags(self, issue: int, tags: Iterable[str]) -> None:
         self.db.execute("DELETE FROM issue_tags WHERE issue_id = ?", (issue,))
         rows = [(issue, tag) for tag in sorted(set(tags))]
         self.db.execute_many("INSERT INTO issue_tags (issue_id, tag) VALUES (?, ?)", rows)
 
     def _join(self, issue: int, other: int) -> None:
-        """Make one issue of two that the file knows as one; the hashes remember where they come from."""
+        """Make one issue of two that the file knows as one; the other waits, as after a merge by hand."""
         columns = ("project_id", *STATE, *LATEST, *_TIMES)
         row = self.db.row(f"SELECT {', '.join(columns)} FROM issues WHERE id = ?", (other,))
         assert row is not None
         fields = dict(zip(columns, row, strict=True))
-        tags = [tag for (tag,) in self.db.rows("SELECT tag FROM issue_tags WHERE issue_id = ?", (other,))]
         record = IssueRecord(
             number=None,
             project=fields["project_id"],
@@ -186,21 +205,67 @@ class Importing:
             last_seen=fields["last_seen"],
             created_at=fields["created_at"],
             changed_at=fields["changed_at"],
-            tags=tags,
+            tags=self._tags(other),
             activity=[],
             hashes=[],
             files=[],
         )
         self._combine(issue, record)
         for table in ("hashes", "activity", "attachments"):
-            self.db.execute(f"UPDATE {table} SET issue_id = ? WHERE issue_id = ?", (issue, other))
-        self.db.execute("UPDATE issues SET merged_into = ? WHERE merged_into = ?", (issue, other))
-        self.db.execute("DELETE FROM issue_tags WHERE issue_id = ?", (other,))
-        self.db.execute("DELETE FROM issues WHERE id = ?", (other,))
+            self.db.execute(
+                f"UPDATE {table} SET issue_id = ?, home_issue_id = COALESCE(home_issue_id, ?) WHERE issue_id = ?",
+                (issue, other, other),
+            )
+        self.db.execute("UPDATE issues SET merged_into = ? WHERE id = ?", (issue, other))
         for number, target in self._numbers.items():
             if target == other:
                 self._numbers[number] = issue
         recompute_issue(self.db, issue)
+
+    # Issues that were merged away
+
+    def _place_member(self, places: dict[int | None, int], record: IssueRecord, member: IssueRecord) -> bool:
+        """Bring in what an issue that was merged away had of its own, for when it is taken out again; whether that
+        changed something. `places`: what the numbers of the issues around it are here."""
+        root = places[record.number]
+        present = self._member_here(record, member)
+        if present == root or (present is not None and not self._waits(present)):
+            return False  # here it is an issue like any other, and decided about as one
+        if present is not None:
+            places.setdefault(member.number, present)
+            return self._combine(present, member._replace(tags=self._tags(present)))
+        issue = self._create(member)
+        self.db.execute("UPDATE issues SET merged_into = ? WHERE id = ?", (places.get(member.into, root), issue))
+        places.setdefault(member.number, issue)
+        own = set(member.tags) - set(record.tags if record.own_tags is None else record.own_tags)
+        self.db.execute_many(
+            "UPDATE issue_tags SET home_issue_id = ? WHERE issue_id = ? AND tag = ? AND home_issue_id IS NULL",
+            [(issue, root, tag) for tag in sorted(own)],
+        )
+        self.db.execute_many(
+            """DELETE FROM issue_tags WHERE issue_id = ?1 AND tag = ?2
+               AND EXISTS (SELECT 1 FROM issue_tags WHERE issue_id = ?3 AND tag = ?2 AND home_issue_id = ?1)""",
+            [(issue, tag, root) for tag in sorted(own)],
+        )
+        if member.number is not None:
+            self._numbers[member.number] = issue
+        return True
+
+    def _member_here(self, record: IssueRecord, member: IssueRecord) -> int | None:
+        """The issue that stands for it here: by its number where that was seen, by its hashes where they are known."""
+        for item in record.hashes:
+            if item.home == member.number:
+                home = self.db.value(
+                    """SELECT home_issue_id FROM hashes JOIN issues i ON i.id = home_issue_id
+                       WHERE hashes.project_id = ? AND hash = ?""",
+                    (record.project, item.digest),
+                )
+                if home is not None:
+                    return int(home)
+        return None
+
+    def _waits(self, issue: int) -> bool:
+        return self.db.value("SELECT merged_into FROM issues WHERE id = ?", (issue,)) is not None
 
     # Parts of an issue
 
@@ -240,6 +305,10 @@ class Importing:
             self._numbers[number] = home
         return home
 
+    def _home_of(self, record: IssueRecord, number: int | None) -> int | None:
+        """The same for a part that says so only where it is not the issue's own."""
+        return None if number in (None, record.number) else self._home(number)
+
     def widen(self, issue: int, moment: int) -> None:
         """An issue was seen at that time, though there may be no event of it."""
         self.db.execute("UPDATE issues SET last_seen = ? WHERE id = ? AND last_seen < ?", (moment, issue, moment))
@@ -257,20 +326,21 @@ class Importing:
             self.db.execute(f"UPDATE hashes SET {assignments} {where}", (*merged, project, item.digest))
         return merged != mine
 
-    def _add_activity(self, issue: int, entries: list[tuple[int, str, str, str]]) -> bool:
+    def _add_activity(self, issue: int, record: IssueRecord) -> bool:
         """Unite the logs, in the order of time."""
-        if not entries:
+        if not record.activity:
             return False
-        sql = "SELECT at, actor, kind, data FROM activity WHERE issue_id = ? ORDER BY at, id"
-        present = self.db.rows(sql, (issue,))
-        missing = Counter(entries) - Counter(present)
+        sql = "SELECT at, actor, kind, data, home_issue_id FROM activity WHERE issue_id = ? ORDER BY at, id"
+        present = [Entry(*row) for row in self.db.rows(sql, (issue,))]
+        missing = Counter(entry[:4] for entry in record.activity) - Counter(entry[:4] for entry in present)
         if not missing:
             return False
-        merged = sorted([*present, *(entry for entry in entries if _took(missing, entry))], key=lambda entry: entry[0])
+        added = [entry for entry in record.activity if _took(missing, entry[:4])]
+        merged = [*present, *(entry._replace(home=self._home_of(record, entry.home)) for entry in added)]
         self.db.execute("DELETE FROM activity WHERE issue_id = ?", (issue,))
         self.db.execute_many(
-            "INSERT INTO activity (issue_id, at, actor, kind, data) VALUES (?, ?, ?, ?, ?)",
-            [(issue, *entry) for entry in merged],
+            "INSERT INTO activity (issue_id, at, actor, kind, data, home_issue_id) VALUES (?, ?, ?, ?, ?, ?)",
+            [(issue, *entry) for entry in sorted(merged, key=lambda entry: entry.at)],
         )
         return True
 
@@ -283,8 +353,8 @@ class Importing:
             )
             if not present:
                 self.db.execute(
-                    f"""INSERT INTO attachments ({column}, name, content_type, kind, size, digest, created_at)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                    f"""INSERT INTO attachments ({column}, name, content_type, kind, size, digest, created_at, home_issue_id)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
                     (owner, *file),
                 )
                 added += 1
@@ -358,11 +428,11 @@ def _weight(fields: dict[str, Any], keys: Sequence[str], moment: int, tags: Iter
     return moment, json.dumps([*(fields[key] for key in keys), sorted(set(tags))])
 
 
-def _took(missing: Counter[tuple[int, str, str, str]], entry: tuple[int, str, str, str]) -> bool:
+def _took(missing: Counter[tuple[Any, ...]], entry: tuple[Any, ...]) -> bool:
     if missing[entry] <= 0:
         return False
     missing[entry] -= 1
     return True
 
 
-__all__ = ["LATEST", "STATE", "FileRecord", "HashRecord", "Importing", "IssueRecord", "Placed"]
+__all__ = ["LATEST", "STATE", "Entry", "FileRecord", "HashRecord", "Importing", "IssueRecord", "Placed"]

@@ -98,6 +98,11 @@ class Issues:
             found.update((row[0], Issue(*row)) for row in rows)
         return [found[issue] for issue in ids if issue in found]
 
+    def key(self, issue: int, sort: str) -> int | str:
+        """What an issue is sorted by."""
+        found: int | str = self.db.value(f"SELECT {SORTS[sort]} FROM issues i WHERE i.id = ?", (issue,))
+        return found
+
     def closed(self) -> int:
         """How many issues are resolved or ignored."""
         return int(self.db.value("SELECT count(*) FROM issues WHERE status <> 'open' AND merged_into IS NULL"))
@@ -151,6 +156,32 @@ class Issues:
             counts[hour - first] = count
         return counts
 
+    def days(self, issues: Sequence[int], since: int, until: int) -> dict[int, list[int]]:
+        """Events a day (of UTC) of each issue between two times, from the counters."""
+        first, last = since // DAY, until // DAY
+        found = {issue: [0] * (last - first + 1) for issue in issues}
+        for part in chunks(issues):
+            for issue, day, count in self.db.rows(
+                f"""SELECT h.issue_id, c.hour / 24, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
+                    WHERE h.issue_id IN ({marks(part)}) AND c.hour BETWEEN ? AND ? GROUP BY 1, 2""",
+                (*part, first * 24, last * 24 + 23),
+            ):
+                found[issue][day - first] = count
+        return found
+
+    def counts(self, issues: Sequence[int], first: int, end: int) -> dict[int, int]:
+        """Events of issues from the hour `first` until before the hour `end`, from the counters; none: not named."""
+        found: dict[int, int] = {}
+        for part in chunks(issues):
+            found.update(
+                self.db.rows(
+                    f"""SELECT h.issue_id, sum(c.count) FROM hashes h JOIN hash_hours c ON c.hash_id = h.id
+                        WHERE h.issue_id IN ({marks(part)}) AND c.hour >= ? AND c.hour < ? GROUP BY 1""",
+                    (*part, first, end),
+                )
+            )
+        return found
+
     def latest_events(self, issue: int, limit: int = 1) -> list[int]:
         """Rows of an issue's latest events, latest first."""
         rows = self.db.rows(
@@ -161,17 +192,78 @@ class Issues:
         return [row for (row,) in rows]
 
 
-def order_by(sort: str, descending: bool) -> str:
-    """The ORDER BY of a listing. Raises InvalidError that names the sorts."""
+_INDEXED = frozenset({"title", "status", "created_at", "last_seen"})
+# What new events move forward, what they move anywhere, and what people move.
+_GROWING = frozenset({"last_seen", "events", "users"})
+_MOVED_BY_EVENTS = frozenset({"priority"})
+_MOVED_BY_PEOPLE = frozenset({"title", "status", "priority"})
+_UNTOUCHED = """i.id NOT IN (SELECT h.issue_id FROM events e CROSS JOIN hashes h ON h.id = e.hash_id WHERE e.id > ?)"""
+
+
+class Position(NamedTuple):
+    """A place in a listing of issues: behind one of them, as it was."""
+
+    key: int | str  # what the listing is sorted by
+    issue: int
+    newest: int  # the row of the newest event when the first page was read
+    at: int  # when that was, in microseconds
+
+
+class Where(NamedTuple):
+    """A condition in SQL."""
+
+    sql: str
+    parameters: tuple[int | str, ...]
+
+
+class Order(NamedTuple):
+    """The order of a listing; the id decides between equals."""
+
+    sort: str
+    descending: bool
+
+    @property
+    def sql(self) -> str:
+        """For ORDER BY."""
+        direction = "DESC" if self.descending else "ASC"
+        return f"{SORTS[self.sort]} {direction}, i.id {direction}"
+
+    def behind(self, after: Position | None) -> tuple[Where, ...]:
+        """Conditions on `issues i` for what comes behind a place, one after the other.
+
+        Two where an index has the order: what is equal to the place, then what is beyond it. SQLite finds the
+        beginning of each in the index, but that of both in one comparison only among what is not equal.
+        An issue that changed since the first page, so that it may stand behind its old place, may have been
+        shown there; it is left out.
+        """
+        if after is None:
+            return (Where("1", ()),)
+        key, compare = SORTS[self.sort], "<" if self.descending else ">"
+        if self.sort in _INDEXED:
+            found = [
+                Where(f"{key} = ? AND i.id {compare} ?", (after.key, after.issue)),
+                Where(f"{key} {compare} ?", (after.key,)),
+            ]
+        else:
+            found = [Where(f"({key}, i.id) {compare} (?, ?)", (after.key, after.issue))]
+        if self.sort in _MOVED_BY_EVENTS or (self.sort in _GROWING and not self.descending):
+            found = [Where(f"{sql} AND {_UNTOUCHED}", (*given, after.newest)) for sql, given in found]
+        if self.sort in _MOVED_BY_PEOPLE:
+            found = [Where(f"{sql} AND i.changed_at <= ?", (*given, after.at)) for sql, given in found]
+        return tuple(found)
+
+
+def order_of(sort: str, descending: bool) -> Order:
+    """Raises InvalidError that names the sorts."""
     if sort not in SORTS:
         raise InvalidError(f"issues cannot be sorted by {sort!r}", f"Use one of: {', '.join(SORTS)}")
-    direction = "DESC" if descending else "ASC"
-    return f"{SORTS[sort]} {direction}, i.id {direction}"
+    return Order(sort, descending)
 
 
 def check_page(limit: int, offset: int) -> None:
-    if not 0 <= limit <= MAX_LIMIT or offset < 0:
+    """One item more than anybody may ask for tells whether there is a further page."""
+    if not 0 <= limit <= MAX_LIMIT + 1 or offset < 0:
         raise InvalidError(f"a page of {limit} from {offset} cannot be had", f"Use a limit of 0 to {MAX_LIMIT}")
 
 
-__all__ = ["HashInfo", "Issue", "Issues", "check_page", "order_by"]
+__all__ = ["HashInfo", "Issue", "Issues", "Order", "Position", "Where", "check_page", "order_of"]

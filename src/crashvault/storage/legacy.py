@@ -23,7 +23,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import to_iso
-from ..errors import CrashvaultError, StoreError
+from ..errors import CrashvaultError, InvalidError, StoreError
 from ..grouping import group
 from ..ingest.fields import dashed, microseconds
 from ..ingest.normalize import normalize
@@ -31,14 +31,15 @@ from ..models import DEFAULT_LEVEL, DEFAULT_PROJECT, SEVERITIES, STATUSES, Event
 from . import codec
 from .blobs import clean_name
 from .document import trim_caches
-from .importing import FileRecord, HashRecord, Importing, IssueRecord
+from .importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from .recording import Prepared, prepare
+from .webhooks import DEFAULTS
 
 if TYPE_CHECKING:
     from .store import Store
 
 ISSUES, EVENTS, ATTACHMENTS, CONFIG, MOVED = "issues.json", "events", "attachments", "config.json", "legacy"
-WEBHOOKS_SETTING = "legacy.webhooks"  # for the deliveries to read
+WEBHOOKS_SETTING = "legacy.webhooks"  # those that could not be used
 CONFIG_SETTING = "legacy.config"  # what else the old configuration said
 UNREADABLE_SETTING = "legacy.unreadable"  # [path, why] of each file, for `doctor`
 REASON = "legacy_unreadable"
@@ -239,7 +240,7 @@ class _Run:
         )  # fmt: skip
         activity = []
         if issue.rest:
-            activity = [(issue.changed_at, "crashvault", "legacy", json.dumps(issue.rest, ensure_ascii=True))]
+            activity = [Entry(issue.changed_at, "crashvault", "legacy", json.dumps(issue.rest, ensure_ascii=True))]
         return IssueRecord(
             number=issue.number, project=self.project,
             state={"title": title, "title_fixed": 0, "culprit": "", "status": issue.status, "severity": issue.severity,
@@ -373,11 +374,33 @@ class _Run:
         config = self._read(path) if os.path.exists(path) else None
         if not isinstance(config, dict):
             return
-        webhooks = config.get("webhooks")
+        webhooks = self._keep_webhooks(config.get("webhooks"), path)
         others = {key: value for key, value in config.items() if key != "webhooks" and key not in SETTINGS}
         for key, value in ((WEBHOOKS_SETTING, webhooks), (CONFIG_SETTING, others)):
             if value:
                 self.store.settings.set(key, json.loads(json.dumps(value, ensure_ascii=True)), self.now)
+
+    def _keep_webhooks(self, given: Any, path: str) -> list[Any]:
+        """Make the old webhooks real ones; those that cannot be used are the answer."""
+        entries = given if isinstance(given, list) else [given] if given else []
+        return [entry for place, entry in enumerate(entries) if not self._keep_webhook(path, place, entry)]
+
+    def _keep_webhook(self, path: str, place: int, entry: Any) -> bool:
+        from ..webhooks.old import old_webhook
+
+        try:
+            fields = old_webhook(entry, self.ranks)
+            known = self.store.webhooks.list()
+            if any((one.type, one.url) == (fields["type"], fields["url"]) for one in known):
+                return True  # imported before
+            name, taken = fields["name"], {webhook.name.casefold() for webhook in known}
+            names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+            free = next(one for one in names if one.casefold() not in taken)
+            self.store.webhooks.add({**DEFAULTS, **fields, "name": free}, self.now)
+        except InvalidError as error:
+            self._note(path, f"webhook {place}: {error.message}")
+            return False
+        return True
 
     def _keep_notes(self) -> None:
         before = [tuple(entry) for entry in self.store.settings.get(UNREADABLE_SETTING, [])]

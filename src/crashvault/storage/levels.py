@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import ConflictError, InvalidError, NotFoundError
+from ..models import COLOURS, LEVEL_ALIASES, LEVEL_LOOKS
 from .sqlite import SQLite
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_HEX_COLOUR = re.compile("#[0-9A-Fa-f]{6}")
+_EMOJI_LENGTH = 12  # characters; families and flags are sequences
+_NO_EMOJI = ("Cc", "Cs", "Co", "Cn", "Zs", "Zl", "Zp", "Ll", "Lu", "Nd")
 
 
 class Level(NamedTuple):
@@ -37,12 +42,14 @@ class Levels:
     def add(self, name: str, rank: int, colour: str | None, emoji: str | None) -> Level:
         """Make a custom level. Raises InvalidError or ConflictError."""
         name = _check(name, rank)
+        _check_look(colour, emoji)
         with self.db.writing():
-            for level in self.list():
-                if level.name == name:
-                    raise ConflictError(
-                        f"there is a level {name!r} already", f"Change it with: crashvault level set {name}"
-                    )
+            levels = self.list()
+            if name in (level.name for level in levels):
+                raise ConflictError(
+                    f"there is a level {name!r} already", f"Change it with: crashvault level set {name}"
+                )
+            for level in levels:
                 if level.rank == rank:
                     raise ConflictError(f"rank {rank} is that of {level.name!r}", "Choose another number")
             self.db.execute("INSERT INTO levels VALUES (?, ?, ?, ?, 0)", (name, rank, colour, emoji))
@@ -50,6 +57,7 @@ class Levels:
 
     def set(self, name: str, rank: int | None, colour: str | None, emoji: str | None) -> Level:
         """Change a level; a rank only of a custom level that no event has, since events keep the rank."""
+        _check_look(colour, emoji, LEVEL_LOOKS.get(name.strip().casefold(), ()))
         with self.db.writing():
             level = self.require(name)
             if rank is not None and rank != level.rank:
@@ -78,7 +86,8 @@ class Levels:
 
     def require(self, name: str) -> Level:
         levels = {level.name: level for level in self.list()}
-        found = levels.get(name.strip().casefold())
+        wanted = name.strip().casefold()
+        found = levels.get(LEVEL_ALIASES.get(wanted, wanted))
         if found is None:
             close = difflib.get_close_matches(name.casefold(), levels, 1)
             hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(levels)}"
@@ -101,6 +110,19 @@ def _check(name: str, rank: int) -> str:
     name = name.strip().casefold()
     if not _NAME.fullmatch(name):
         raise InvalidError(f"a level cannot be called {name!r}", "Use small letters, digits, - and _, at most 32")
+    if name in LEVEL_ALIASES:
+        raise InvalidError(f"{name!r} is another name of {LEVEL_ALIASES[name]!r}", "Choose another name")
     if not 0 <= rank <= 1000:
         raise InvalidError(f"rank {rank} is out of range", "Use 0 to 1000; debug is 10, error 40, critical 50")
     return name
+
+
+def _check_look(colour: str | None, emoji: str | None, usual: Sequence[str] = ()) -> None:
+    """A colour or an emoji may be empty, which takes it away; `usual` are those of a level that is built in.
+    Raises InvalidError."""
+    if colour and colour not in (*COLOURS, *usual) and not _HEX_COLOUR.fullmatch(colour):
+        raise InvalidError(f"there is no colour {colour!r}", f"Use #rrggbb or one of: {', '.join(COLOURS)}")
+    import unicodedata
+
+    if emoji and (len(emoji) > _EMOJI_LENGTH or any(unicodedata.category(char) in _NO_EMOJI for char in emoji)):
+        raise InvalidError(f"{emoji!r} is no emoji", "Use one sign")

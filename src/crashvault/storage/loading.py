@@ -15,6 +15,7 @@ from .sqlite import SQLite, chunks, marks
 
 _SHARED_KEPT = 512
 _FROM_FAST = 32  # events at once from which the fast decoder is worth importing
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)  # what a damaged event raises
 
 
 class StoredEvent(NamedTuple):
@@ -65,11 +66,8 @@ class Loader:
     def _readable(self, row: tuple[Any, ...]) -> StoredEvent:
         try:
             return self._event(*row)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise StoreError(
-                f"event {dashed(row[1])} cannot be read ({error})",
-                "Run: crashvault doctor, and bring a backup back with: crashvault restore",
-            ) from error
+        except UNREADABLE as error:
+            raise unreadable(row[1], error) from error
 
     def _expanded(self, body: bytes | None) -> bytes | None:
         if body is None:
@@ -92,3 +90,11 @@ class Loader:
         event["received_at"] = received_at
         event["level"] = level or f"level-{rank}"
         return StoredEvent(row, issue, digest.hex(), event)
+
+
+def unreadable(event_id: bytes, error: Exception) -> StoreError:
+    """What to say of an event whose stored form is damaged."""
+    return StoreError(
+        f"event {dashed(event_id)} cannot be read ({error})",
+        "Run: crashvault doctor, and bring a backup back with: crashvault restore",
+    )

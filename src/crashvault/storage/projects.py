@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..errors import InvalidError, NotFoundError
+from ..errors import ConflictError, InvalidError, NotFoundError
 from .sqlite import SQLite
 
 MAX_NAME = 100
@@ -59,11 +59,11 @@ class Projects:
         ]
 
     def add(self, name: str, now: int) -> Project:
-        """Make a project. Raises InvalidError for a name that is taken or unfit."""
+        """Make a project. Raises ConflictError for a name that is taken, InvalidError for one that is unfit."""
         check_name(name)
         with self.db.writing():
             if self._find(name):
-                raise InvalidError(f"there is a project {name!r} already", "See: crashvault project list")
+                raise ConflictError(f"there is a project {name!r} already", "See: crashvault project list")
             self._create(name, now)
         return self.require(name)
 

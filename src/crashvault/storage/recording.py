@@ -65,6 +65,7 @@ class Stored(NamedTuple):
     duplicate: bool
     fingerprint: str  # the grouping hash, 40 hex digits
     timestamp: int
+    row: int | None  # where it is in the store
 
 
 def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
@@ -325,6 +326,7 @@ class Recording:
             return found
         first = self.db.allocate("stacks", len(new))
         bodies, documents, words = [], [], []
+        listed: set[Word] = set()
         for stack_id, (digest, item) in enumerate(new, start=first):
             assert item.stack is not None
             found[digest] = stack_id
@@ -333,7 +335,8 @@ class Recording:
             documents.append((stack_id, stack_document(static)))
             found_words = stack_words(static)
             words += [(word, stack_id) for word in found_words]
-            self._list_words(found_words)
+            listed.update(found_words)
+        self._list_words(listed)
         self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
         self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
         self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
@@ -509,10 +512,12 @@ class Recording:
                 announced.add(group.issue_id)
                 taken[key] = row
                 known[row] = group.issue_id
-                report.append(Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp))
+                report.append(
+                    Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp, row)
+                )
             else:
                 issue = known.get(taken[key] or 0)
-                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp))
+                report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp, taken[key]))
         return report
 
     def _issues_of(self, events: Sequence[int]) -> dict[int, int]:

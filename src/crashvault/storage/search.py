@@ -24,7 +24,7 @@ from ..query.tree import And, Everything, Node, Term, all_of, leaves
 from .asking import Asking
 from .document import hash_token, is_counted
 from .finding import Finder, Stretch
-from .issues import Issues, check_page, order_by
+from .issues import Issues, Order, Position, Where, check_page, order_of
 from .loading import Loader, StoredEvent
 from .query_sql import (
     ISSUE_FIELDS,
@@ -65,6 +65,7 @@ class Page(NamedTuple):
     ids: list[int]  # rows of events, or issues
     total: int
     total_exact: bool  # else there are at least so many
+    further: tuple[int, int] | None = None  # (timestamp, row) of the event behind which to look on, if it ends early
 
 
 class Search:
@@ -80,7 +81,7 @@ class Search:
 
     def parse(self, text: str) -> Node:
         """Read a query with this vault's levels. Raises QueryError."""
-        return parse(text, self.now, dict(self.db.rows("SELECT name, rank FROM levels")) or LEVEL_RANKS)
+        return parse(text, self.now, dict(self.db.rows("SELECT name, rank FROM levels ORDER BY rank")) or LEVEL_RANKS)
 
     # Events
 
@@ -106,6 +107,19 @@ class Search:
         if exact(condition):
             return chosen
         return [item.row for item in self.loader.load(chosen) if self._matches(node, item)]
+
+    def arrivals(self, node: Node, after: int, limit: int) -> tuple[list[int], int]:
+        """Rows of matching events that arrived after a row, in the order of arrival, and the row up to which was looked."""
+        self._begin()
+        condition = self.compiler.condition(node)
+        candidates, looked = self.finder.arrived(condition, after, _SLICE)
+        rows = sorted(self.finder.meeting(condition, candidates))
+        if len(rows) > limit:
+            rows = rows[:limit]
+            looked = rows[-1]
+        if exact(condition):
+            return rows, looked
+        return [item.row for item in self.loader.load(rows) if self._matches(node, item)], looked
 
     def every_event(self, node: Node) -> Iterator[int]:
         """Rows of all matching events, in the order of arrival, however many; for changing and deleting them."""
@@ -235,7 +249,8 @@ class Search:
             if self._matches(node, item):
                 found.append(item.row)
             if read >= (CHECKED_ON if len(found) >= wanted else CHECKED) and (few is None or len(found) >= wanted):
-                return Page(found[offset:wanted], len(found), read == len(few or ()))
+                further = (item.event["timestamp"], item.row) if len(found) < wanted else None
+                return Page(found[offset:wanted], len(found), read == len(few or ()), further)
         return Page(found[offset:wanted], len(found), True)
 
     def _matches(self, node: Node, item: StoredEvent) -> bool:
@@ -250,7 +265,7 @@ class Search:
     def _begin(self) -> None:
         """Forget what an earlier query has seen."""
         self._views.clear()
-        self._level_ranks = dict(self.db.rows("SELECT name, rank FROM levels"))
+        self._level_ranks = dict(self.db.rows("SELECT name, rank FROM levels ORDER BY rank"))
 
     def _issue_view(self, issue_id: int, fingerprint: str) -> dict[str, Any]:
         issue = self.issues.get(issue_id)
@@ -263,30 +278,43 @@ class Search:
     # Issues
 
     def find_issues(
-        self, node: Node, sort: str = "last_seen", descending: bool = True, limit: int = 100, offset: int = 0
+        self,
+        node: Node,
+        sort: str = "last_seen",
+        descending: bool = True,
+        limit: int = 100,
+        offset: int = 0,
+        after: Position | None = None,
+        *,
+        paged: bool = False,
     ) -> Page:
-        """Ids of issues that have a matching event, in the order asked for."""
+        """Ids of issues that have a matching event, in the order asked for.
+
+        `after`: only those behind that place, as the page before ended; the total is then of no meaning. `paged`: a
+        further page may be asked for, so that no issue is left for want of patience that a later page would not have.
+        """
         check_page(limit, offset)
         self._begin()
-        order = order_by(sort, descending)
+        part = _Part(order_of(sort, descending), limit, offset, after)
         if issue_only(node):
-            return self._issues_where(self._issue_condition(node), order, limit, offset)
+            return self._issues_where(self._issue_condition(node), part)
         condition = self.compiler.condition(node)
         if not exact(condition):
-            found, complete = self._checked_issues(node, condition, offset + limit)
-            return self._issues_where(_issues_in(found), order, limit, offset)._replace(total_exact=complete)
+            enough = CHECKED if paged or after is not None else offset + limit
+            found, complete = self._checked_issues(node, condition, enough)
+            return self._issues_where(_issues_in(found), part)._replace(total_exact=complete)
         known = self._issues_of_few(condition)
         if known is None:
             known = self._issues_of_words(node)
         if known is None:
             if not self._few_enough(node):
-                page, answered = self._issues_along(condition, order, limit, offset, ASKED)
+                page, answered = self._issues_along(condition, part, ASKED)
                 if answered:
                     return page
             known = self._issues_of_hashes(node)
         if known is None:
-            return self._issues_along(condition, order, limit, offset)[0]
-        return self._issues_where(_issues_in(known), order, limit, offset)
+            return self._issues_along(condition, part)[0]
+        return self._issues_where(_issues_in(known), part)
 
     def _issue_condition(self, node: Node) -> Clause:
         """An issue-only tree over `issues i` alone. Issues that were merged away have no events, and are left out here."""
@@ -296,13 +324,24 @@ class Search:
             sql = f"EXISTS (SELECT 1 FROM hashes h WHERE h.issue_id = i.id AND ({sql}))"
         return Clause(f"({sql}) AND i.merged_into IS NULL", clause.parameters)
 
-    def _issues_where(self, clause: Clause, order: str, limit: int, offset: int) -> Page:
-        total = int(self.db.value(f"SELECT count(*) FROM issues i WHERE {clause.sql}", clause.parameters))
+    def _issues_where(self, clause: Clause, part: _Part) -> Page:
+        total = 0
+        if part.after is None:
+            total = int(self.db.value(f"SELECT count(*) FROM issues i WHERE {clause.sql}", clause.parameters))
+        if part.after is None:
+            return Page(self._listed(clause, Where("1", ()), part, part.limit, part.offset), total, True)
+        found: list[int] = []
+        wanted = part.offset + part.limit
+        for behind in part.order.behind(part.after):
+            found += self._listed(clause, behind, part, wanted - len(found), 0)
+        return Page(found[part.offset :], total, True)
+
+    def _listed(self, clause: Clause, behind: Where, part: _Part, limit: int, offset: int) -> list[int]:
         rows = self.db.rows(
-            f"SELECT i.id FROM issues i WHERE {clause.sql} ORDER BY {order} LIMIT ? OFFSET ?",
-            (*clause.parameters, limit, offset),
+            f"SELECT i.id FROM issues i WHERE {clause.sql} AND {behind.sql} ORDER BY {part.order.sql} LIMIT ? OFFSET ?",
+            (*clause.parameters, *behind.parameters, limit, offset),
         )
-        return Page([row for (row,) in rows], total, True)
+        return [row for (row,) in rows]
 
     def _issues_of_few(self, condition: Condition) -> set[int] | None:
         """The issues of a query that has few candidate events."""
@@ -408,15 +447,13 @@ class Search:
             rows = self.db.rows(f"SELECT DISTINCT e.hash_id FROM events e WHERE {clause.sql}", clause.parameters)
         return {row for (row,) in rows}
 
-    def _issues_along(
-        self, condition: Condition, order: str, limit: int, offset: int, at_most: int = 1 << 62
-    ) -> tuple[Page, bool]:
+    def _issues_along(self, condition: Condition, part: _Part, at_most: int = 1 << 62) -> tuple[Page, bool]:
         """Walk issues in order, and ask for each whether it has a matching event; False where `at_most` were too few."""
-        wanted = offset + limit
+        wanted = part.offset + part.limit
         found: list[int] = []
         asking = Asking(self.db, condition)
         complete = answered = True
-        for asked, issue in enumerate(asking.issues(order), 1):
+        for asked, issue in enumerate(asking.issues(part.order, part.after), 1):
             if asked > at_most:
                 complete = answered = False
                 break
@@ -425,7 +462,16 @@ class Search:
             if len(found) > wanted and (asked >= FURTHER or len(found) > COUNTED):
                 complete = False
                 break
-        return Page(found[offset:wanted], len(found), complete), answered
+        return Page(found[part.offset : wanted], len(found), complete), answered
+
+
+class _Part(NamedTuple):
+    """Which part of a listing of issues is asked for."""
+
+    order: Order
+    limit: int
+    offset: int
+    after: Position | None
 
 
 def _issues_in(issues: Iterable[int]) -> Clause:

@@ -11,9 +11,10 @@ from ..clock import to_iso
 from ..digests import dashed
 from ..errors import InvalidError
 from . import codec
-from .sqlite import FILE_NAME, SQLite, convert_error
+from .sqlite import FILE_NAME, SQLite, convert_error, interruptible
 
 VIEWS = ("v_issues", "v_events", "v_frames", "v_tags")
+_HIDDEN = frozenset({"webhooks", "settings", "api_keys", "users", "logins"})  # secrets lie there
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
@@ -24,25 +25,30 @@ def run(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, .
     db.connection.execute("PRAGMA query_only = ON")
     db.connection.set_authorizer(_authorize)
     try:
-        cursor = db.connection.execute(query)
-        if cursor.description is None:
-            raise InvalidError("that query returns nothing", "Only SELECT can be run here")
-        return [column[0] for column in cursor.description], cursor.fetchmany(limit)
+        with interruptible(db.connection):
+            cursor = db.connection.execute(query)
+            if cursor.description is None:
+                raise InvalidError("that query returns nothing", "Only SELECT can be run here")
+            return [column[0] for column in cursor.description], cursor.fetchmany(limit)
     except (sqlite3.DatabaseError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
         raise _explained(error, db.path) from error
     finally:
         db.close()
 
 
-def _authorize(action: int, *_: Any) -> int:
-    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+def _authorize(action: int, table: str | None, *_: Any) -> int:
+    hidden = action == sqlite3.SQLITE_READ and table in _HIDDEN
+    return sqlite3.SQLITE_OK if action in _ALLOWED and not hidden else sqlite3.SQLITE_DENY
 
 
 def _explained(error: Exception, path: str) -> Exception:
     text = str(error)
-    if "not authorized" in text or "prohibited" in text:
+    if "is prohibited" in text:
+        return InvalidError("that table holds secrets", f"The views are: {', '.join(VIEWS)}")
+    if "not authorized" in text:
         return InvalidError(
-            "only reading is allowed here", "Write a SELECT over v_issues, v_events, v_frames or v_tags"
+            "only reading is allowed here",
+            "Write a SELECT over v_issues, v_events, v_frames or v_tags",
         )
     if isinstance(error, sqlite3.OperationalError) and not isinstance(error, sqlite3.IntegrityError):
         known = ("no such", "syntax error", "ambiguous", "incomplete", "misuse", "wrong number", "unrecognized")

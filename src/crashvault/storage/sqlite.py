@@ -24,6 +24,9 @@ DIALECT = "sqlite"
 FILE_NAME = "vault.db"
 BUSY_SECONDS = 60.0
 
+FAILURES = (sqlite3.Error, UnicodeDecodeError)  # what SQLite says of a damaged schema may be no text
+_LONGEST = 200  # characters of SQLite's own message
+_HEAR_EVERY = 100_000  # steps of SQLite's machine, some milliseconds
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # part of SQLite's message, what people read, what to do
     ("disk is full", "the disk is full", "Free some space; what was stored before is safe"),
@@ -49,9 +52,25 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+@contextmanager
+def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let Ctrl-C end a statement that takes long: Python hears of it only between statements."""
+    connection.set_progress_handler(lambda: 0, _HEAR_EVERY)  # an interrupt is raised inside it, and ends the statement
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
 def convert_error(error: Exception, path: str) -> StoreError:
     """The one place where SQLite's words become ours."""
-    text = str(error)
+    text = " ".join(str(error).split())[:_LONGEST]  # of a damaged schema it quotes lines
+    if isinstance(error, UnicodeDecodeError):
+        text = "malformed database schema"
     lowered = text.lower()
     for part, what, hint in _HINTS:
         if part in lowered:
@@ -72,7 +91,7 @@ class SQLite:
         self._lock_fd: int | None = None
         try:
             self.connection = self._open()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, path) from error
         self._identity = _identity(path)
 
@@ -127,7 +146,7 @@ class SQLite:
         """Run one statement; the number of rows it changed."""
         try:
             return self.connection.execute(sql, parameters).rowcount
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
@@ -135,19 +154,19 @@ class SQLite:
             return 0
         try:
             return self.connection.executemany(sql, rows).rowcount
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
             return self.connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         try:
             return self.connection.execute(sql, parameters).fetchone()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
     def value(self, sql: str, parameters: Sequence[Any] = (), default: Any = None) -> Any:
@@ -158,7 +177,7 @@ class SQLite:
         """Rows one by one, in constant memory."""
         try:
             yield from self.connection.execute(sql, parameters)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
     # Transactions
@@ -217,7 +236,7 @@ class SQLite:
     def _end(self, statement: str) -> None:
         try:
             self.connection.execute(statement)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
     def _rollback(self) -> None:
@@ -251,7 +270,7 @@ class SQLite:
         """Bring the log into the file, so that its size is what it is. `wait`: for readers too, and empty the log."""
         try:
             self.connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if wait else 'PASSIVE'})").fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise convert_error(error, self.path) from error
 
 

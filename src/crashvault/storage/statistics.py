@@ -16,6 +16,17 @@ class Totals(NamedTuple):
     by_project: dict[str, tuple[int, int]]  # issues and events
 
 
+class ReleaseIssues(NamedTuple):
+    """Issues whose latest event is of one release."""
+
+    release: str
+    issues: int
+    open: int
+    events: int
+    first_seen: int
+    last_seen: int
+
+
 class Statistics:
     def __init__(self, db: SQLite) -> None:
         self.db = db
@@ -44,15 +55,42 @@ class Statistics:
         return Totals(sum(by_status.values()), sum(by_level.values()), by_status, by_level, by_project)
 
     def hours(self, since: int, until: int, project: int | None = None) -> list[int]:
-        """Events an hour between two times."""
-        first, last = since // HOUR, until // HOUR
-        counts = [0] * (last - first + 1)
+        """Events an hour between two times, both of whose hours count."""
+        return self.series(since // HOUR, until // HOUR + 1, 1, project)
+
+    def series(self, first: int, end: int, width: int, project: int | None = None) -> list[int]:
+        """Events from the hour `first` until before the hour `end`, both since the epoch, in buckets of `width` hours."""
+        counts = [0] * -((first - end) // width)
         # The primary key begins with the project, so each is a short range.
         chosen = [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
         for one in chosen:
-            for hour, count in self.db.rows(
-                "SELECT hour, sum(count) FROM project_hours WHERE project_id = ? AND hour BETWEEN ? AND ? GROUP BY hour",
-                (one, first, last),
+            for bucket, count in self.db.rows(
+                """SELECT (hour - ?1) / ?2, sum(count) FROM project_hours
+                   WHERE project_id = ?3 AND hour >= ?1 AND hour < ?4 GROUP BY 1""",
+                (first, width, one, end),
             ):
-                counts[hour - first] += count
+                counts[bucket] += count
         return counts
+
+    def level_series(self, first: int, end: int, width: int, project: int | None = None) -> dict[int, list[int]]:
+        """As `series`, for each level (by rank) of which there are events."""
+        found: dict[int, list[int]] = {}
+        chosen = [project] if project is not None else [row[0] for row in self.db.rows("SELECT id FROM projects")]
+        for one in chosen:
+            for bucket, level, count in self.db.rows(
+                """SELECT (hour - ?1) / ?2, level, sum(count) FROM project_hours
+                   WHERE project_id = ?3 AND hour >= ?1 AND hour < ?4 GROUP BY 1, 2""",
+                (first, width, one, end),
+            ):
+                found.setdefault(level, [0] * -((first - end) // width))[bucket] += count
+        return dict(sorted(found.items()))
+
+    def releases(self, project: int | None = None, limit: int = 100) -> list[ReleaseIssues]:
+        """Releases by the issues that they were seen with last, the one seen last first."""
+        rows = self.db.rows(
+            """SELECT release, count(*), sum(status = 'open'), sum(count), min(first_seen), max(last_seen) FROM issues
+               WHERE release IS NOT NULL AND merged_into IS NULL AND (?1 IS NULL OR project_id = ?1)
+               GROUP BY release ORDER BY max(last_seen) DESC LIMIT ?2""",
+            (project, limit),
+        )
+        return [ReleaseIssues(*row) for row in rows]

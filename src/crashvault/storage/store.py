@@ -12,6 +12,7 @@ from .migrations import VERSION, migrate, schema_version
 from .sqlite import FILE_NAME, SQLite
 
 if TYPE_CHECKING:
+    from .alerts import Alerts
     from .attachments import Attachments
     from .blobs import Blobs
     from .deletion import Deletion
@@ -23,16 +24,20 @@ if TYPE_CHECKING:
     from .legacy import Report
     from .levels import Levels
     from .merging import Merging
+    from .outbox import Outbox
     from .projects import Projects
     from .rates import Rates
     from .recording import Recording
     from .retention import Retention
     from .search import Search
+    from .searches import Searches
     from .settings import Settings
     from .statistics import Statistics
     from .suggestions import Suggestions
     from .telemetry import Telemetry
     from .triage import Triage
+    from .users import Users
+    from .webhooks import Webhooks
 
 
 class Store:
@@ -151,10 +156,28 @@ class Store:
         return Ledger(self.db)
 
     @cached_property
+    def alerts(self) -> Alerts:
+        from .alerts import Alerts
+
+        return Alerts(self.db)
+
+    @cached_property
     def leases(self) -> Leases:
         from .leases import Leases
 
         return Leases(self.db)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        from .webhooks import Webhooks
+
+        return Webhooks(self.db)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from .outbox import Outbox
+
+        return Outbox(self.db)
 
     @cached_property
     def merging(self) -> Merging:
@@ -173,6 +196,18 @@ class Store:
         from .suggestions import Suggestions
 
         return Suggestions(self.db)
+
+    @cached_property
+    def users(self) -> Users:
+        from .users import Users
+
+        return Users(self.db)
+
+    @cached_property
+    def searches(self) -> Searches:
+        from .searches import Searches
+
+        return Searches(self.db)
 
     @cached_property
     def blobs(self) -> Blobs:

@@ -15,13 +15,13 @@ class Suggestions:
     def __init__(self, db: SQLite) -> None:
         self.db = db
 
-    def issues(self, prefix: str) -> list[tuple[str, str]]:
-        """(id, title) of the issues seen last."""
+    def issues(self, prefix: str, *, merged: bool = False) -> list[tuple[str, str]]:
+        """(id, title) of the issues seen last; or of those that were merged into others."""
         return [
             (str(issue), title)
             for issue, title in self.db.rows(
-                """SELECT id, title FROM issues WHERE merged_into IS NULL AND substr(id, 1, ?) = ?
-                   ORDER BY last_seen DESC LIMIT ?""",
+                f"""SELECT id, title FROM issues WHERE merged_into IS {"NOT" if merged else ""} NULL
+                     AND substr(id, 1, ?) = ? ORDER BY last_seen DESC LIMIT ?""",
                 (len(prefix), prefix, LIMIT),
             )
         ]
@@ -46,6 +46,15 @@ class Suggestions:
                WHERE k.event_id BETWEEN ? AND ? AND k.event IS NOT NULL LIMIT ?""",
             (low, high, _EVENTS),
         )
+
+    def webhooks(self, prefix: str) -> list[str]:
+        return [
+            name
+            for (name,) in self.db.rows(
+                "SELECT name FROM webhooks WHERE substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
+                (len(prefix), prefix, LIMIT),
+            )
+        ]
 
     def values(self, field: str, prefix: str) -> list[str]:
         """Distinct values of an event's field, case folded."""
@@ -76,6 +85,13 @@ class Suggestions:
             "SELECT name FROM projects WHERE substr(name, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
         )
         return [name for (name,) in rows]
+
+    def keys(self, prefix: str) -> list[tuple[str, str]]:
+        """(prefix, name) of the keys that are in force."""
+        return self.db.rows(
+            "SELECT prefix, name FROM api_keys WHERE revoked_at IS NULL AND substr(prefix, 1, ?) = ? LIMIT ?",
+            (len(prefix), prefix, LIMIT),
+        )
 
     def levels(self) -> list[str]:
         return [name for (name,) in self.db.rows("SELECT name FROM levels ORDER BY rank")]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..clock import HOUR
+from ..clock import DAY, HOUR
 from ..digests import blake2b
 from . import codec
 from .sqlite import SQLite, chunks, marks
@@ -17,6 +17,9 @@ _SPAN_COLUMNS = (
     "trace_id, span_id, parent_span_id, started_at, ended_at, name, op, kind, status, service, release, environment,"
     " origin, attributes"
 )
+Place = tuple[int, int]  # of a span: when it began, and its row
+START: Place = (1 - (1 << 62), 0)
+END: Place = ((1 << 62) - 1, 0)
 _OUTCOMES = ("errored", "crashed", "abnormal", "exited")
 
 
@@ -41,6 +44,7 @@ class ReleaseHealth(NamedTuple):
 class Telemetry:
     def __init__(self, db: SQLite) -> None:
         self.db = db
+        self._forgotten_on = 0  # the day on which updates of sessions were last forgotten
 
     def add(
         self,
@@ -55,7 +59,8 @@ class Telemetry:
         """Store what came for one project; call it inside `writing()`. What is known already changes nothing."""
         self._add_spans(project_id, spans, now)
         for session in sessions:
-            self._add_session(project_id, session)
+            if self._is_new(project_id, session.get("key"), now):
+                self._add_session(project_id, session)
         self._add_check_ins(project_id, check_ins)
         self._add_feedback(project_id, feedback)
 
@@ -71,6 +76,24 @@ class Telemetry:
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
             rows,
         )
+
+    def _is_new(self, project_id: int, key: str | None, now: int) -> bool:
+        """Whether an update of a session was not counted today or yesterday; from now on it was.
+
+        Only days that are over are forgotten, so that a repeat is known for a day at least.
+        """
+        if not key:
+            return True
+        today = now // DAY
+        if today != self._forgotten_on:
+            self.db.execute("DELETE FROM session_updates WHERE day < ?", (today - 1,))
+            self._forgotten_on = today
+        digest = _digest(f"{project_id}\0{key}")
+        sql = "SELECT 1 FROM session_updates WHERE day IN (?, ?) AND digest = ?"
+        if self.db.row(sql, (today - 1, today, digest)):
+            return False
+        self.db.execute("INSERT INTO session_updates VALUES (?, ?)", (today, digest))
+        return True
 
     def _add_session(self, project_id: int, session: Fields) -> None:
         counts = [session["started_count"], *(session[name] for name in _OUTCOMES)]
@@ -122,14 +145,24 @@ class Telemetry:
 
     # Reading
 
-    def trace(self, trace_id: str) -> list[dict[str, Any]]:
-        """Every span of a trace (32 hex digits), in the order in which they began."""
+    def trace(
+        self, trace_id: str, project: str | None = None, limit: int = -1, after: Place = START
+    ) -> tuple[list[dict[str, Any]], Place | None]:
+        """Spans of a trace (32 hex digits) in the order in which they began, and the place of the last if there are more.
+
+        `project`: only its spans. `after`: only those behind that place.
+        """
         rows = self.db.rows(
-            f"""SELECT p.name, {_SPAN_COLUMNS.replace(" name,", " s.name,")} FROM spans s
-                JOIN projects p ON p.id = s.project_id WHERE trace_id = ? ORDER BY started_at, s.id""",
-            (bytes.fromhex(trace_id),),
+            f"""SELECT s.id, p.name, {_SPAN_COLUMNS.replace(" name,", " s.name,")} FROM spans s
+                JOIN projects p ON p.id = s.project_id
+                WHERE trace_id = ?1 AND (?2 IS NULL OR p.name = ?2) AND (started_at, s.id) > (?3, ?4)
+                ORDER BY started_at, s.id LIMIT ?5""",
+            (bytes.fromhex(trace_id), project, *after, limit if limit < 0 else limit + 1),
         )
-        return [_span(row) for row in rows]
+        spans = [_span(row[1:]) for row in rows]
+        if not 0 <= limit < len(rows):
+            return spans, None
+        return spans[:limit], (spans[limit - 1]["start"], rows[limit - 1][0])
 
     def releases(self, project_id: int | None = None, since: int = 0) -> list[ReleaseHealth]:
         """How releases did, from the hour of `since` (microseconds) on; the one with most runs first."""

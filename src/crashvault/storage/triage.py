@@ -18,6 +18,7 @@ _FIELDS = frozenset(
         "is_regressed",
         "resolved_at",
         "resolved_in",
+        "release",
         "category",
         "merged_into",
     }
@@ -43,16 +44,24 @@ class Triage:
             found.update(self.db.rows(f"SELECT id, {field} FROM issues WHERE id IN ({marks(part)})", part))
         return found
 
-    def resolved_before(self, newest: Mapping[int, int]) -> list[int]:
-        """Which of the issues were resolved before the given time of theirs."""
-        found = []
-        for part in chunks(list(newest)):
-            rows = self.db.rows(
-                f"SELECT id, resolved_at FROM issues WHERE status = 'resolved' AND id IN ({marks(part)})",
+    def resolved(self, issues: Sequence[int]) -> list[tuple[int, int, str | None]]:
+        """Those of the issues that are resolved: (issue, when, in which release)."""
+        found: list[tuple[int, int, str | None]] = []
+        for part in chunks(issues):
+            found += self.db.rows(
+                f"""SELECT id, COALESCE(resolved_at, 0), resolved_in FROM issues
+                    WHERE status = 'resolved' AND id IN ({marks(part)})""",
                 part,
             )
-            found += [issue for issue, resolved_at in rows if newest[issue] > (resolved_at or 0)]
         return found
+
+    def resolved_issue(self, project: str, fingerprint: str) -> int | None:
+        """The issue of a grouping hash (40 hex digits), if there is one and it is resolved."""
+        return self.db.value(
+            """SELECT i.id FROM projects p JOIN hashes h ON h.project_id = p.id JOIN issues i ON i.id = h.issue_id
+               WHERE p.name = ? AND h.hash = ? AND i.status = 'resolved'""",
+            (project, bytes.fromhex(fingerprint)),
+        )
 
     def update(self, issue: int, now: int, **fields: Any) -> None:
         """Set fields of one issue. Joins the open transaction."""

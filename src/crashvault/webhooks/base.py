@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
 EVENT, NEW_ISSUE, REGRESSION, RESOLVED, ALERT, SUMMARY, TEST = KINDS = (
@@ -60,9 +61,9 @@ class File:
 class Target:
     """Where a webhook's messages go, and what its owner wants of them."""
 
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)  # the provider's own
+    url: str = field(repr=False)  # as are headers and options, since secrets are in them
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)  # the provider's own
     rendered: str | None = None  # what the webhook's template made of the notification
 
 
@@ -74,13 +75,24 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        """Without the address and headers, in which secrets are."""
+        return f"<{self.method} of {len(self.body)} bytes>"
+
 
 class Command(NamedTuple):
-    """A Python module that sends by itself, in a process of its own. Its hosts are checked beforehand."""
+    """A Python module that sends by itself, in a process of its own. Its hosts are checked beforehand.
+
+    Where private addresses are allowed it is called with `--allow-private`. What it prints is the body of the answer.
+    """
 
     module: str
     hosts: Sequence[str]
     stdin: bytes
+
+    def __repr__(self) -> str:
+        """Without what is handed over, in which secrets are."""
+        return f"<python -m {self.module}, given {len(self.stdin)} bytes>"
 
 
 class Response(NamedTuple):
@@ -92,7 +104,7 @@ class Response(NamedTuple):
         """The body as JSON; None when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -120,17 +132,17 @@ def judge_status(response: Response, now: float) -> Verdict:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3)."""
+    """Seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3). None of what is neither."""
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        found = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
-        return None
+        try:
+            found = parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, found) if isfinite(found) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ _MONO = ("mcs -debug Shop.cs", "mono --debug Shop.exe")
 
 PROGRAMS: tuple[Program, ...] = (
     *(_python(name) for name in ("chain", "group", "syntax", "recursion", "notes", "thread", "task", "ignored")),
-    *(_python(name) for name in ("ignored_then_crash", "segfault", "pool", "logged", "stack_info")),
+    *(_python(name) for name in ("ignored_then_crash", "segfault", "pool", "logged", "stack_info", "names")),
     _python("task_dev", "-X dev", "task"),
     _python("chain_py310", script="chain", tool="python3.10"),
     _python("group_py313", script="group", tool="python3.13", FORCE_COLOR="1"),
@@ -70,6 +70,7 @@ PROGRAMS: tuple[Program, ...] = (
     _python("colour_py313", script="chain", tool="python3.13", FORCE_COLOR="1"),
     *(Program("javascript", name, (f"node {name}.js",)) for name in ("simple", "cause", "aggregate", "syntax")),
     *(Program("javascript", name, (f"node {name}.js",)) for name in ("string", "reject", "eval", "assert")),
+    *(Program("javascript", name, (f"node {name}.js",)) for name in ("emitter", "json", "abort", "prefixed")),
     Program("javascript", "async", ("node async.mjs",)),
     Program("javascript", "cause_colour", ("node cause.js",), {"FORCE_COLOR": "1"}),
     Program("javascript", "heap", ("node --max-old-space-size=20 heap.js",)),
@@ -79,7 +80,7 @@ PROGRAMS: tuple[Program, ...] = (
             name.lower(),
             (f"javac -d . {name}.java", f"java -XX:MaxJavaStackTraceDepth=40 -cp . {name}"),
         )
-        for name in ("Chain", "Suppressed", "Overflow", "Stream")
+        for name in ("Chain", "Suppressed", "Overflow", "Stream", "Settings")
     ),
     Program("kotlin", "shop", ("kotlinc shop.kt -include-runtime -d shop.jar", "java -jar shop.jar")),
     Program("scala", "shop", ("scalac Shop.scala", "scala -cp . shop.Shop")),
@@ -98,7 +99,8 @@ PROGRAMS: tuple[Program, ...] = (
     _rust("assertion", "", RUST_BACKTRACE="1"),
     _rust("worker", "", RUST_BACKTRACE="1"),
     _rust("overflow", ""),
-    *(Program("ruby", name, (f"ruby {name}.rb",)) for name in ("cause", "name", "deep", "syntax")),
+    _rust("destructor", "", RUST_BACKTRACE="1"),
+    *(Program("ruby", name, (f"ruby {name}.rb",)) for name in ("cause", "name", "deep", "syntax", "thread")),
     *(
         Program("php", name, (f"php -d display_errors=stderr -d log_errors=0 {name}.php",))
         for name in ("chain", "type", "parse", "memory", "warning")

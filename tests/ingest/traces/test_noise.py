@@ -21,7 +21,10 @@ MARKERS = [marker for _, _, markers in LANGUAGES for marker in markers]
 MODULES = sorted({module for _, module, _ in LANGUAGES})
 LINES = sorted({line for path in samples.SAMPLES for line in samples.read(path).splitlines()})
 # Samples whose own first line has the prefix of a logger: lines of the same logger in between end the record.
-LOGGED = {"go/served", "documented/php_nginx", "documented/laravel", "documented/node_event", "elixir/server"}
+# Of an emitter's error it is the line above the last frames that says they are no error of their own.
+LOGGED = {
+    "go/served", "documented/php_nginx", "documented/laravel", "documented/node_event", "elixir/server", "javascript/emitter",
+}  # fmt: skip
 
 
 def prefixed(prefix: str) -> Callable[[str], str]:

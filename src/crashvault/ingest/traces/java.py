@@ -59,6 +59,8 @@ def find(lines: Sequence[str]) -> Found | None:
         if tree and not (section.role and section.first - tree[-1].last <= _MAX_GAP):
             traces.append(_found(tree))
             tree = []
+        if not tree and section.role == "Caused by" and (outer := _without_frames(lines, section.first - 1)):
+            tree.append(outer)
         tree.append(section)
     if tree:
         traces.append(_found(tree))
@@ -108,6 +110,14 @@ def _section(
         frames,
         more,
     )
+
+
+def _without_frames(lines: Sequence[str], at: int) -> _Section | None:
+    """A throwable that the JVM shows without frames, as when the main class cannot be initialized."""
+    header = _HEADER.match(lines[at]) if at >= 0 else None
+    if header is None or header["role"] or not _is_strong(header):
+        return None
+    return _Section(at, at, indent(lines[at]), None, header["thread"], header["type"], header["value"] or "", [], 0)
 
 
 def _is_strong(found: re.Match[str]) -> bool:

@@ -25,6 +25,8 @@ _MAX_GAP = 60  # lines of an error's own properties between it and its cause
 _HEADER = re.compile(
     r"""\s*(?P<cause>\[cause\]:\s|[Cc]aused\ by:\s)?(?:\[errors\]:\s\[\s?)?(?P<bracket>\[)?
     (?:\(node:\d{1,9}\)\s)?(?:\[DEP\d+\]\s)?
+    (?:(?!\w*(?:Error|Exception|Warning)\b)(?!cause)[A-Za-z][\w ,.'-]{0,60}?:?\s
+        (?=(?:Uncaught\s)?(?:[A-Z][\w$.]{0,60})?(?:Error|Exception)(?::|$)))?   # what a program says before it
     (?:error:\s)?(?:Uncaught\s(?:\(in\spromise\)\s)?)?(?:Unhandled\sPromise\sRejection:\s)?
     (?P<type>[A-Za-z_$][\w$.]*)(?:\s\[[\w.:-]{1,80}\])?(?::\s?(?P<value>.*))?$""",
     re.VERBOSE,
@@ -32,6 +34,7 @@ _HEADER = re.compile(
 _STRONG = re.compile(r"(?:Error|Exception|Rejection|Warning|Failure|Trace)$")
 _UNHANDLED_WARNING = "UnhandledPromiseRejectionWarning"
 _BRACKETED = re.compile(r"\s*(?:\[cause\]: )?\[[\w$.]+(?:: .*)?\](?: \{|,)?$")
+_ABRIDGED = "[... lines matching original stack trace ...]"
 _SKIPPED = re.compile(r"\s*\.\.\. (\d{1,9}) lines matching cause stack trace \.\.\.$")
 _SCHEMES = (
     "http:", "https:", "file:", "webpack:", "webpack-internal:", "app:", "resource:", "blob:", "capacitor:",
@@ -42,6 +45,12 @@ _EVAL_ORIGIN = re.compile(r"\(([^()]+):(\d{1,9}):(\d{1,9})\)")
 _POSITION = re.compile(r"(.+?)(?: line (\d{1,9}) > .*)$")
 _CARET = re.compile(r"\s*\^[\^~]*\s*$")
 _SOURCE_OF_THROW = re.compile(r"(\S.*):(\d{1,9})$")
+_NO_FILES = ("<anonymous", "undefined")  # what Node.js calls a text that is no program, such as wrong JSON
+_JS_STACK = "----- JavaScript stack trace -----"
+_NUMBERED = re.compile(r"\d{1,4}: (\S.*)$")
+_REASON = re.compile(
+    r"This error originated either by throwing inside of an async function .*? (The promise rejected with .*)$", re.S
+)
 _NATIVE_FRAME = re.compile(r" ?\d{1,4}: (0x[0-9a-f]{1,16}) (.*?) ?\[([^\[\]\s]{1,300})\]$")
 
 
@@ -104,6 +113,8 @@ def _run(lines: Sequence[str], at: int) -> tuple[list[Frame], tuple[int, int] | 
             frames.append(frame)
         elif found := _SKIPPED.match(line) if "... " in line else None:
             skipped = len(frames), int(found[1])
+        elif frames and _ABRIDGED in line:
+            pass
         else:
             break
         at += 1
@@ -139,7 +150,8 @@ def _headline(lines: Sequence[str], number: int, at: int, found: re.Match[str]) 
             rest = rest[: max(0, position - 1)]
             break
     value = "\n".join([found["value"] or "", *rest]).strip()
-    return found["type"], value or None
+    reason = _REASON.match(value) if found["type"] == "UnhandledPromiseRejection" else None
+    return found["type"], (reason[1] if reason else value) or None
 
 
 def _error_without_frames(line: str, at: int) -> _Error:
@@ -227,6 +239,8 @@ def _add_source_of_throw(lines: Sequence[str], raised: _Error) -> int:
     place = _SOURCE_OF_THROW.match(lines[caret - 2]) if caret > 1 and _CARET.match(lines[caret]) else None
     if place is None:
         return raised.first
+    if place[1].startswith(_NO_FILES):
+        return caret - 2
     frame = make_frame("javascript", _file(place[1]), place[2], lines[caret].index("^") + 1)
     frame["context_line"] = lines[caret - 1].strip()
     same = next((f for f in raised.frames if (f.get("file"), f.get("line")) == (frame["file"], frame["line"])), None)
@@ -245,7 +259,24 @@ def _without_stack(lines: Sequence[str]) -> list[Found]:
             traces += _thrown_value(lines, at)
         elif line.startswith("FATAL ERROR: "):
             traces.append(_fatal(lines, at))
+        elif line == _JS_STACK:
+            traces += _aborted(lines, at)
     return traces
+
+
+def _aborted(lines: Sequence[str], at: int) -> list[Found]:
+    """What Node.js prints when it ends itself: numbered frames, the crash first."""
+    frames: list[Frame] = []
+    last = at
+    for number in range(at + 1, len(lines)):
+        found = _NUMBERED.match(lines[number])
+        frame = _v8_frame(found[1]) if found else None
+        if frame:
+            frames.append(frame)
+            last = number
+        elif lines[number].strip():
+            break
+    return [Found(at, last, [make_exception("Aborted", None, frames[::-1])])] if frames else []
 
 
 def _thrown_value(lines: Sequence[str], at: int) -> list[Found]:

@@ -22,7 +22,7 @@ _LINKS = (
     "During handling of the above exception, another exception occurred:",
 )
 _FRAME = re.compile(r'\s*File "(.+?)", line (\d{1,9})(?:, in (.+))?$')
-_EXCEPTION = re.compile(r"\s*([A-Za-z_]\w*(?:\.(?:\w+|<locals>))*)(?::\s?(.*))?$")
+_EXCEPTION = re.compile(r"\s*([^\W\d]\w*(?:\.(?:\w+|<locals>))*)(?::\s?(.*))?$")
 _REPEATED = re.compile(r"\s*\[Previous line repeated (\d{1,9}) more times?\]$")
 _PRELUDES: tuple[tuple[str, str], ...] = (
     ("threading", r".*Exception in thread (.{1,200}?):$"),

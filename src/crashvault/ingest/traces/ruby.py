@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ...models import Frame
@@ -52,10 +53,25 @@ def find(lines: Sequence[str]) -> Found | None:
 
 
 def _found(chain: list[_Block]) -> Found:
-    """Ruby prints the exception raised last first, and its causes below."""
-    exceptions = [make_exception(block.type, block.value, block.frames[::-1]) for block in reversed(chain)]
+    """Ruby prints the exception raised last first, and its causes below; one that a thread reported comes twice."""
+    exceptions = []
+    for block in reversed(chain):
+        _mark_core(block.frames)
+        exception = make_exception(block.type, block.value, block.frames[::-1])
+        if exception not in exceptions:
+            exceptions.append(exception)
     weak = not chain[0].frames
     return Found(chain[0].first, chain[-1].last, exceptions, None, (), WEAK if weak else CRASH)
+
+
+def _mark_core(frames: Sequence[Frame]) -> None:
+    """Methods written in C are shown where they were called from: their frames are not the application's."""
+    for frame, caller in pairwise(frames):
+        name, above = frame.get("function") or "", caller.get("function") or ""
+        if (frame.get("file"), frame.get("line")) != (caller.get("file"), caller.get("line")):
+            continue
+        if " in " not in name and not name.startswith("<") and name != above.rpartition(" in ")[2]:
+            frame["in_app"] = False
 
 
 def _block(lines: Sequence[str], at: int) -> _Block | None:

@@ -18,19 +18,34 @@ _SYMBOL = re.compile(r"\s*\d{1,6}: (?:\s*(0x[0-9a-f]{1,16}) - )?(.+)$")
 _HASH = re.compile(r"::h[0-9a-f]{16}$|\[[0-9a-f]{16}\]")  # of the old and of the new symbol mangling
 _PLACE = re.compile(r"\s+at (\S.*?):(\d{1,9})(?::(\d{1,9}))?$")
 _CAUSE = re.compile(r"    (?:\s{0,6}\d{1,4}: )?(\S.*)$")
+_ABORTING = "thread caused non-unwinding panic. aborting."
 _NO_TRACE = ("note: run with `RUST_BACKTRACE", "note: Run with `RUST_BACKTRACE")
 
 
 def find(lines: Sequence[str]) -> Found | None:
-    traces = []
+    traces: list[Found] = []
     at = 0
     while at < len(lines):
         found = _at(lines, at)
         if found is not None:
-            traces.append(found)
             at = found.last
+            while traces and _is_caused(found, traces[-1]):
+                cause = traces.pop()
+                found = found._replace(first=cause.first, exceptions=[*cause.exceptions, *found.exceptions])
+            traces.append(found)
         at += 1
     return last_of(traces)
+
+
+def _is_caused(found: Found, before: Found) -> bool:
+    """Whether a panic tells of the one printed before it: of a thread that was joined, or while that unwound."""
+    said, first, cause = found.exceptions[-1], found.exceptions[0], before.exceptions[-1]
+    value = said.get("value") or ""
+    if found.first - before.last > 2 or not said["type"] == cause["type"] == "panic":
+        return False
+    if said.get("thread") == cause.get("thread"):
+        return _ABORTING in value
+    return "Any { .. }" in value and first is said
 
 
 def _at(lines: Sequence[str], at: int) -> Found | None:

@@ -12,9 +12,9 @@ import stat
 from collections.abc import Callable
 
 from ...errors import StoreError
-from ..sqlite import SQLite, convert_error
+from ..sqlite import FAILURES, SQLite, convert_error
 
-VERSION = 3
+VERSION = 7
 MIN_READER = 1
 
 _FOLDER = os.path.dirname(__file__)
@@ -28,7 +28,7 @@ def schema_version(db: SQLite) -> int:
         if "no such table" in str(error):
             return _without_version(db)
         raise convert_error(error, db.path) from error
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise convert_error(error, db.path) from error
     if not all(value.isdigit() for value in rows.values()):
         raise StoreError(f"{db.path} is not a vault", "Move the file away, or choose another --home")
@@ -113,5 +113,5 @@ def _keep_copy(db: SQLite, version: int) -> None:
 def _run(db: SQLite, statement: str) -> None:
     try:
         db.connection.execute(statement)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise convert_error(error, db.path) from error

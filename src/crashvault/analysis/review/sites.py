@@ -1,0 +1,95 @@
+"""Where a file has crashed: the innermost own frames of past events, laid on the file as it was before a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...grouping.frames import judge
+from ...source_tree import Source, find
+from ...storage.analysing import Analysing, Crash
+from ...storage.store import Store
+from .functions import Span, innermost
+
+
+class Site(NamedTuple):
+    """One issue at one place of a file."""
+
+    issue: int
+    title: str
+    status: str
+    level: int  # rank
+    exception: str  # type; "" where there is none
+    function: str
+    line: int | None  # in the file before the change; None: it is not there any more, or reads otherwise
+    events: int
+    first: int  # microseconds
+    last: int
+    resolved_at: int | None
+
+
+def sites(store: Store, source: Source, path: str, lines: Sequence[str], functions: Sequence[Span]) -> list[Site]:
+    """Past crashes of a file of the repository, those with the most events first. `lines`: the file before the change."""
+    reads = Analysing(store.db)
+    name = path.rsplit("/", 1)[-1]
+    called = [
+        value
+        for value in reads.files_called(name)
+        if find(_folded(source), {"file": value, "in_app": True}) == path.casefold()
+    ]
+    found: dict[tuple[int, str, int | None], Site] = {}
+    crashes = [(crash, frame) for crash in reads.crashes_in(called) if (frame := _crashing(crash, set(called)))]
+    issues = {issue.id: issue for issue in store.issues.by_ids(sorted({crash.issue for crash, _ in crashes}))}
+    for crash, frame in crashes:
+        issue = issues.get(crash.issue)
+        if issue is None or issue.status == "ignored":
+            continue
+        line = place(lines, frame, functions)
+        key = (issue.id, frame.get("function") or "", line)
+        known = found.get(key)
+        found[key] = Site(
+            issue.id, issue.title, issue.status, issue.level, frame.get("exception") or "", frame.get("function") or "", line,
+            crash.events + (known.events if known else 0), min(crash.first, known.first if known else crash.first),
+            max(crash.last, known.last if known else 0), issue.resolved_at,
+        )  # fmt: skip
+    return sorted(found.values(), key=lambda site: (-site.events, site.issue, site.line or 0))
+
+
+def _folded(source: Source) -> Source:
+    """The paths of a repository as the words of the vault have them."""
+    paths: dict[str, list[str]] = {}
+    for name, held in source.paths.items():
+        paths.setdefault(name.casefold(), []).extend(path.casefold() for path in held)
+    return source._replace(paths=paths)
+
+
+def _crashing(crash: Crash, paths: set[str]) -> Mapping[str, Any] | None:
+    """The innermost frame of the program's own, of the root cause that has any, if it is in one of the files."""
+    own: Mapping[str, Any] | None = None
+    for frame in crash.frames:  # of one exception after the other, each from its oldest call on
+        if frame["position"] == 0 and own is not None:
+            break
+        if judge(frame, None).app and frame.get("in_app") is not False:  # type: ignore[arg-type]
+            own = frame
+    file = str((own or {}).get("file") or "").casefold().replace("\\", "/")
+    return own if file in paths else None
+
+
+def place(lines: Sequence[str], frame: Mapping[str, Any], functions: Sequence[Span]) -> int | None:
+    """Where the line of a frame is in a file: by what it said, inside of its function first, nearest to where it was."""
+    number, text = frame.get("line"), (frame.get("context_line") or "").strip()
+    if not text:
+        return number if number and 0 < number <= len(lines) else None
+    same = [n for n, line in enumerate(lines, 1) if text in line and line.strip() == text]
+    same.sort(key=lambda n: abs(n - (number or n)))
+    name = short_name(frame.get("function"))
+    inside = (n for n in same if (span := innermost(functions, n)) and span.name == name)
+    return next(inside, same[0] if same else None)
+
+
+def short_name(function: str | None) -> str:
+    """A function's own name: `Cart.total` and `shop::Cart::total(int)` are `total`."""
+    name = (function or "").partition("(")[0].strip() or (function or "")
+    for mark in (".", "::", "#", ">", "/"):
+        name = name.rpartition(mark)[2] or name
+    return name

@@ -1,0 +1,1 @@
+"""What every delivery needs once: claiming, retrying, rate limits, templates, signing, sending."""

@@ -1,0 +1,5 @@
+function giveUp() {
+  process.abort();
+}
+
+giveUp();

@@ -1,0 +1,5 @@
+function settings(text) {
+  return JSON.parse(text);
+}
+
+settings('{"currency": }');
