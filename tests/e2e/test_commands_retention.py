@@ -78,7 +78,7 @@ def test_show_tells_how_many_events_are_left(full: Vault) -> None:
         (("set", "max-events", "0"), 1, "max-events cannot be 0"),
         (("set", "max-fun", "3"), 2, "max-age"),
         (("set", "max-age"), 2, "VALUE"),
-        (("set", "max-age", "1d", "--query", "levl:x"), 2, "did you mean level"),
+        (("set", "max-age", "1d", "--query", "levl:x"), 2, "Did you mean level"),
         (("set", "max-age", "1d", "--level", "loud"), 2, "loud"),
         (("set", "max-age", "1d", "--project", "nowhere"), 1, "there is no project 'nowhere'"),
         (("unset", "max-age"), 1, "there is no policy max-age"),
@@ -119,4 +119,4 @@ def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
         pass
     os.close(ours)
     assert process.wait(60) == 0
-    assert b"Evicting: max-events 9" in seen and b"Evicted" in seen and b"891" in seen
+    assert b"Looking at what is too much" in seen and b"Evicted" in seen and b"891" in seen

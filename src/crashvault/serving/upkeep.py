@@ -6,7 +6,6 @@ do beside. It gives way to those who record, and where it ends early the next on
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -42,7 +41,6 @@ class Upkeep:
         return subprocess.Popen(
             [sys.executable, "-m", "crashvault", "--home", self._home, "--json", "retention", "run"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if name != "CRASHVAULT_DEBUG"},
         )  # fmt: skip
 
     def stop(self) -> None:

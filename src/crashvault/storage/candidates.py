@@ -96,6 +96,7 @@ class Sizes(NamedTuple):
     database: int  # without its free pages
     files: int  # attachments, each content once
     stored: int  # events
+    empty: int  # what the database takes without any
 
     @property
     def total(self) -> int:
@@ -104,7 +105,7 @@ class Sizes(NamedTuple):
     @property
     def average(self) -> float:
         """What an event takes of the database."""
-        return self.database / max(1, self.stored)
+        return max(1, self.database - self.empty) / max(1, self.stored)
 
 
 class Candidates:
@@ -191,7 +192,9 @@ class Candidates:
     def sizes(self) -> Sizes:
         pages = int(self.db.value("PRAGMA page_count")) - int(self.db.value("PRAGMA freelist_count"))
         files = self.db.value("SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments)")
-        return Sizes(pages * int(self.db.value("PRAGMA page_size")), int(files), self.stored())
+        tables = int(self.db.value("SELECT count(*) FROM sqlite_schema WHERE rootpage > 0"))  # and indexes: a page each
+        size = int(self.db.value("PRAGMA page_size"))
+        return Sizes(pages * size, int(files), self.stored(), min(tables, pages) * size)
 
     def weights(self, rows: Sequence[int], average: float) -> list[float]:
         """About how many bytes go with each event."""

@@ -30,7 +30,7 @@ _RENEWED = 10.0  # seconds
 _STATE, _ASKED = "retention.state", "retention.asked"  # in the table `meta`
 _WORTH = 10  # evicting one of so many events makes cleaning up worth while
 _LATEST_CLEAN_UP = 7 * DAY
-_ROUNDS = 4  # of evicting and measuring, for a policy by size
+_ROUNDS = 8  # of evicting and measuring, for a policy by size
 _TOP = 10  # issues that are named
 
 Tell = Callable[[str, int], object]  # what is being done, and how many events went since it was last told
@@ -216,20 +216,21 @@ class _Run:
         self._take_lease()
         self._eviction = Eviction(self.db, retention.blobs, Pace(self.db, stop, self._renew).writing)
         self._by_hash: Counter[int] = Counter()
+        self._freed = 0  # bytes by which file and attachments got smaller
 
     def apply(self) -> Report:
         outcomes: list[Outcome] = []
-        stopped, freed = False, 0
+        stopped = False
         try:
             self._eviction.settle_earlier()
             for policy in self.retention.policies.list():
                 with timed("apply a retention policy", policy=policy):
                     outcomes.append(self._apply(policy))
             self._eviction.settle()
-            freed = self._clean_up(sum(outcome.evicted for outcome in outcomes))
+            self._clean_up(sum(outcome.evicted for outcome in outcomes))
         except Stopped:
             stopped = True
-        return self.retention._report(outcomes, self._by_hash, self._by_hash, freed, stopped)
+        return self.retention._report(outcomes, self._by_hash, self._by_hash, self._freed, stopped)
 
     def end(self) -> None:
         self._leases.release(LEASE, self._holder)
@@ -273,8 +274,8 @@ class _Run:
 
     # Cleaning up
 
-    def _clean_up(self, evicted: int) -> int:
-        """Give space back, and remember the run; the bytes by which the file got smaller.
+    def _clean_up(self, evicted: int) -> None:
+        """Give space back, and remember the run.
 
         What many events share is looked through only when many have gone, or some a while ago: that takes as long
         as reading all that is left.
@@ -283,21 +284,20 @@ class _Run:
         unclean = last.unclean + evicted
         stored = Candidates(self.db, self.now).stored()
         if unclean and (unclean * _WORTH >= stored or self.now - last.cleaned_at >= _LATEST_CLEAN_UP):
-            freed = self._clean_up_all()
+            self._clean_up_all()
             last = last._replace(unclean=0, cleaned_at=self.now)
         else:
             last = last._replace(unclean=unclean)
             self._eviction.forget_old(self.now)
             _, of_files = self._eviction.collect_files(self.now)
-            freed = of_files + self._eviction.shrink_file()
+            self._freed += of_files + self._eviction.shrink_file()
         with self.db.writing():
-            self.retention._save(_STATE, last._replace(at=clock_now(), evicted=evicted, freed=freed))
-        return freed
+            self.retention._save(_STATE, last._replace(at=clock_now(), evicted=evicted, freed=self._freed))
 
-    def _clean_up_all(self) -> int:
+    def _clean_up_all(self) -> None:
         self._tell("Cleaning up", 0)
         self._eviction.settle()
-        return self._eviction.collect(self.now).bytes
+        self._freed += self._eviction.collect(self.now).bytes
 
     # The lease
 
