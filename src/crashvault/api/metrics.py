@@ -158,7 +158,7 @@ class _Vault:
             with self._node.reading() as store:
                 drops = store.ledger.list()
                 totals = store.statistics.totals()
-                stored = store.retention.stored()
+                stored = store.statistics.stored()
                 webhooks, deliveries = store.webhooks.list(), store.outbox.counts()
         except CrashvaultError:
             up.add_metric((), 0)

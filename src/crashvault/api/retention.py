@@ -21,7 +21,7 @@ _SCOPE = (
 def show(call: Call) -> dict[str, Any]:
     whole_vault(call)
     found = call.store.retention
-    return status_shape(found.policies.list(), found.last_run(), found.sizes(call.now))
+    return status_shape(found.policies.list(), found.last_run(), found.sizes(call.now), found.runs(20))
 
 
 def set_policy(call: Call) -> dict[str, Any]:

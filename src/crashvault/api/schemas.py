@@ -429,7 +429,9 @@ class Retention(Struct):
     next_cursor: str | None
     stored_events: int
     bytes: int
+    spans: int
     last_run: dict[str, Any] | None
+    runs: list[dict[str, Any]]  # the latest, latest first
 
 
 class Asked(Struct):

@@ -36,7 +36,7 @@ def show(context: Context) -> None:
     from ..output.retention import print_status, status_shape
 
     found = context.store.retention
-    status = status_shape(found.policies.list(), found.last_run(), found.sizes(now()))
+    status = status_shape(found.policies.list(), found.last_run(), found.sizes(now()), found.runs(20))
     if context.json:
         emit(status)
         return

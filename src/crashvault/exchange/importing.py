@@ -118,7 +118,7 @@ class _Import:
 
     def all(self, progress: Callable[[int], object]) -> None:
         if self.mode == "replace" and not self.dry_run:
-            self.store.deletion.everything(self.now)
+            self.store.deletion.everything(self.now, with_reported=False)  # files have nothing of that
             self.store.recording.forget_seen()
             self.writes.fresh = True
         with closing(batches(self.source, self.events)) as found:

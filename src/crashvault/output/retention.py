@@ -11,11 +11,25 @@ from .shapes import listing
 from .times import ago
 
 
-def status_shape(policies: Any, last: Any, sizes: Any) -> dict[str, Any]:
+def status_shape(policies: Any, last: Any, sizes: Any, runs: Any) -> dict[str, Any]:
     """The policies of a vault, what there is to keep, and what the last run did."""
     found = listing([policy.as_dict() for policy in policies], len(policies), None)
     last_run = last and {"at": to_iso(last.at), "evicted": last.evicted, "freed_bytes": last.freed}
-    return found | {"stored_events": sizes.stored, "bytes": sizes.total, "last_run": last_run}
+    return found | {
+        "stored_events": sizes.stored,
+        "bytes": sizes.total,
+        "spans": sizes.spans,
+        "last_run": last_run,
+        "runs": [run_shape(run) for run in runs],
+    }
+
+
+def run_shape(run: Any) -> dict[str, Any]:
+    """A run that is over."""
+    return {
+        "at": to_iso(run.at), "ended_at": to_iso(run.ended_at), "evicted": run.evicted, "freed_bytes": run.freed,
+        "stopped": run.stopped, "policies": run.policies,
+    }  # fmt: skip
 
 
 def report_shape(report: Any, *, dry_run: bool) -> dict[str, Any]:
@@ -28,7 +42,7 @@ def report_shape(report: Any, *, dry_run: bool) -> dict[str, Any]:
         "stopped": report.stopped,
         "policies": [
             {**one.policy.as_dict(), "why": one.why, "evicted": one.evicted, "kept": one.kept, "bytes": one.bytes,
-             "error": one.error or None}
+             "reported": dict(one.reported), "error": one.error or None}
             for one in report.outcomes
         ],
         "issues": [
@@ -61,7 +75,7 @@ def print_report(report: Mapping[str, Any]) -> None:
                Column("kept", justify="right"), Column("why", style="muted"))  # fmt: skip
     console.table(columns, [
         [escape(f"{one['kind']} {one['value']} {_scope(one)}".rstrip()), f"{one['evicted']:,}", _size(one["bytes"]),
-         f"{one['kept']:,}", escape(one["error"] or one["why"])]
+         f"{one['kept']:,}", escape(one["error"] or one["why"]) + listed(one["reported"])]
         for one in report["policies"]
     ])  # fmt: skip
     if report["issues"]:
@@ -73,6 +87,12 @@ def print_report(report: Mapping[str, Any]) -> None:
         return
     done = "[warning]Stopped after evicting[/warning]" if report["stopped"] else "[success]Evicted[/success]"
     console.print(f"\n{done} {report['evicted']:,} events; freed {_size(report['freed_bytes'])}")
+
+
+def listed(reported: Mapping[str, int]) -> str:
+    """`; 3 spans, 1 feedback`: what goes besides events."""
+    names = ", ".join(f"{count:,} {name.replace('_', '-')}" for name, count in sorted(reported.items()))
+    return f"; also {names}" if names else ""
 
 
 def _print_issues(issues: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -5,6 +5,7 @@
 - *By number*: counters say how many there are too many; so many are taken from the old end of the index of times,
   or of each hash of an issue.
 - *By size*: the same, by what the vault takes on disk and what its events take of that on average.
+  Spans give their share.
 - *Limited to a query*: the query's own indexes find the events first.
 """
 
@@ -15,13 +16,16 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
+from math import ceil
 from typing import NamedTuple
 
 from ..clock import MINUTE, to_iso
 from ..query.tree import Everything, Node, Term, all_of
 from .policies import MAX_AGE, MAX_EVENTS, MAX_PER_ISSUE, MAX_SIZE, Policy
+from .reported import Reported
 from .search import Search
 from .sqlite import SQLite, chunks, marks
+from .statistics import Statistics
 
 PAGE = 200  # candidates at once
 SIZE_TARGET = 0.95  # of `max-size`, so that it is some time until there is too much again
@@ -97,6 +101,8 @@ class Sizes(NamedTuple):
     files: int  # attachments, each content once
     stored: int  # events
     empty: int  # what the database takes without any
+    spans: int
+    span: float  # what a span takes, about
 
     @property
     def total(self) -> int:
@@ -105,7 +111,7 @@ class Sizes(NamedTuple):
     @property
     def average(self) -> float:
         """What an event takes of the database."""
-        return max(1, self.database - self.empty) / max(1, self.stored)
+        return max(1.0, self.database - self.empty - self.spans * self.span) / max(1, self.stored)
 
 
 class Candidates:
@@ -143,6 +149,15 @@ class Candidates:
             pages = _paged(self._oldest_first(found) if stored > most else ())
         group = Group(Quota(stored - most), self._staying(pages))
         return Chosen(f"{stored:,} events, {most:,} allowed", iter([group] if stored > most else []))
+
+    def surplus_spans(self, policy: Policy) -> int:
+        """How many spans go for a policy by size: their share of what is too much."""
+        sizes = self.sizes()
+        surplus = sizes.total - self.gone.bytes - policy.amount * SIZE_TARGET
+        if sizes.total - self.gone.bytes <= policy.amount or not sizes.spans:
+            return 0
+        share = sizes.spans * sizes.span / max(1, sizes.database - sizes.empty)
+        return min(sizes.spans, ceil(surplus * min(1.0, share) / sizes.span))
 
     def _by_size(self, policy: Policy, node: Node) -> Chosen:
         sizes, most = self.sizes(), policy.amount
@@ -186,15 +201,16 @@ class Candidates:
     # How much there is
 
     def stored(self) -> int:
-        """Events that are stored, by the counters."""
-        return int(self.db.value("SELECT COALESCE(sum(count - evicted), 0) FROM hashes"))
+        return Statistics(self.db).stored()
 
     def sizes(self) -> Sizes:
         pages = int(self.db.value("PRAGMA page_count")) - int(self.db.value("PRAGMA freelist_count"))
         files = self.db.value("SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments)")
         tables = int(self.db.value("SELECT count(*) FROM sqlite_schema WHERE rootpage > 0"))  # and indexes: a page each
         size = int(self.db.value("PRAGMA page_size"))
-        return Sizes(pages * size, int(files), self.stored(), min(tables, pages) * size)
+        return Sizes(
+            pages * size, int(files), self.stored(), min(tables, pages) * size, *Reported(self.db).span_bytes()
+        )
 
     def weights(self, rows: Sequence[int], average: float) -> list[float]:
         """About how many bytes go with each event."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .. import clock
 from ..clock import DAY, HOUR, MINUTE
-from . import codec, outbox
+from . import codec, outbox, reported
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
     Word,
@@ -35,6 +35,7 @@ from .document import (
 from .ledger import Ledger
 from .leftovers import Leftovers, advance_generation
 from .loading import Loader, StoredEvent
+from .reported import Reported
 from .sqlite import SQLite, chunks, marks
 
 TOMBSTONE_AGE = 30 * DAY
@@ -97,6 +98,11 @@ class Deletion:
         self.writing: Callable[[], AbstractContextManager[None]] = db.writing  # each step's transaction
         self._loader = Loader(db)
 
+    @property
+    def reported(self) -> Reported:
+        """What clients report beside events."""
+        return Reported(self.db, self.writing)
+
     # Events
 
     def events(self, rows: Sequence[int], now: int, progress: Progress | None = None) -> int:
@@ -129,14 +135,17 @@ class Deletion:
                     self._drop_issue(issue)
         return deleted
 
-    def everything(self, now: int) -> None:
-        """Delete all issues and events at once; ids go on counting, settings and projects stay."""
+    def everything(self, now: int, *, with_reported: bool = True) -> None:
+        """Delete all issues and events at once, and what else clients have reported.
+
+        Ids go on counting, settings and projects stay.
+        """
         self._begin()
         with self.db.writing():
             advance_generation(self.db)
             Ledger(self.db).add({outbox.ERASED: outbox.waiting(self.db)}, now)
             self.db.execute("UPDATE event_keys SET event = NULL, deleted_at = ? WHERE event IS NOT NULL", (now,))
-            for table in _EMPTIED:
+            for table in (*_EMPTIED, *(reported.TABLES if with_reported else ())):
                 self.db.execute(f"DELETE FROM {table}")
             for index in _INDEXES:
                 self.db.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
@@ -158,6 +167,9 @@ class Deletion:
         words = {item.row: issue_words(item.event, hot[item.row].rank) for item in items}
         self._remove([(item.row, document_of(item, hot[item.row], words[item.row])) for item in items], hot, now)
         self._forget_words((hot[row].hash_id, found) for row, found in words.items())
+        self.reported.remove_traces({
+            (hot[item.row].project, item.event["trace_id"]) for item in items if "trace_id" in item.event
+        })  # fmt: skip
         self._forget_users(items, hot)
         self._uncount(items, hot)
         for issue in {item.issue_id for item in items}:
@@ -174,6 +186,7 @@ class Deletion:
         for table, column in (("payloads", "id"), ("events", "id"), ("attachments", "event")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks(rows)})", rows)
         Ledger(self.db).add(outbox.erase(self.db, "event", rows), now)
+        self.reported.remove_feedback((hot[row].project, hot[row].key) for row in rows)
 
     def _hot_rows(self, rows: Sequence[int]) -> dict[int, Row]:
         found = self.db.rows(

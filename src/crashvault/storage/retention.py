@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..clock import DAY, HOUR, SECOND
@@ -17,9 +17,12 @@ from ..errors import ConflictError, CrashvaultError
 from ..logs import log, timed
 from .blobs import Blobs
 from .candidates import PAGE, Candidates, Gone, Quota, Sizes
-from .eviction import Eviction, Pace, Stopped
+from .eviction import EVICTED, Eviction, Pace, Stopped
 from .leases import Leases
+from .ledger import Ledger
 from .policies import MAX_AGE, MAX_SIZE, Policies, Policy
+from .projects import Projects
+from .reported import CATEGORIES, Removed, Reported
 from .sieve import Loser, Sieve
 from .sqlite import SQLite
 
@@ -32,6 +35,7 @@ _WORTH = 10  # evicting one of so many events makes cleaning up worth while
 _LATEST_CLEAN_UP = 7 * DAY
 _ROUNDS = 8  # of evicting and measuring, for a policy by size
 _TOP = 10  # issues that are named
+_RUNS_KEPT = 200
 
 Tell = Callable[[str, int], object]  # what is being done, and how many events went since it was last told
 
@@ -45,6 +49,7 @@ class Outcome(NamedTuple):
     kept: int  # candidates that stay because they are the first, latest or most informative of an issue
     bytes: int  # about
     error: str = ""  # why it could not be applied
+    reported: Mapping[str, int] = {}  # what went besides events: spans, sessions, check-ins, feedback
 
 
 class IssueShare(NamedTuple):
@@ -63,6 +68,17 @@ class Report(NamedTuple):
     bytes: int  # about, by what an event takes on average
     freed: int  # bytes by which the file got smaller
     stopped: bool  # before everything was done
+
+
+class PastRun(NamedTuple):
+    """What is remembered of a run."""
+
+    at: int
+    ended_at: int
+    evicted: int
+    freed: int
+    stopped: bool
+    policies: list[dict[str, Any]]
 
 
 class LastRun(NamedTuple):
@@ -99,6 +115,14 @@ class Retention:
         text = self._meta(_STATE)
         return LastRun(*json.loads(text)) if text else None
 
+    def runs(self, limit: int = _RUNS_KEPT) -> list[PastRun]:
+        """The latest runs, latest first."""
+        rows = self.db.rows(
+            "SELECT at, ended_at, evicted, freed, is_stopped, policies FROM retention_runs ORDER BY id DESC LIMIT ?",
+            (limit,),
+        )
+        return [PastRun(*row)._replace(stopped=bool(row[4]), policies=json.loads(row[5])) for row in rows]
+
     def _meta(self, key: str) -> str | None:
         found: str | None = self.db.value("SELECT value FROM meta WHERE key = ?", (key,))
         return found
@@ -106,10 +130,6 @@ class Retention:
     def _save(self, key: str, value: Any) -> None:
         sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self.db.execute(sql, (key, json.dumps(value)))
-
-    def stored(self) -> int:
-        """How many events there are, without those that are only counted."""
-        return Candidates(self.db, 0).stored()
 
     def sizes(self, now: int) -> Sizes:
         """How much there is to keep."""
@@ -121,7 +141,8 @@ class Retention:
         """What a run would do at this moment, without doing it."""
         gone = Gone()
         candidates = Candidates(self.db, now, gone)
-        average = candidates.sizes().average
+        sizes = candidates.sizes()
+        average, span = sizes.average, sizes.span
         outcomes = []
         for policy in self.policies.list():
             evicted, bytes_before = gone.events, gone.bytes
@@ -130,12 +151,33 @@ class Retention:
                 gone.add((loser.row, loser.hash_id) for loser in losers)
                 gone.bytes += sum(candidates.weights([loser.row for loser in losers], average))
 
+            reported = self._surplus(policy, candidates)
+            gone.bytes += reported.get("spans", 0) * span if policy.kind == MAX_SIZE else 0
             sieve = self._sieve(policy, now, weighing=False)
             why, error = self._walk(policy, candidates, sieve, go)
             outcomes.append(Outcome(
-                policy, why, gone.events - evicted, sieve.spared, int(gone.bytes - bytes_before), error
+                policy, why, gone.events - evicted, sieve.spared, int(gone.bytes - bytes_before), error, reported
             ))  # fmt: skip
         return self._report(outcomes, Counter(gone.by_hash), before=Counter())
+
+    def _surplus(self, policy: Policy, candidates: Candidates) -> Mapping[str, int]:
+        """What a policy lets go besides events."""
+        project = self._project_of(policy)
+        if project is None:
+            return {}
+        if policy.kind == MAX_AGE:
+            return Reported(self.db).older(candidates.now - policy.amount, project or None)
+        spans = candidates.surplus_spans(policy) if policy.kind == MAX_SIZE and not project else 0
+        return {"spans": spans} if spans else {}
+
+    def _project_of(self, policy: Policy) -> int | None:
+        """Whose reports a policy means: a project's, or 0 for all; None where it means some events only."""
+        if policy.scope.level or policy.scope.query:
+            return None
+        if policy.scope.project is None:
+            return 0
+        found = Projects(self.db).find(policy.scope.project)
+        return found.id if found else None
 
     def _sieve(self, policy: Policy, now: int, *, weighing: bool) -> Sieve:
         silent_since = now - policy.amount if policy.kind == MAX_AGE else None
@@ -230,7 +272,29 @@ class _Run:
             self._clean_up(sum(outcome.evicted for outcome in outcomes))
         except Stopped:
             stopped = True
-        return self.retention._report(outcomes, self._by_hash, self._by_hash, self._freed, stopped)
+        report = self.retention._report(outcomes, self._by_hash, self._by_hash, self._freed, stopped)
+        self._remember(report._replace(evicted=self._by_hash.total()))
+        return report
+
+    def _remember(self, report: Report) -> None:
+        policies = [
+            {
+                "policy": str(one.policy),
+                "evicted": one.evicted,
+                "reported": dict(one.reported),
+                "error": one.error or None,
+            }
+            for one in report.outcomes
+        ]
+        with self.db.writing():
+            self.db.execute(
+                """INSERT INTO retention_runs (at, ended_at, evicted, freed, is_stopped, policies)
+                   VALUES (?, ?, ?, ?, ?, ?)""",
+                (self.now, clock_now(), report.evicted, report.freed, int(report.stopped), json.dumps(policies)),
+            )
+            self.db.execute(
+                "DELETE FROM retention_runs WHERE id <= (SELECT max(id) FROM retention_runs) - ?", (_RUNS_KEPT,)
+            )
 
     def end(self) -> None:
         self._leases.release(LEASE, self._holder)
@@ -240,12 +304,13 @@ class _Run:
     def _apply(self, policy: Policy) -> Outcome:
         outcome = self._evict(policy)
         rounds = _ROUNDS if policy.kind == MAX_SIZE else 1
-        while rounds > 1 and outcome.evicted and self._is_too_large(policy):
+        while rounds > 1 and (outcome.evicted or outcome.reported) and self._is_too_large(policy):
             again = self._evict(policy)
-            if not again.evicted:
+            if not (again.evicted or again.reported):
                 break
             evicted, size = outcome.evicted + again.evicted, outcome.bytes + again.bytes
-            outcome = outcome._replace(evicted=evicted, bytes=size, kept=again.kept)
+            reported = Counter(outcome.reported) + Counter(again.reported)
+            outcome = outcome._replace(evicted=evicted, bytes=size, kept=again.kept, reported=reported)
             rounds -= 1
         return outcome
 
@@ -254,7 +319,23 @@ class _Run:
         self._clean_up_all()
         return Candidates(self.db, self.now).sizes().total > policy.amount
 
+    def _remove_reported(self, policy: Policy) -> Removed:
+        """Let go what a policy does not keep besides events."""
+        wanted = self.retention._surplus(policy, Candidates(self.db, self.now))
+        if not wanted:
+            return Counter()
+        reported = self._eviction.reported
+        if policy.kind == MAX_SIZE:
+            removed = reported.remove_oldest_spans(wanted["spans"])
+        else:
+            removed = reported.remove_older(self.now - policy.amount, self.retention._project_of(policy) or None)
+        Ledger(self.db).add(
+            {(EVICTED, str(policy), CATEGORIES[table]): count for table, count in removed.items()}, self.now
+        )
+        return removed
+
     def _evict(self, policy: Policy) -> Outcome:
+        reported = self._remove_reported(policy)
         candidates = Candidates(self.db, self.now)
         sieve = self.retention._sieve(policy, self.now, weighing=True)
         average = candidates.sizes().average
@@ -270,7 +351,7 @@ class _Run:
             self._tell(f"Evicting: {policy}", counts.total())
 
         why, error = self.retention._walk(policy, candidates, sieve, go)
-        return Outcome(policy, why, evicted, sieve.spared, int(size), error)
+        return Outcome(policy, why, evicted, sieve.spared, int(size), error, reported)
 
     # Cleaning up
 

@@ -13,3 +13,14 @@ CREATE TABLE evicted_hours (
   count INTEGER NOT NULL,
   PRIMARY KEY (hash_id, hour, level)
 ) WITHOUT ROWID;
+
+-- The latest runs of retention.
+CREATE TABLE retention_runs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,              -- when it began
+  ended_at INTEGER NOT NULL,
+  evicted INTEGER NOT NULL,         -- events
+  freed INTEGER NOT NULL,           -- bytes
+  is_stopped INTEGER NOT NULL,      -- 1: before everything was done
+  policies TEXT NOT NULL            -- JSON list: what each of them did
+);
