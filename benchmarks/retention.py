@@ -1,6 +1,7 @@
 """How fast retention brings a vault down to a tenth of its events, and what recording keeps of its rate meanwhile.
 
-A process records batches as fast as it can, all the time. For a while it is alone; then `crashvault retention run`
+The vault is made of a few thousand recorded events, stored again and again under new ids and times, which takes a
+fraction of recording so many. A process records batches as fast as it can, all the time. For a while it is alone; then `crashvault retention run`
 runs beside it; then it is alone again. Its rate beside retention is set
 against the mean of before and after.
 """
@@ -23,6 +24,8 @@ from benchmarks import measure, realistic
 
 _BATCH = 100  # events of one commit of the recorder: what a server commits under load
 _SOURCE = 5_000  # events that are recorded again and again, with new ids
+_COPIED = 1_000  # events of one commit while the vault is made
+_OVER = 30 * 86_400_000_000  # microseconds over which they lie
 _PATIENCE = 60.0  # seconds until the recorder has begun
 
 
@@ -40,13 +43,63 @@ def run(events: int, issues: int, keep: int, alone: int, vault: str = "") -> dic
 
     `vault` is the folder of one that is there; it is copied.
     """
-    source = Path(vault) if vault else measure.filled_vault(events, issues)
+    source = Path(vault) if vault else copied_vault(events, issues)
     home = Path(tempfile.mkdtemp(prefix="crashvault-retention-", dir=measure.CACHE))
     try:
         shutil.copytree(source, home, dirs_exist_ok=True)
         return _measured(home, events, keep, alone) | {"issues": issues, "alone": alone}
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def copied_vault(events: int, issues: int) -> Path:
+    """The folder of a vault of copies: built once per state of the schema, then kept."""
+    first = measure.filled_vault(min(events, _SOURCE), issues)
+    home = measure.CACHE / f"copied-{events}-{first.name}"
+    if not home.exists():
+        partial = home.with_name(f"{home.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(first, partial)
+        _copy(partial, events)
+        partial.rename(home)
+    return home
+
+
+def _copy(home: Path, events: int) -> None:
+    """Store the events of a vault again until it has so many, spread over the days before now."""
+    from crashvault import clock, core
+    from crashvault.exchange.preparing import imported_grouping
+    from crashvault.storage import codec
+    from crashvault.storage.recording import prepare
+
+    encode = codec.fast_encoder()
+    with core.open_vault(str(home)) as vault:
+        ranks = vault.levels.ranks()
+        items = vault.events.load(list(vault.events.all_rows()))
+        prepared = [
+            prepare(
+                item.event, codec.compressed(codec.split(item.event, encode)), imported_grouping(item.hash),
+                ranks[item.event["level"]],
+            )
+            for item in items
+        ]  # fmt: skip
+        now, stored = clock.now(), len(prepared)
+        ids = vault.projects.ids({one.project for one in prepared}, now)
+        source = cycle(prepared)
+        while stored < events:
+            count = min(_COPIED, events - stored)
+            batch = []
+            for number in range(stored, stored + count):
+                key = os.urandom(16)
+                when = now - _OVER * (events - number) // events
+                batch.append(next(source)._replace(
+                    event_id=str(uuid.UUID(bytes=key)), key=key, timestamp=when, received_at=when, files=(),
+                ))  # fmt: skip
+            with vault.writing():
+                vault.recording.append(batch, ids, now)
+            stored += count
+            measure.progress(f"copying events: {stored:,} of {events:,}")
+    measure.progress("")
 
 
 def _measured(home: Path, events: int, keep: int, alone: int) -> dict[str, Any]:

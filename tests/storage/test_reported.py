@@ -9,10 +9,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.conftest import CommandLine
 
 import retaining
 from crashvault import core
-from crashvault.clock import DAY, HOUR
+from crashvault.clock import DAY, HOUR, now
 from crashvault.storage.store import Store
 from retaining import NOW, assert_well, at, policy, record
 
@@ -111,8 +112,8 @@ def test_what_is_too_old_goes_and_is_told(store: Store) -> None:
     assert_well(store)
 
 
-def test_all_that_is_of_a_person_goes(tmp_path: Path, crashvault: CommandLine) -> None:
-    with core.open_vault(crashvault.home) as store:
+def test_all_that_is_of_a_person_goes(cli: CommandLine) -> None:
+    with core.open_vault(cli.home) as store:
         record(store, {"message": "hers", "user": {"id": "Ana7", "email": "ana@x.example"}}, {"message": "his"})
         report(
             store,
@@ -122,27 +123,27 @@ def test_all_that_is_of_a_person_goes(tmp_path: Path, crashvault: CommandLine) -
             check_ins=[check_in()],
         )
     arguments = ("prune", "--query", "user:ana@x.example", "--json")
-    said = crashvault(*arguments, "--dry-run").json
+    said = cli(*arguments, "--dry-run").json
     assert said["deleted_reported"] == {"session_users": 1, "spans": 1, "feedback": 1} and said["deleted_events"] == 1
-    assert crashvault(*arguments, "--yes").json == {**said, "dry_run": False, "deleted_issues": 1}
-    with core.open_vault(crashvault.home) as store:
+    assert cli(*arguments, "--yes").json == {**said, "dry_run": False, "deleted_issues": 1}
+    with core.open_vault(cli.home) as store:
         assert counts(store) == {"spans": 1, "sessions": 1, "session_users": 1, "check_ins": 1, "feedback": 1}
 
 
-def test_the_commands_delete_what_was_reported(crashvault: CommandLine) -> None:
+def test_the_commands_delete_what_was_reported(cli: CommandLine) -> None:
     long_ago = now() - 100 * DAY
-    with core.open_vault(crashvault.home) as store:
+    with core.open_vault(cli.home) as store:
         for project in ("shop", "bank"):
             everything(store, project, long_ago)
             everything(store, project, now())
-    shown = crashvault("--project", "shop", "prune", "--days", "30", "--dry-run").out
+    shown = cli("--project", "shop", "prune", "--days", "30", "--dry-run").out
     assert "Would delete 0 events, and 1 check-ins, 1 feedback, 1 sessions, 1 spans" in " ".join(shown.split())
-    crashvault("--project", "shop", "prune", "--days", "30", "--yes")
-    crashvault("--project", "bank", "kill", "--yes")
-    with core.open_vault(crashvault.home) as store:
+    cli("--project", "shop", "prune", "--days", "30", "--yes")
+    cli("--project", "bank", "kill", "--yes")
+    with core.open_vault(cli.home) as store:
         assert counts(store) == dict.fromkeys(counts(store), 1)
-    crashvault("kill", "--yes")
-    with core.open_vault(crashvault.home) as store:
+    cli("kill", "--yes")
+    with core.open_vault(cli.home) as store:
         assert counts(store) == dict.fromkeys(counts(store), 0)
 
 
