@@ -78,7 +78,7 @@ def _copy(home: Path, events: int) -> None:
         items = vault.events.load(list(vault.events.all_rows()))
         prepared = [
             prepare(
-                item.event, codec.compressed(codec.split(item.event, encode)), imported_grouping(item.hash),
+                item.event, codec.compressed(codec.split(item.event, encode)), imported_grouping(item.fingerprint),
                 ranks[item.event["level"]],
             )
             for item in items

@@ -14,6 +14,8 @@ from tests.conftest import CommandLine
 import retaining
 from crashvault import core
 from crashvault.clock import DAY, HOUR, now
+from crashvault.errors import InvalidError
+from crashvault.notify import manage
 from crashvault.storage.store import Store
 from retaining import NOW, assert_well, at, policy, record
 
@@ -183,8 +185,26 @@ def test_a_vault_of_spans_alone_gets_smaller_too(store: Store) -> None:
     assert store.retention.sizes(NOW).total <= 1 << 20 and store.retention.sizes(NOW).spans > 100
 
 
+def test_a_size_that_no_vault_fits_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidError, match="max-size cannot be 100KiB"):
+        policy(store, "max-size", "100KiB")
+
+
+def test_what_a_webhook_is_still_to_be_told_stays(store: Store) -> None:
+    given = {"url": "https://example.com/hook", "on": ["event"], "pause": 0}
+    manage.add(store, "http", given, allow_private=False)
+    record(store, *(at(NOW - n * HOUR, fingerprint=["x"]) for n in range(9)))
+    policy(store, "max-events-per-issue", "1")
+    waiting = store.db.value("SELECT count(DISTINCT event) FROM outbox WHERE event IS NOT NULL")
+    assert waiting and store.retention.run(NOW).evicted < 6
+    with store.writing():
+        store.db.execute("UPDATE outbox SET state = 'delivered', ended_at = ?", (NOW,))
+    store.retention.run(NOW)
+    assert len(retaining.ids(store)) == 3
+
+
 def test_an_empty_vault_has_nothing_to_lose(store: Store) -> None:
-    for kind, value in (("max-age", "1d"), ("max-events", "1"), ("max-events-per-issue", "1"), ("max-size", "1KiB")):
+    for kind, value in (("max-age", "1d"), ("max-events", "1"), ("max-events-per-issue", "1"), ("max-size", "1MiB")):
         policy(store, kind, value)
     assert store.retention.plan(NOW).evicted == store.retention.run(NOW).evicted == 0
     assert store.retention.runs()[0].evicted == 0

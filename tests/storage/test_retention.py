@@ -106,7 +106,7 @@ class Story:
         for _ in range(self.random.randint(1, 3)):
             kind, value = self.random.choice(
                 (("max-age", "2d"), ("max-age", "12h"), ("max-events", "40"), ("max-events-per-issue", "3"),
-                 ("max-events-per-issue", "1"), ("max-size", "300KiB"))
+                 ("max-events-per-issue", "1"), ("max-size", "450KiB"))
             )  # fmt: skip
             scope = self.random.choice(
                 (

@@ -206,11 +206,8 @@ class Candidates:
     def sizes(self) -> Sizes:
         pages = int(self.db.value("PRAGMA page_count")) - int(self.db.value("PRAGMA freelist_count"))
         files = self.db.value("SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments)")
-        tables = int(self.db.value("SELECT count(*) FROM sqlite_schema WHERE rootpage > 0"))  # and indexes: a page each
-        size = int(self.db.value("PRAGMA page_size"))
-        return Sizes(
-            pages * size, int(files), self.stored(), min(tables, pages) * size, *Reported(self.db).span_bytes()
-        )
+        size, empty = int(self.db.value("PRAGMA page_size")), self.db.empty_size()
+        return Sizes(pages * size, int(files), self.stored(), min(empty, pages * size), *Reported(self.db).span_bytes())
 
     def weights(self, rows: Sequence[int], average: float) -> list[float]:
         """About how many bytes go with each event."""

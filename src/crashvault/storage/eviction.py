@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from ..clock import HOUR
+from . import outbox
 from .blobs import Blobs
 from .deletion import Deletion, Row, document_of
 from .document import Word, divided, issue_words
@@ -130,12 +131,16 @@ class Eviction(Deletion):
         self._waiting += len(known) - before
 
     def _going(self, hot: Mapping[int, Row], kept: Mapping[int, frozenset[int]]) -> set[int]:
-        """The rows that are still there, without those of a hash that has lost what it was to keep."""
+        """The rows that are still there, without those of a hash that has lost what it was to keep.
+
+        What a webhook is still to be told stays until it was.
+        """
         staying = [(row, hash_id) for hash_id in {row.hash_id for row in hot.values()} for row in kept[hash_id]]
         asked = [*hot, *(row for row, _ in staying)]
         there = {row for (row,) in self.db.rows(f"SELECT id FROM events WHERE id IN ({marks(asked)})", asked)}
         changed = {hash_id for row, hash_id in staying if row not in there}
-        return {row for row in hot if row in there and hot[row].hash_id not in changed}
+        awaited = outbox.awaited(self.db, list(hot))
+        return {row for row in hot if row in there and row not in awaited and hot[row].hash_id not in changed}
 
     def _keep_counts(self, items: Sequence[StoredEvent], hot: Mapping[int, Row]) -> Counter[int]:
         hours = Counter((hot[item.row].hash_id, item.event["timestamp"] // HOUR, hot[item.row].rank) for item in items)

@@ -76,6 +76,10 @@ class Policies:
             raise InvalidError(
                 f"{kind} cannot be {value}", "To keep nothing, delete: crashvault prune, crashvault kill"
             )
+        if kind == MAX_SIZE and policy.amount < self.db.empty_size():
+            raise InvalidError(
+                f"max-size cannot be {value}", f"An empty vault takes {self.db.empty_size()} bytes; say more than that"
+            )
         self.meant(policy.scope, now)
         with self.db.writing():
             others = self._others(policy.kind, policy.scope)
