@@ -65,7 +65,7 @@ class Pace:
         if version != self._seen:
             self._seen = version
             rest = _RESTS * worked if _is_crowded() else 0.0
-            self._stop.wait(min(_PAUSES * taken + rest, _LONGEST))
+            self._stop.wait(min(max(_PAUSES * taken, rest), _LONGEST))
 
 
 def _is_crowded() -> bool:
