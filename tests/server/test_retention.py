@@ -11,7 +11,7 @@ import httpx
 from .conftest import Server
 
 PATH = "/api/v1/retention"
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def last_run(server: Server, at_least: Callable[[Any], bool]) -> Any:

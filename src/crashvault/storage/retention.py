@@ -413,6 +413,8 @@ def _has_ended(holder: str) -> bool:
     pid = rest.partition(":")[0]
     if host != socket.gethostname() or not pid.isdigit() or int(pid) == os.getpid():
         return False
+    if os.name == "nt":  # where asking after a process would end it
+        return False
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
