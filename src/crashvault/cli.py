@@ -21,6 +21,7 @@ for line in """
     note report attach attachments diagnose
     completion setup notify docs test
     wrap group level
+    retention
     autolog
     alert
     server api-key project demo webhook user

@@ -155,6 +155,7 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         **found,
         "events_per_day": events_per_day(store, [issue], now)[issue],
         "tag_counts": _tag_counts(store, issue),
+        "evicted": store.issues.evicted(issue),
         "hashes": [item._asdict() for item in store.issues.hashes(issue)],
         "latest_event": latest[0] if latest else None,
         "notes": [entry for entry in activity if entry["kind"] == "comment"],

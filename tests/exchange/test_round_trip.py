@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import nasty, realistic
 
-from crashvault import deduplication, lifecycle
+from crashvault import core, deduplication, lifecycle
+from crashvault.storage.policies import Scope
 from crashvault.storage.store import Store
 
 from .vaults import NOW, SECOND, contents, exported, imported, lines, record, vault, with_triage
@@ -349,3 +350,57 @@ def test_of_two_words_on_one_pair_the_later_counts_whichever_comes_first(tmp_pat
                     imported(fresh, file)
                 merged, split = fresh.similarity.scores(1)
                 assert len(merged) == 1 and split == []
+
+
+# After an eviction
+
+
+def evicted_vault(folder: Path) -> Store:
+    store = vault(folder)
+    for number in range(12):
+        raw = {"message": f"m {number}", "fingerprint": ["x"], "user": str(number), "event_id": f"{number + 1:032x}"}
+        record(store, {**raw, "timestamp": NOW / 1e6 - 1800 * number, "level": "error" if number % 3 else "info"})
+    record(store, {"message": "other"})
+    store.retention.policies.set("max-events-per-issue", "1", Scope(), NOW)
+    assert store.retention.run(NOW).evicted == 9
+    return store
+
+
+@pytest.mark.parametrize("query", ["", "issue:1"])
+def test_what_was_counted_of_evicted_events_comes_along(tmp_path: Path, query: str) -> None:
+    with evicted_vault(tmp_path) as store, vault(tmp_path, "copy") as fresh:
+        data = exported(store, query)
+        for _ in range(2):  # the second time changes nothing
+            imported(fresh, data)
+            issue = fresh.issues.get(1)
+            assert (issue.count, issue.users, fresh.issues.evicted(1)) == (12, 12, 9)
+            assert issue[:18] == store.issues.get(1)[:18]
+            assert fresh.issues.hours(1, NOW - 10**11, NOW) == store.issues.hours(1, NOW - 10**11, NOW)
+            assert exported(fresh, query) == data
+        assert query or fresh.statistics.totals() == store.statistics.totals()
+        assert [
+            findings for name, findings in core.examine(fresh, deep=True) if findings and name != "permissions"
+        ] == []
+
+
+def test_evicted_events_that_an_import_brings_back_are_counted_once(tmp_path: Path) -> None:
+    with vault(tmp_path, "other") as other:
+        for number in range(12):
+            raw = {
+                "message": f"m {number}",
+                "fingerprint": ["x"],
+                "user": str(number),
+                "event_id": f"{number + 1:032x}",
+            }
+            record(other, {**raw, "timestamp": NOW / 1e6 - 1800 * number, "level": "error" if number % 3 else "info"})
+        data = exported(other)
+    with evicted_vault(tmp_path) as store:
+        before = store.statistics.totals()
+        done = imported(store, data)
+        assert done.events_added == 9
+        assert store.statistics.totals() == before
+        issue = store.issues.get(1)
+        assert (issue.count, issue.users, store.issues.evicted(1)) == (12, 12, 0)
+        assert [
+            findings for name, findings in core.examine(store, deep=True) if findings and name != "permissions"
+        ] == []

@@ -158,6 +158,7 @@ class _Vault:
             with self._node.reading() as store:
                 drops = store.ledger.list()
                 totals = store.statistics.totals()
+                stored = store.statistics.stored()
                 webhooks, deliveries = store.webhooks.list(), store.outbox.counts()
         except CrashvaultError:
             up.add_metric((), 0)
@@ -171,7 +172,7 @@ class _Vault:
         for drop in drops:
             dropped.add_metric((drop.reason, drop.source, drop.category), drop.count)
         yield dropped
-        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=totals.events)
+        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=stored)
         yield GaugeMetricFamily("crashvault_stored_issues", "Issues in the store.", value=totals.issues)
         yield from _webhooks(webhooks, deliveries)
         size = sum(_size(os.path.join(self._node.home, name)) for name in ("vault.db", "vault.db-wal"))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import __version__
-from ..clock import to_iso
+from ..clock import HOUR, to_iso
 from ..config import SETTINGS
 from ..errors import NotFoundError
 from ..storage.exporting import Exporting, Selection
@@ -87,7 +87,7 @@ def issues(source: Source) -> Iterator[dict[str, Any]]:
             _with_home({"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}, home)
             for at, actor, kind, data, home in issue["activity"]
         ]
-        issue["hashes"] = [_hash(found) for found in issue["hashes"]]
+        issue["hashes"] = [_hash(found, names) for found in issue["hashes"]]
         issue["attachments"] = [
             _with_home({**file_item(file), "created_at": to_iso(file["created_at"])}, file["home"])
             for file in issue["attachments"]
@@ -111,9 +111,14 @@ def _with_home(item: dict[str, Any], home: int | None) -> dict[str, Any]:
     return item if home is None else {**item, "home": home}
 
 
-def _hash(found: dict[str, Any]) -> dict[str, Any]:
+def _hash(found: dict[str, Any], levels: dict[int, str]) -> dict[str, Any]:
     key, reason, parts = json.loads(found.pop("grouping"))
     found["hash"] = found["hash"].hex()
+    if "evicted" in found:
+        lost = found["evicted"]
+        found["evicted"] = [{"hour": to_iso(hour * HOUR), "level": levels.get(rank, f"level-{rank}"), "count": count}
+                            for hour, rank, count in lost.hours]  # fmt: skip
+        found["users"] = [f"{user:014x}" for user in lost.users]
     return _with_iso_times({**found, "key": key, "reason": reason, "parts": parts})
 
 

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import IO, Any, NamedTuple
@@ -18,9 +19,11 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from .. import clock
+from ..clock import HOUR
 from ..config import SETTINGS, parse_value
 from ..errors import InvalidError
 from ..storage.document import names_of_words
+from ..storage.evicted import Evicted
 from ..storage.importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from ..storage.projects import check_name
 from ..storage.recording import Prepared
@@ -116,7 +119,7 @@ class _Import:
 
     def all(self, progress: Callable[[int], object]) -> None:
         if self.mode == "replace" and not self.dry_run:
-            self.store.deletion.everything(self.now)
+            self.store.deletion.everything(self.now, with_reported=False)  # files have nothing of that
             self.store.recording.forget_seen()
             self.writes.fresh = True
         with closing(batches(self.source, self.events)) as found:
@@ -294,7 +297,16 @@ class _Import:
             bytes.fromhex(given.hash), given.home, given.algorithm,
             json.dumps([given.key, given.reason, given.parts], ensure_ascii=False), given.title, given.culprit,
             first_seen, self._moment(item, given.last_seen, self.now), self._moment(item, given.created_at, first_seen),
+            self._evicted(item, given),
         )  # fmt: skip
+
+    def _evicted(self, item: Item, given: schema.Hash) -> Evicted | None:
+        if not given.evicted:
+            return None
+        hours: Counter[tuple[int, int]] = Counter()
+        for one in given.evicted:
+            hours[self._moment(item, one.hour, self.now) // HOUR, self.events.rank(one.level)] += one.count
+        return Evicted([(*key, count) for key, count in hours.items()], [int(user, 16) for user in given.users])
 
     def _file(self, item: Item, given: schema.File) -> FileRecord:
         return FileRecord(given.name, given.content_type, given.kind, given.size, bytes.fromhex(given.digest),
@@ -340,7 +352,11 @@ class _Import:
         fresh = [one for one in ready if (one.prepared.project, one.prepared.key) not in known]
         prepared = self._grouped(fresh, ids)
         for project, keys in _by_project((one.project, one.key) for one in prepared).items():
-            self.writes.forget_tombstones(ids[project], keys)
+            deleted = self.writes.forget_tombstones(ids[project], keys)
+            again = [one for one in prepared if one.project == project and one.key in deleted]
+            self.writes.come_back(
+                ids[project], [(bytes.fromhex(one.grouping.hash), one.timestamp, one.rank) for one in again]
+            )
         stored = self.store.recording.append(prepared, ids, self.now, imported=True)
         added = sum(not one.duplicate for one in stored)
         self.counts["events_added"] += added

@@ -72,6 +72,12 @@ class Activity(Struct):
     home: Number | None = None
 
 
+class EvictedHour(Struct):
+    hour: str
+    level: Name
+    count: Annotated[int, Meta(ge=1, le=2**40)]
+
+
 class Hash(Struct):
     hash: Sha1
     first_seen: str
@@ -84,6 +90,8 @@ class Hash(Struct):
     title: Text = ""
     culprit: Text = ""
     created_at: str | None = None
+    evicted: list[EvictedHour] = []
+    users: list[Annotated[str, Meta(pattern=r"^[0-9a-f]{14}$")]] = []
 
 
 class State(Struct, kw_only=True):

@@ -60,7 +60,8 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
     if issue["severity"]:
         yield "severity", tagged(f"severity.{issue['severity']}", issue["severity"])
     users = f", {issue['users']} users" if issue["users"] else ""
-    yield "events", f"{issue['count']}{users}"
+    evicted = f" [muted]({issue['evicted']} evicted)[/muted]" if issue["evicted"] else ""
+    yield "events", f"{issue['count']}{evicted}{users}"
     yield (
         "last 14 days",
         f"[info]{sparkline(issue['events_per_day']) or '-'}[/info] [muted]{sum(issue['events_per_day'])}[/muted]",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .projects import Projects
     from .rates import Rates
     from .recording import Recording
+    from .retention import Retention
     from .search import Search
     from .searches import Searches
     from .settings import Settings
@@ -101,6 +102,12 @@ class Store:
         from .deletion import Deletion
 
         return Deletion(self.db, self.blobs)
+
+    @cached_property
+    def retention(self) -> Retention:
+        from .retention import Retention
+
+        return Retention(self.db, self.blobs)
 
     def search(self, now: int) -> Search:
         """The reader of queries; `now` (microseconds) is what relative times count from."""
