@@ -39,7 +39,7 @@ class Upkeep:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "crashvault", "--home", self._home, "--json", "retention", "run"],
+            [sys.executable, "-P", "-m", "crashvault", "--home", self._home, "--json", "retention", "run"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
