@@ -108,12 +108,11 @@ class SQLite:
             f"file:{_quote(self.path)}?{mode}",
             uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256,
         )  # fmt: skip
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA mmap_size = 268435456")
-        connection.execute("PRAGMA cache_size = -16000")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # Pages that every batch touches are copied from the log into the file once for several batches.
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        try:
+            _set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def unmap(self) -> None:
@@ -277,6 +276,15 @@ class SQLite:
             self.connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if wait else 'PASSIVE'})").fetchall()
         except FAILURES as error:
             raise convert_error(error, self.path) from error
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA mmap_size = 268435456")
+    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # Pages that every batch touches are copied from the log into the file once for several batches.
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
 
 def marks(values: Sequence[Any]) -> str:
