@@ -20,7 +20,7 @@ from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, show
 from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
-from .announce import announce_alert
+from .announce import PUSH, announce_alert
 from .clock import DAY, HOUR, MINUTE, to_iso
 from .errors import CrashvaultError, InvalidError
 from .logs import log, log_debug
@@ -32,7 +32,8 @@ from .storage.store import Store
 from .tally import rule_node
 from .units import parse_span
 
-DESKTOP, PUSH = "desktop", "push"
+DESKTOP = "desktop"
+TARGETS = (DESKTOP, PUSH)  # of alerts, beside the names of webhooks
 SERVER_LEASE = "server"
 LEASE = "alerts"
 DEFAULT_COOLDOWN = 10 * MINUTE
@@ -275,8 +276,10 @@ def checked_rule(store: Store, name: str, now: int, **given: Any) -> dict[str, A
     notify = list(dict.fromkeys(given.get("notify") or ()))
     for target in notify:
         if target == PUSH:
-            raise InvalidError("this version cannot push to phones yet", "Use a webhook, or desktop")
-        if target != DESKTOP:
+            from .webhooks.push import check_installed
+
+            check_installed()
+        elif target != DESKTOP:
             store.webhooks.require(target)
     return {
         "name": name,
@@ -284,7 +287,7 @@ def checked_rule(store: Store, name: str, now: int, **given: Any) -> dict[str, A
         "query": given.get("query") or "",
         "project": project,
         "by": by,
-        "notify": [target if target == DESKTOP else store.webhooks.require(target).name for target in notify],
+        "notify": [target if target in TARGETS else store.webhooks.require(target).name for target in notify],
         "severity": severity,
         "hold": given.get("hold") or 0,
         "linger": DEFAULT_LINGER if given.get("linger") is None else given["linger"],

@@ -9,10 +9,12 @@ from itertools import islice
 from typing import Any
 
 from .. import core, watch
+from ..announce import PUSH
 from ..api import alerts, health, reading
 from ..api.schemas import MuteAlert, NewAlert
 from ..clock import DAY, HOUR, SECOND, to_iso
 from ..errors import CrashvaultError
+from ..notify import push
 from ..views import movers, series
 from .pages import Moved, Page, Reply, Shown, Visit
 
@@ -104,7 +106,9 @@ def _alerts(visit: Visit, given: dict[str, Any], tried: Any = None, error: Crash
     fields = {"name": "", "condition": "", "query": "", "by": "issue", "notify": "", "since": "7d"}
     context = {
         "items": alerts.alerts(visit.call)["items"], "history": history, "tried": tried, "error": error,
-        "given": {**fields, **given}, "webhooks": [one.name for one in store.webhooks.list()],
+        "given": {**fields, **given},
+        "webhooks": [*watch.TARGETS, *(one.name for one in store.webhooks.list() if one.type != PUSH)],
+        "devices": push.devices(store, visit.user),
     }  # fmt: skip
     return Shown("alerts.html", context, error.status if error else 200)
 

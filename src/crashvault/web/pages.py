@@ -62,6 +62,11 @@ class Visit(NamedTuple):
         return self.call.now
 
     @property
+    def user(self) -> str:
+        """Who is logged in; nothing where nobody has to."""
+        return self.session.user.name if self.session else ""
+
+    @property
     def actor(self) -> str:
         return self.call.access.name
 
@@ -102,6 +107,7 @@ class Sent(NamedTuple):
     content: bytes
     content_type: str
     headers: Mapping[str, str] = {}
+    status: int = 200
 
 
 Reply = Shown | Moved | Sent
@@ -246,7 +252,7 @@ def _plain_trouble(error: CrashvaultError) -> Response:
 
 def _response(reply: Reply, visit: Visit) -> Response:
     if isinstance(reply, Sent):
-        return _packed(reply.content, visit, 200, {**_HEADERS, **reply.headers}, reply.content_type)
+        return _packed(reply.content, visit, reply.status, {**_HEADERS, **reply.headers}, reply.content_type)
     if isinstance(reply, Moved):
         response = Response(b"", 303, {"Location": reply.address, **_HEADERS})
         if reply.session is not None:
