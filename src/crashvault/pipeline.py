@@ -264,6 +264,7 @@ def _store(
             reappeared = tally.reappearing(store, prepared, marks) if tally else set()
             stored = store.recording.append(prepared, ids, now)
             regressed = lifecycle.reopen_regressed(store, stored, prepared, now)
+            lifecycle.end_ignoring(store, now)
             announce_events(store, stored, prepared, regressed, now)
             if tally:
                 tally.count(store, stored, marks, prepared, regressed, reappeared, now)

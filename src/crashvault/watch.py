@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import clock, core
+from . import clock, core, lifecycle
 from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
 from .alerts.counters import HOURS, Series, series_of
 from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, shown_span
@@ -222,6 +222,7 @@ class Service:
                 asked, ours = now, store.leases.take(LEASE, self._holder, now, _LEASE_LASTS)
             if not ours:
                 continue
+            lifecycle.end_ignoring(store, now)
             told = watch.look(now)
             show_on_desktop(told)
             for one in told:

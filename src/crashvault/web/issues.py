@@ -6,11 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import UNSET
-
 from .. import lifecycle, suggesting
 from ..api import reading, triage
-from ..api.schemas import Batch, Comment, IssueChange, Merge
+from ..api.schemas import Batch, Comment, IgnoredUntil, IssueChange, Merge
 from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError, QueryError
 from ..exchange.markdown import escape as escaped_markdown
@@ -36,6 +34,7 @@ _ACTIONS: dict[str, dict[str, Any]] = {
     "resolve": {"status": "resolved"},
     "resolve-in": {"status": "resolved"},  # and a release
     "ignore": {"status": "ignored"},
+    "ignore-until": {"status": "ignored"},  # and what ends it
     "reopen": {"status": "open"},
 }
 
@@ -194,13 +193,27 @@ def change_one(visit: Visit) -> Reply:
     elif action == "untag":
         lifecycle.change_issues(call.store, [issue_id], {}, visit.actor, call.now, untags=[visit.field("tag")])
     else:
-        triage.change(call._replace(body=IssueChange(**_fields(visit, action), resolved_in=_release(visit, action))))
+        triage.change(call._replace(body=_change(visit, action)))
     return Moved(back)
 
 
-def _release(visit: Visit, action: str) -> Any:
-    """In which release it is resolved: `next`, one that is named, or none."""
-    return visit.field("release").strip() or UNSET if action == "resolve-in" else UNSET
+def _change(visit: Visit, action: str) -> IssueChange:
+    """A change of state; with the release in which it is resolved (`next`, or a name), or what ends that it is ignored."""
+    more: dict[str, Any] = {}
+    if action == "resolve-in" and visit.field("release").strip():
+        more["resolved_in"] = visit.field("release").strip()
+    if action == "ignore-until":
+        time, events, users = (visit.field(name).strip() or None for name in ("time", "events", "users"))
+        more["ignored_until"] = IgnoredUntil(time, _number(events), _number(users))
+    return IssueChange(**_fields(visit, action), **more)
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not 0 < int(text[:12]) <= 1_000_000_000:
+        raise InvalidError(f"{text[:40]!r} is no number that could be waited for", "Give one from 1")
+    return int(text)
 
 
 def _merge(visit: Visit, target: int, others: list[int]) -> None:
