@@ -108,7 +108,7 @@ async def _manifest(request: Request) -> Response:
             {"name": "New issues", "url": "/issues?query=is:new"},
             {"name": "Live", "url": "/live"},
         ],
-        "share_target": {"action": "/issues", "method": "GET", "enctype": "application/x-www-form-urlencoded", "params": {"text": "query", "title": "title", "url": "url"}},
+        "share_target": {"action": "/share", "method": "GET", "enctype": "application/x-www-form-urlencoded", "params": {"text": "text", "title": "title", "url": "url"}},
     }  # fmt: skip
     return Response(json.dumps(manifest), media_type="application/manifest+json", headers={"Cache-Control": "no-cache"})
 
