@@ -77,7 +77,7 @@ def _found(visit: Visit, query: str, project: str, sort: str) -> dict[str, Any]:
     following = link("/issues", query=query, project=project, sort=sort, cursor=page.next_cursor)
     return {
         "page": page,
-        "items": shown_issues(store, page.ids, visit.now),
+        "items": shown_issues(store, page.ids, visit.now, with_tags=False),  # the list does not show them
         "days": events_per_day(store, page.ids, visit.now),
         "next": following if page.next_cursor else "",
     }
