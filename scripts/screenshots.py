@@ -19,7 +19,10 @@ from urllib.request import urlopen
 
 from playwright.sync_api import sync_playwright
 
-from crashvault import core, demo
+from crashvault import clock, core, demo, lifecycle, users, watch
+from crashvault.notify import manage, push
+from crashvault.pipeline import record_events
+from crashvault.storage.store import Store
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 DESK = {"viewport": {"width": 1000, "height": 620}}
@@ -33,7 +36,7 @@ PICTURES: tuple[tuple[str, str, dict[str, Any], bool], ...] = (
     ("phone-issue", "/issues/3", PHONE, True),
 )
 NARROW = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
-PAGES = ("/issues", "/issues/3", "/events", "/live", "/trends", "/trends?by=release", "/releases", "/alerts", "/webhooks",
+PAGES = ("/issues", "/issues/3", "/issues/5", "/events", "/live", "/trends", "/trends?by=release", "/releases", "/alerts", "/webhooks",
          "/projects?project=default", "/settings", "/system", "/login", "/nothing")  # fmt: skip
 LOOKS: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ("light", {"viewport": {"width": 1280, "height": 800}}, False), ("dark", {"viewport": {"width": 1280, "height": 800}}, True),
@@ -48,6 +51,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         with core.open_vault(home) as store:
             demo.fill(store)
+            if folder is not None:
+                furnish(store)
         command = [sys.executable, "-m", "crashvault", "--json", "--home", home, "server", "start", "--port", "0"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -66,6 +71,30 @@ def main() -> None:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
+
+
+def furnish(store: Store) -> None:
+    """What the pages of administration show when a team uses them."""
+    now = clock.now()
+    for name, role in (("ana", "admin"), ("robin", "viewer")):
+        users.add_user(store, name, role, "four words in a row", now)
+    webhook = {"name": "team chat", "url": "https://hooks.slack.com/services/T0/B0/secret", "query": "level:>=error"}
+    manage.add(store, "slack", webhook, allow_private=False)
+    keys = {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    }
+    push.subscribe(store, "", {"endpoint": "https://push.example/1", **keys}, "Chrome on Android", "")
+    for name, condition, query, by in (
+        ("many errors", "count > 10 in 1h", "level:>=error", "project"), ("came back", "regression", "", "issue"),
+    ):  # fmt: skip
+        fields = watch.checked_rule(
+            store, name, now, condition=condition, query=query, by=by, severity="high", notify=["push"]
+        )
+        watch.add_rule(store, fields, now)
+    record_events(store, [{"message": "the queue is full", "level": "error"}] * 20, received_at=now)
+    watch.Watch(store).look(clock.now())
+    lifecycle.ignore_until(store, [5], lifecycle.until("7d", 100, None, now), "ana", now)
 
 
 def url_of(server: subprocess.Popen[str]) -> str:

@@ -115,7 +115,13 @@ def ignore_until(store: Store, issues: Sequence[int], until: Until, actor: str, 
             text = json.dumps({name: value for name, value in ends.items() if value is not None})
             if text != found.ignored_until:
                 store.triage.update(found.id, now, ignored_until=text)
-                store.triage.log(found.id, now, actor, "ignored_until", shown_until(text) or {})
+                store.triage.log(
+                    found.id,
+                    now,
+                    actor,
+                    "ignored_until",
+                    {name: value for name, value in (shown_until(text) or {}).items() if value is not None},
+                )
                 changed = [*changed, found.id]
     return list(dict.fromkeys(changed))
 

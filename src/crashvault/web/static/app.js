@@ -246,10 +246,10 @@ async function pushing(card) {
     const known = await worker.pushManager.getSubscription();
     const refused = Notification.permission === "denied";
     on.hidden = Boolean(known) || refused;
+    on.disabled = false;
     off.hidden = !known;
     state.textContent = text || (refused ? "This browser has been told not to show notifications from here. Its settings for this site can change that."
       : known ? "This device is told of alerts." : "Alerts can be shown here, even while no page is open.");
-    card.hidden = false;
   }
   on.addEventListener("click", async () => {
     on.disabled = true;
@@ -287,7 +287,6 @@ function noPush(card) {
   one("[data-push-state]", card).textContent = apple
     ? "Add Crashvault to the home screen first (Share, then Add to Home Screen), and open it from there."
     : "This browser cannot be told of alerts here: it needs HTTPS, and support of Web Push.";
-  card.hidden = false;
 }
 
 // Beginning, and again for what htmx brings
