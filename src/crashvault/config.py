@@ -121,6 +121,7 @@ _SERVER = {
         (_node, "trusted_proxies", "list", [], "Addresses and networks of proxies whose X-Forwarded headers are believed", _check_networks),
         (_node, "tls.cert", "text", "", "Path of the certificate chain (PEM) for HTTPS"),
         (_node, "tls.key", "text", "", "Path of its private key (PEM)"),
+        (_node, "repository", "text", "", "Directory of a git repository in which pages of issues look for the commit that brought a crash"),
         (_node, "workers", "int", 1, "Processes that serve one vault together", _between(1, 64)),
         (_node, "durability", "full|normal", "full", "full: an answer means that the event is on disk; normal: the loss of power may cost the last moments"),
         (_node, "queue", "int", 1_000, "Requests with events that may wait to be stored; more are asked to come later", _between(1, 100_000)),

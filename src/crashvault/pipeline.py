@@ -293,6 +293,7 @@ def _store(
             stored = store.recording.append(prepared, ids, now)
             lifecycle.note_joins(store, stored, now)
             regressed = lifecycle.reopen_regressed(store, stored, prepared, now)
+            lifecycle.end_ignoring(store, now)
             announce_events(store, stored, prepared, regressed, now)
             if tally:
                 tally.count(store, stored, marks, prepared, regressed, reappeared, now)

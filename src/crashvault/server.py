@@ -96,7 +96,7 @@ def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     from .api.routes import application
     from .web import routes as pages
 
-    app = application(node, [*health.routes(node), *pages.routes(node)])
+    app = application(node, [*health.routes(node), *pages.routes(node)], pages.unknown(node))
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         if is_ingest(scope["path"], scope["method"]):

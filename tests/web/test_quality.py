@@ -98,6 +98,35 @@ def test_a_narrow_window(demo_server: Any, look: Callable[..., Any]) -> None:
     for path in MAIN:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert page.evaluate(OUTSIDE) == [], path
+
+
+# Buttons and links of what stays at the edge of a phone's window that are not wholly in it.
+OUTSIDE = """[...document.querySelectorAll("nav.main > a, nav.main summary, .triage > button, .triage summary")].filter((one) => {
+  const box = one.getBoundingClientRect();
+  return box.width && (box.left < 0 || box.right > innerWidth);
+}).map((one) => one.outerHTML)"""
+SMALL = """[...document.querySelectorAll("main :is(button, .button, input, select, summary), nav :is(a, summary)")].filter((one) => {
+  const box = one.getBoundingClientRect();
+  return box.width && box.height && (box.width < 24 || box.height < 24);
+}).map((one) => one.outerHTML)"""
+SHIFT = """() => new Promise((done) => {
+  let shift = 0;
+  new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) shift += one.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shift), 100)));
+})"""
+
+
+@pytest.mark.parametrize("device", ["", "Pixel 7"])
+def test_nothing_moves_and_a_thumb_hits(demo_server: Any, look: Callable[..., Any], device: str) -> None:
+    """Layout shift, and targets of at least 24 by 24 pixels (WCAG 2.2, 2.5.8)."""
+    page = look(demo_server, device).page
+    for path in MAIN:
+        page.goto(path)
+        page.wait_for_load_state("load")
+        assert page.evaluate(SHIFT) == 0, path
+        assert page.evaluate(SMALL) == [], path
 
 
 def test_installed_and_offline(demo_server: Any, serve: Callable[..., Any], look: Callable[..., Any]) -> None:

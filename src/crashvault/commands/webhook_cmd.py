@@ -61,7 +61,7 @@ _SETTINGS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
 @click.option("--name", metavar="NAME", help="How to call it. [default: the type]")
 @_options
 def add(context: Context, type: str, **given: Any) -> None:
-    """Make a webhook of type http, slack, discord, teams or apprise."""
+    """Make a webhook of type http, slack, discord, teams, apprise or push."""
     from ..console import console, escape
     from ..notify import manage
 

@@ -56,7 +56,7 @@ def attempt(webhook: Webhook, notification: Notification, files: Sequence[File],
             sending = step(answers)
             if sending is None:
                 continue
-            answers.append(_answer(sending, provider, webhook, notification, outbound))
+            answers.append(_answer(sending, provider, webhook, target, notification, outbound))
             verdict = provider.judge(answers[-1], now() / SECOND)
             if not verdict.delivered:
                 break
@@ -72,10 +72,13 @@ def attempt(webhook: Webhook, notification: Notification, files: Sequence[File],
 
 
 def _answer(
-    sending: Request | Command, provider: Provider, webhook: Webhook, notification: Notification, outbound: Outbound
-) -> Response:
+    sending: Request | Command, provider: Provider, webhook: Webhook, target: Target, notification: Notification,
+    outbound: Outbound,
+) -> Response:  # fmt: skip
     if isinstance(sending, Command):
         return _run(sending, webhook, outbound)
+    if provider.seal is not None:
+        sending = provider.seal(sending, target, webhook.secrets, now() // SECOND)
     headers = dict(sending.headers)
     if provider.signed:
         headers |= signature_headers(webhook.secrets, notification.id, now() // SECOND, sending.body)

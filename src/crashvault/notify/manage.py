@@ -15,7 +15,7 @@ from ..storage.outbox import Delivery
 from ..storage.store import Store
 from ..storage.webhooks import DEFAULTS, Webhook
 from ..units import parse_rate
-from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification
+from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification, Provider
 from ..webhooks.registry import names, provider
 from .delivery import Attempt, attempt, takes_files, target_of
 from .message import Reader, dashboard_address, links, shown_levels
@@ -45,7 +45,7 @@ def add(store: Store, kind: str, given: Mapping[str, Any], *, allow_private: boo
         "name": given.get("name") or _free_name(store, found.name),
         "type": found.name,
         **_checked(store, given),
-        "secrets": [secret or made_up] if secret or made_up else [],
+        "secrets": [secret or made_up] if secret or made_up else _own_key(store, found),
     }  # fmt: skip
     if secret:
         _check_secret(found.name, found.signed, secret)
@@ -53,6 +53,15 @@ def add(store: Store, kind: str, given: Mapping[str, Any], *, allow_private: boo
         raise InvalidError("a webhook needs an address", "Give it with --url")
     _check_whole(fields, allow_private)
     return Made(store.webhooks.add(fields, clock.now()), made_up)
+
+
+def _own_key(store: Store, found: Provider) -> list[str]:
+    """The vault's key, with which providers that seal their requests sign; it is made when it is first needed."""
+    if found.seal is None:
+        return []
+    from ..webhooks.push import new_key
+
+    return [store.webhooks.push_key(new_key)]
 
 
 def edit(store: Store, webhook: Webhook, given: Mapping[str, Any], *, allow_private: bool) -> Made:
@@ -239,6 +248,8 @@ def test(store: Store, webhook: Webhook) -> Attempt:
         outbound.close()
     if made.verdict.delivered:
         resumed(store, webhook)
+    elif made.verdict.gone:
+        store.webhooks.remove(webhook.id)
     return made
 
 

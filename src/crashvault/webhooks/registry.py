@@ -13,6 +13,7 @@ _MODULES = {
     "discord": "discord",
     "teams": "teams",
     "apprise": "apprise",
+    "push": "push",
 }
 
 
