@@ -69,18 +69,18 @@ def set_meta(path: Path, **values: str) -> None:
 
 def test_a_vault_for_newer_readers_is_refused(tmp_path: Path) -> None:
     open_sqlite(str(tmp_path)).close()
-    set_meta(tmp_path / "vault.db", schema_version="9", min_reader="9")
-    with pytest.raises(StoreError, match=r"schema 9, which needs a newer Crashvault.*Upgrade with"):
+    set_meta(tmp_path / "vault.db", schema_version="999", min_reader="999")
+    with pytest.raises(StoreError, match=r"schema 999, which needs a newer Crashvault.*Upgrade with"):
         open_sqlite(str(tmp_path))
 
 
 def test_a_newer_vault_that_we_can_read_is_opened(tmp_path: Path) -> None:
     open_sqlite(str(tmp_path)).close()
-    set_meta(tmp_path / "vault.db", schema_version="9")
+    set_meta(tmp_path / "vault.db", schema_version="999")
     with open_sqlite(str(tmp_path)) as opened:
         pipeline.record_events(opened, [{"message": "x"}])
     with SQLite(str(tmp_path / "vault.db")).connection as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == ("9",)
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == ("999",)
     connection.close()
 
 
