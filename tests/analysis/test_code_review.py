@@ -192,7 +192,11 @@ def test_another_language(cli: CommandLine, tmp_path: Path) -> None:
     cli.directory = root
     desk = Desk(cli, root)
     desk.edit("src/cart.js", "item.offer", "item.offers")
-    assert set(desk.rules("--diff")) == {("crashed-function", "medium"), ("untested-crash", "medium")}
+    assert set(desk.rules("--diff")) == {
+        ("crashed-function", "medium"),
+        ("missing-guard", "medium"),
+        ("untested-crash", "medium"),
+    }
     desk.edit("src/cart.js", "found.price", "found.cost")
     assert ("crashed-line", "high") in desk.rules("--diff")
 
