@@ -22,7 +22,12 @@ _MODIFIERS = frozenset("const let var final static public private protected expo
 _NAMED_FIRST = re.compile(r"\s*(?:[A-Za-z_][\w<>\[\], ]*\s)?([A-Za-z_]\w*)\s*:?=\s*([^=].*?);?\s*$")
 _TAKEN_APART = re.compile(r"\s*(?:const|let|var)?\s*\{\s*(\w+)\s*\}\s*=\s*(.+?);?\s*$")
 _ENTRY = re.compile(r".*[,\[{(\]})]\s*$")
+_KEY = re.compile(r"[\w./:-]*")  # what programs use to find something, rather than show it
 _WORD = re.compile(r"[A-Za-z_$@]")
+
+
+# What matters least comes first: nothing that runs, numbers, words for people, more entries of a table, anything else.
+KINDS = ("nothing", "numbers", "text", "entries", "code")
 
 
 class Edit(NamedTuple):
@@ -33,7 +38,7 @@ class Edit(NamedTuple):
     added: frozenset[str]
     beside: frozenset[str]  # the words before what is changed: the `unit` of `unit: "f"`
     replaced: frozenset[tuple[str, str]]  # word or literal → what stands there now
-    weight: float  # how probable it is that something breaks by it, from 0 to 1
+    kind: str  # one of KINDS
 
 
 def edits(patch: str) -> list[Edit]:
@@ -56,12 +61,12 @@ def _edit(change: FileChange, moved: bool) -> Edit:
     added: set[str] = set()
     beside: set[str] = set()
     replaced: set[tuple[str, str]] = set()
-    weights = [0.05]
+    kinds = ["nothing"]
     for before, after in _hunks(change):
         old, new = tokens(before), tokens(_inlined(after, before))
         if old == new or moved:
             continue
-        weights.append(_weight(old, new, after))
+        kinds.append(_kind(old, new, after))
         for kind, first, last, start, end in _differences(old, new):
             removed.update(filter(_tells, old[first:last]))
             added.update(filter(_tells, new[start:end]))
@@ -70,7 +75,14 @@ def _edit(change: FileChange, moved: bool) -> Edit:
                 replaced.update(
                     (a, b) for a, b in zip(old[first:last], new[start:end], strict=True) if _tells(a) and _tells(b)
                 )
-    return Edit(change, frozenset(removed), frozenset(added), frozenset(beside), frozenset(replaced), max(weights))
+    return Edit(
+        change,
+        frozenset(removed),
+        frozenset(added),
+        frozenset(beside),
+        frozenset(replaced),
+        max(kinds, key=KINDS.index),
+    )
 
 
 def _hunks(change: FileChange) -> Iterator[tuple[list[str], list[str]]]:
@@ -129,10 +141,12 @@ def _before(found: Sequence[str], at: int) -> list[str]:
     return words[-1:]
 
 
-def _weight(old: Sequence[str], new: Sequence[str], after: Sequence[str]) -> float:
+def _kind(old: Sequence[str], new: Sequence[str], after: Sequence[str]) -> str:
     changed = [
         token for _, first, last, start, end in _differences(old, new) for token in (*old[first:last], *new[start:end])
     ]
     if all(token[0].isdigit() or token in "+-*/%.,()" for token in changed):
-        return 0.35
-    return 0.3 if not old and all(map(_ENTRY.fullmatch, after)) else 1.0
+        return "numbers"
+    if all(token[0] in "\"'`" and not _KEY.fullmatch(token[1:-1]) for token in changed):
+        return "text"
+    return "entries" if not old and all(map(_ENTRY.fullmatch, after)) else "code"

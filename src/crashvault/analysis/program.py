@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .. import git
-from .edits import Edit, edits, tokens
+from .edits import KINDS, Edit, edits, tokens
 from .review.functions import innermost, spans
 
 NAME = re.compile(r"[A-Za-z_$][\w$]{2,}")
@@ -15,17 +15,18 @@ _FILES = 60  # that are looked through
 _LEVELS = 3  # calls away from a frame
 _FURTHER = 0.6  # of what a function counts for, one more call away
 
-Reader = Callable[[str], Sequence[str] | None]
+Reader = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]  # of files, by their paths
 
 
 class Program:
-    """What is known of the files that commits changed, and of those that a trace goes through."""
+    """What is known of the files that a trace goes through, of those that commits changed, and of some beside them."""
 
-    def __init__(self, read: Reader, history: Sequence[git.Change], traced: Iterable[str]) -> None:
+    def __init__(
+        self, read: Reader, files: Iterable[str], history: Sequence[git.Change], traced: Sequence[str]
+    ) -> None:
         self.edits = {change.id: edits(change.patch) for change in history}
         changed = [edit.change.path for found in self.edits.values() for edit in found]
-        paths = list(dict.fromkeys([*traced, *changed]))[:_FILES]
-        self._lines = {path: lines for path in paths if (lines := read(path)) is not None}
+        self._lines = read(list(dict.fromkeys([*traced, *changed, *_near(files, traced)]))[:_FILES])
         self._spans = {path: spans(path, lines) for path, lines in self._lines.items()}
         self._bodies: dict[str, set[str]] = {}  # of a function, by its name: the names in it
         for path, found in self._spans.items():
@@ -80,10 +81,20 @@ class Program:
         bare = token.strip("\"'`")
         return any(self.uses[form] for form in (bare, f'"{bare}"', f"'{bare}'", f":{bare}")) if bare else False
 
-    def weight(self, commit: str) -> float:
-        """How probable it is that a commit breaks anything; 1 where its patch is not known."""
+    def kind(self, commit: str) -> str:
+        """What a commit does at most; code, where its patch is not known."""
         known = self.edits.get(commit)
-        return max((edit.weight for edit in known), default=0.05) if known is not None else 1.0
+        return "code" if known is None else max((edit.kind for edit in known), key=KINDS.index, default="nothing")
+
+
+def _near(files: Iterable[str], traced: Sequence[str]) -> list[str]:
+    """Files of the same language as the traced ones, those in their directories first."""
+    kinds = {path.rpartition(".")[2] for path in traced}
+    folders = {path.rpartition("/")[0] for path in traced}
+    return sorted(
+        (path for path in files if path.rpartition(".")[2] in kinds),
+        key=lambda path: path.rpartition("/")[0] not in folders,
+    )
 
 
 def _places(edit: Edit) -> list[int]:

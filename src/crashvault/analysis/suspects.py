@@ -30,8 +30,13 @@ _WROTE_LINE, _CHANGED_FUNCTION, _CHANGED_CALLED, _MENTIONS, _CHANGED_FILE = 5.0,
 _TOOK_OUT, _CHANGED_BESIDE, _PUT_IN = 3.0, 2.1, 1.5  # a name of the line that crashed
 _HALF_RENAMED = 2.0
 _CREATED_FILE = 0.12  # of what else it did counts for a commit that brought the whole file
-_OLDER = 0.1  # what a commit before the range is worth
-_NO_CODE = 0.1  # what one is worth that only changed comments and documents
+_LESS = 0.4  # what a frame counts for, the further it is from the crash
+_OLDER = 0.05  # what a commit before the range is worth
+_WORTH = {"nothing": 0.05, "numbers": 0.15, "text": 0.2, "entries": 0.3, "code": 1.0}  # by what a commit did at most
+_LIMITS = 0.5  # what a changed number is worth where the crash is about numbers
+_ABOUT_NUMBERS = re.compile(
+    r"\b(range|index|bounds|zero|length|limit|size|overflow|too (many|large|long|small)|timed? ?out)", re.I
+)
 _DEFINITION = re.compile(
     r"\b(?:def|class|function|func|fn|sub|struct|interface|trait|impl|module)\s+([A-Za-z_$][\w$]*)"
 )
@@ -101,7 +106,10 @@ class Repository:
             root = self.root
             assert root is not None
             self._programs[key] = Program(
-                lambda path: git.read(root, which.until, path), self.history(which.until, which.after), traced
+                lambda paths: git.read_all(root, which.until, paths),
+                git.files(root, which.until),
+                self.history(which.until, which.after),
+                traced,
             )
         return self._programs[key]
 
@@ -146,16 +154,15 @@ def suspects(repository: Repository, case: Case, time_is_up: Callable[[], bool])
                 gain *= _CREATED_FILE
             reasons = points.setdefault(commit.id, {})
             changes.setdefault(commit.id, commit)
-            reasons[reason] = max(reasons.get(reason, 0.0), gain / (1 + 0.6 * depth))
+            reasons[reason] = max(reasons.get(reason, 0.0), gain / (1 + _LESS * depth))
     for commit, reason, gain in _mentions(case.message, [changes[key] for key in repository.ids(found)]):
         points.setdefault(commit.id, {})[reason] = gain
-    for key, reasons in points.items():
+    for key in repository.ids(found):
         if program.is_half_renamed(key):
-            reasons["renamed something that is still used by its old name"] = _HALF_RENAMED
+            points.setdefault(key, {})["renamed something that is still used by its old name"] = _HALF_RENAMED
     known = repository.ids(found)
     scored = [
-        _suspect(changes[key], reasons, found, case, key in known, program.weight(key))
-        for key, reasons in points.items()
+        _suspect(changes[key], reasons, found, case, key in known, program.kind(key)) for key, reasons in points.items()
     ]
     return found, sorted(scored, key=lambda item: (-item.score, -item.at, item.commit))[:MOST]
 
@@ -263,7 +270,7 @@ def code_lines(patch: str) -> tuple[list[str], list[str]]:
 
 
 def _suspect(
-    change: git.Change, reasons: Mapping[str, float], found: Range, case: Case, in_range: bool, weight: float
+    change: git.Change, reasons: Mapping[str, float], found: Range, case: Case, in_range: bool, kind: str
 ) -> Suspect:
     points = sum(sorted(reasons.values(), reverse=True)[:4])
     if found.after:
@@ -271,7 +278,16 @@ def _suspect(
     else:
         age = max(0, case.first_seen // SECOND - change.at)
         points *= 0.5 ** (age / _HALF_AGE) + 0.05
-    points *= weight if any(code_lines(change.patch)) or not change.patch else _NO_CODE
+    points *= _weight(change, reasons, case, kind)
     order = sorted(reasons, key=lambda reason: -reasons[reason])
     said = (*order[:3], *((f"is one of {found.described}",) if found.after and in_range else ()))
     return Suspect(change.id, change.author, change.at * SECOND, change.summary, round(points, 2), said)
+
+
+def _weight(change: git.Change, reasons: Mapping[str, float], case: Case, kind: str) -> float:
+    """How probable it is that what a commit did breaks anything."""
+    if change.patch and not any(code_lines(change.patch)):
+        return _WORTH["nothing"]
+    if kind == "numbers" and _WROTE_LINE in reasons.values():
+        return 1.0
+    return _LIMITS if kind == "numbers" and _ABOUT_NUMBERS.search(case.message) else _WORTH[kind]
