@@ -23,6 +23,9 @@ _NAMED_FIRST = re.compile(r"\s*(?:[A-Za-z_][\w<>\[\], ]*\s)?([A-Za-z_]\w*)\s*:?=
 _TAKEN_APART = re.compile(r"\s*(?:const|let|var)?\s*\{\s*(\w+)\s*\}\s*=\s*(.+?);?\s*$")
 _ENTRY = re.compile(r".*[,\[{(\]})]\s*$")
 _KEY = re.compile(r"[\w./:-]*")  # what programs use to find something, rather than show it
+_LOGGED = re.compile(
+    r"\s*(console\.\w+|print\w*|puts|warn|p|log\w*(\.\w+)*|fmt\.Print\w*|System\.(out|err)\.\w+|e?println!|Log\.\w+)[\s(]"
+)
 _WORD = re.compile(r"[A-Za-z_$@]")
 
 
@@ -63,8 +66,9 @@ def _edit(change: FileChange, moved: bool) -> Edit:
     replaced: set[tuple[str, str]] = set()
     kinds = ["nothing"]
     for before, after in _hunks(change):
-        old, new = tokens(before), tokens(_inlined(after, before))
-        if old == new or moved:
+        inlined, names = _inlined(after, before)
+        old, new = _without_keys(tokens(before), names), _without_keys(tokens(inlined), names)
+        if old == new or moved or _is_local_rename(old, new):
             continue
         kinds.append(_kind(old, new, after))
         for kind, first, last, start, end in _differences(old, new):
@@ -101,9 +105,20 @@ def tokens(lines: Sequence[str]) -> list[str]:
     return [found for line in lines for found in _TOKEN.findall(line) if found not in _MODIFIERS]
 
 
-def _inlined(lines: Sequence[str], before: Sequence[str]) -> list[str]:
-    """Lines in which what is only given a name first stands in the place of the name."""
+def _without_keys(found: list[str], names: Sequence[str]) -> list[str]:
+    """Tokens without `name:` for some names, which JavaScript leaves out where the value has the same name."""
+    return [
+        token
+        for number, token in enumerate(found)
+        if not (token in names and found[number + 1 : number + 2] == [":"])
+        and not (token == ":" and number and found[number - 1] in names)
+    ]
+
+
+def _inlined(lines: Sequence[str], before: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines in which what is only given a name first stands in the place of the name; and these names."""
     left = list(lines)
+    names: list[str] = []
     for line in lines:
         apart = _TAKEN_APART.fullmatch(line)
         found = apart or _NAMED_FIRST.fullmatch(line)
@@ -118,7 +133,8 @@ def _inlined(lines: Sequence[str], before: Sequence[str]) -> list[str]:
             and tokens([value])[0] in tokens(before)
         ):
             left = [used.sub(lambda _, value=value: value, item) for item in others]  # type: ignore[misc]
-    return left
+            names.append(name)
+    return left, names
 
 
 def _differences(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
@@ -128,6 +144,18 @@ def _differences(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, 
     for kind, *place in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
             yield kind, *place  # type: ignore[misc]
+
+
+def _is_local_rename(old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether a name that is declared and used in the same lines is only called otherwise, wherever it stands in them."""
+    if len(old) != len(new):
+        return False
+    renamed = {(a, b) for a, b in zip(old, new, strict=True) if a != b}
+    return all(
+        _WORD.match(a) and _WORD.match(b) and old.count(a) > 1 and a not in new and b not in old
+        and not any(old[at] == a and (old[at - 1 : at] == ["."] or old[at + 1 : at + 2] in (["("], [":"])) for at in range(len(old)))
+        for a, b in renamed
+    )  # fmt: skip
 
 
 def _tells(token: str) -> bool:
@@ -147,6 +175,8 @@ def _kind(old: Sequence[str], new: Sequence[str], after: Sequence[str]) -> str:
     ]
     if all(token[0].isdigit() or token in "+-*/%.,()" for token in changed):
         return "numbers"
-    if all(token[0] in "\"'`" and not _KEY.fullmatch(token[1:-1]) for token in changed):
+    literals = [token for token in changed if token[0] in "\"'`"]
+    for_people = any(not _KEY.fullmatch(token[1:-1]) for token in literals)
+    if (len(literals) == len(changed) and for_people) or (not old and all(map(_LOGGED.match, after))):
         return "text"
     return "entries" if not old and all(map(_ENTRY.fullmatch, after)) else "code"

@@ -214,7 +214,8 @@ def _gains(
         ):
             yield changes.get(change.id, change), f"changed {name} in {place.path}", _CHANGED_FUNCTION
     crashing = set(NAME.findall(place.text.split("\n")[place.line - place.first])) - {place.function}
-    called = dict.fromkeys(set(_CALLED.findall(place.text)) - {place.function}, 0.8) | dict.fromkeys(crashing, 1.0)
+    called = dict.fromkeys(set(_CALLED.findall(place.text)) - {place.function}, 0.8)
+    called |= dict.fromkeys(_given(place.text, crashing) - {place.function}, 0.9) | dict.fromkeys(crashing, 1.0)
     reached = program.reach(called)
     for change in changes.values():
         if place.path in change.files:
@@ -223,6 +224,12 @@ def _gains(
         for function in sorted(names & reached.keys()):
             yield change, f"changed {function}, which {name} uses", _CHANGED_CALLED * reached[function]
         yield from _of_line(change, crashing, program, where)
+
+
+def _given(text: str, names: set[str]) -> set[str]:
+    """What is called where some names get their values in a function."""
+    lines = [line for line in text.split("\n") if set(_ASSIGNED.findall(line)) & names]
+    return {name for line in lines for name in _CALLED.findall(line)}
 
 
 def _of_line(change: git.Change, crashing: set[str], program: Program, where: str) -> Iterator[_Gain]:
