@@ -85,9 +85,8 @@ def findings(rounds: int) -> dict[str, float]:
     return {"planted found": planted / rounds, "found in chance": chance / rounds, "onset right": onsets / rounds}
 
 
-def review(events: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Median seconds by command."""
-    home = measure.filled_vault(events)
+def review(home: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Median seconds by command, on a vault."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _repository(root, home)
@@ -117,18 +116,20 @@ def _timed(command: list[str], environment: dict[str, str], folder: Path) -> tup
 
 
 def _repository(root: Path, home: Path) -> None:
-    """Files by the names of those that crash most in the vault, with 500 changed lines that are not committed."""
+    """Files of the program by the names of those that crash most in the vault, with 500 changed lines that are not committed."""
     from crashvault import core
+    from crashvault.storage.document import word_of
 
     with core.open_vault(str(home)) as store, store.reading():
-        rows = store.db.rows(
-            """SELECT w.value, count(*) FROM words w CROSS JOIN stack_words s ON s.word = w.id WHERE w.field = 'file'
-               AND (w.value LIKE '%.py' OR w.value LIKE '%.js') GROUP BY w.value ORDER BY count(*) DESC LIMIT ?""",
-            (_FILES,),
-        )
-    paths = [value.strip("/") for value, _ in rows]
+        known = "SELECT value FROM words WHERE field = 'file' AND (value LIKE '%.py' OR value LIKE '%.js') LIMIT 5000"
+        files = [value for (value,) in store.db.rows(known) if not _is_library(value)]
+        count = "SELECT count(*) FROM stack_words WHERE word = ?"
+        files.sort(key=lambda path: -store.db.value(count, (word_of("file", path),)))
+    paths = [path.strip("/") for path in files[:_FILES]]
     body = "".join(f"def step_{n}(value):\n    found = value + {n}\n    return found\n\n\n" for n in range(60))
-    script = "".join(f"function step{n}(value) {{\n  const found = value + {n};\n  return found;\n}}\n\n" for n in range(60))
+    script = "".join(
+        f"function step{n}(value) {{\n  const found = value + {n};\n  return found;\n}}\n\n" for n in range(60)
+    )
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(script if path.endswith(".js") else body)
@@ -141,8 +142,15 @@ def _repository(root: Path, home: Path) -> None:
         (root / path).write_text(text.replace("value +", "value -", each) if each else text)
 
 
-def run(seeds: int = 1, rounds: int = 100, events: int = 100_000, turns: int = 7) -> dict[str, Any]:
-    return {"suspects": suspects(seeds), "findings": findings(rounds), "review": review(events, turns)}
+def _is_library(path: str) -> bool:
+    return "node_modules" in path or path.partition("/")[0].removesuffix(".py") in sys.stdlib_module_names
+
+
+def run(
+    seeds: int = 1, rounds: int = 100, events: int = 100_000, turns: int = 7, home: Path | None = None
+) -> dict[str, Any]:
+    reviewed = review(home or measure.filled_vault(events), turns)
+    return {"suspects": suspects(seeds), "findings": findings(rounds), "review": reviewed}
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -153,9 +161,10 @@ def show(figures: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = measure.arguments(__doc__ or "", seeds=1, rounds=100, events=100_000, turns=7)
+    parser.add_argument("--home", type=Path, metavar="DIR", help="a vault to review with, instead of filling one")
     options = parser.parse_args(argv)
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    figures = run(options.seeds, options.rounds, options.events, options.turns)
+    figures = run(options.seeds, options.rounds, options.events, options.turns, options.home)
     show(figures)
     measure.finish("analysis", figures, options.json)
     return 0

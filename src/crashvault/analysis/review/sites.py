@@ -68,13 +68,21 @@ def _folded(source: Source) -> Source:
 def _crashing(crash: Crash, paths: set[str]) -> Mapping[str, Any] | None:
     """The innermost frame of the program's own, of the root cause that has any, if it is in one of the files."""
     own: Mapping[str, Any] | None = None
-    for frame in crash.frames:  # of one exception after the other, each from its oldest call on
-        if frame["position"] == 0 and own is not None:
+    links: list[list[Mapping[str, Any]]] = []  # of one exception after the other, each from its oldest call on
+    for frame in crash.frames:
+        if frame["position"] == 0:
+            links.append([])
+        links[-1].append(frame)
+    for link in links:
+        own = next((frame for frame in reversed(link) if _is_own(frame)), None)
+        if own is not None:
             break
-        if judge(frame, None).app and frame.get("in_app") is not False:  # type: ignore[arg-type]
-            own = frame
     file = str((own or {}).get("file") or "").casefold().replace("\\", "/")
     return own if file in paths else None
+
+
+def _is_own(frame: Mapping[str, Any]) -> bool:
+    return frame.get("in_app") is not False and judge(frame, None).app  # type: ignore[arg-type]
 
 
 def place(lines: Sequence[str], frame: Mapping[str, Any], functions: Sequence[Span]) -> int | None:
