@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import os
-import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests import runtimes
-from tests.server import javascript
+from tests import npm
 from tests.web.conftest import add_user
 
 from crashvault import core, demo
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
-AXE = "4.14.1"
 MOST_WEIGHT = 120 * 1024  # bytes of a first page with all that it loads, gzip
 MAIN = ("/issues", "/issues/3", "/live", "/events", "/trends", "/releases", "/alerts", "/webhooks", "/projects", "/retention", "/settings",
         "/system", "/login")  # fmt: skip
@@ -34,30 +29,11 @@ def demo_server(serve: Callable[..., Any], tmp_path: Path) -> Any:
     return serve(home=home)
 
 
-def axe() -> str:
-    """The source of axe-core, from npm once."""
-    runtimes.require("npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crashvault-tests" / f"axe-{AXE}"
-    found = cache / "axe.min.js"
-    if not found.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            ["npm", "pack", "--silent", f"axe-core@{AXE}"], cwd=cache, capture_output=True, text=True, timeout=120
-        )
-        if done.returncode:
-            javascript.missing(f"npm could not bring axe-core: {done.stderr[-300:]}")
-        with tarfile.open(cache / f"axe-core-{AXE}.tgz") as packed:
-            member = packed.extractfile("package/axe.min.js")
-            assert member is not None
-            found.write_bytes(member.read())
-    return found.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize(("device", "scheme"), [("", "light"), ("", "dark"), ("Pixel 7", "light")])
 def test_no_barriers(demo_server: Any, look: Callable[..., Any], device: str, scheme: str) -> None:
     add_user(demo_server, "ana", "admin")
     window = look(demo_server, device, color_scheme=scheme)
-    source, wrong = axe(), []
+    source, wrong = npm.file_of(*npm.AXE), []
     for path in MAIN:
         window.page.goto(path)
         window.page.evaluate(source)

@@ -48,7 +48,7 @@ def changes(
 ) -> None:
     """Summarize what changed: new, regressed, resolved, worsened, improved and quiet issues, per release.
 
-    As Markdown the summary is compared with `diff` and read back with --read; see docs/changes-summary.md."""
+    As Markdown the summary is compared with `diff` and read back with --read; see docs/CHANGES_SUMMARY.md."""
     from ..console import console
     from ..output.changes_document import read_summary, write_summary
     from ..output.changes_text import changes_lines
