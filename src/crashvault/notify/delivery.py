@@ -12,9 +12,9 @@ from ..clock import SECOND, now
 from ..errors import CrashvaultError
 from ..logs import log_debug
 from ..outbound import Outbound, OutboundError
+from ..plugins.parts import provider as provider_named
 from ..storage.webhooks import Webhook
 from ..webhooks.base import Command, File, Notification, Provider, Request, Response, Target, Verdict
-from ..webhooks.registry import provider as provider_named
 from .shown import secret_parts
 from .signing import signature_headers
 

@@ -11,12 +11,12 @@ from ..clock import SECOND, to_iso
 from ..errors import InvalidError
 from ..models import DEFAULT_PROJECT
 from ..outbound import check_visible
+from ..plugins.parts import provider
 from ..storage.outbox import Delivery
 from ..storage.store import Store
 from ..storage.webhooks import DEFAULTS, Webhook
 from ..units import parse_rate
 from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification
-from ..webhooks.registry import names, provider
 from .delivery import Attempt, attempt, takes_files, target_of
 from .message import Reader, dashboard_address, links, shown_levels
 from .service import make_outbound
@@ -296,4 +296,4 @@ def _hidden(value: Any, webhook: Webhook) -> Any:
     return {name: _hidden(one, webhook) for name, one in value.items()}
 
 
-__all__ = ["Made", "add", "delivery_shapes", "edit", "names", "preview", "resumed", "sample", "shape", "shapes", "test"]
+__all__ = ["Made", "add", "delivery_shapes", "edit", "preview", "resumed", "sample", "shape", "shapes", "test"]
