@@ -28,11 +28,11 @@ def register_exporters() -> Mapping[str, Exporter]:
 
 
 def register_report_formats(report: str) -> Mapping[str, ReportFormat]:
-    return _REPORTS.get(report, {})
+    return REPORTS.get(report, {})
 
 
 # The first format of a report is its usual one.
-_REPORTS: dict[str, dict[str, ReportFormat]] = {
+REPORTS: dict[str, dict[str, ReportFormat]] = {
     "generate-report": {
         "markdown": ReportFormat(f"{_OUTPUT}.report:report_markdown", "for people", _MARKDOWN),
         "html": ReportFormat(f"{_OUTPUT}.report:report_html", "one page with charts", _HTML),

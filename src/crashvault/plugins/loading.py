@@ -83,16 +83,24 @@ class Plugins:
 
     def ask(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
         """Ask each plugin: its name and its answer. Those that fail are named and left out, as are those that say None."""
-        for name, one in self._implementations(hook):
-            arguments = {argument: given[argument] for argument in one.argnames}
-            answer = call(one.function, **arguments)
-            if isinstance(answer, Failure):
-                complain(name, f"{hook} failed ({answer.reason})")
-            elif answer is not None:
+        for name, ask in self.each(hook):
+            answer = ask(**given)
+            if answer is not None and not isinstance(answer, Failure):
                 yield name, answer
 
+    def each(self, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """Each plugin's name, and what asks it; that gives a Failure, already named, for one that fails."""
+        for name, one in self._implementations(hook):
+            yield name, partial(self._asked, hook, name, one)
+
+    def _asked(self, hook: str, name: str, one: Any, **given: Any) -> Any:
+        answer = call(one.function, **{argument: given[argument] for argument in one.argnames})
+        if isinstance(answer, Failure):
+            complain(name, f"{hook} failed ({answer.reason})")
+        return answer
+
     def ask_in_time(self, hook: str) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-        """Each plugin's name, and what asks it; that gives a Failure, already named, for one that fails or takes too long."""
+        """The same for what must not take long; what asks takes the one argument."""
         for name, one in self._implementations(hook):
             yield name, partial(self._in_time, hook, name, one)
 

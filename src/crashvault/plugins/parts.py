@@ -6,9 +6,11 @@ What a plugin gives is checked here. A name that is taken already stays with who
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..errors import CrashvaultError
 from ..webhooks.base import Provider
 from ..webhooks.registry import provider as provider_among
 from . import active, builtin
@@ -56,6 +58,20 @@ def resolved(thing: Any) -> Any:
         return thing
     module, _, name = thing.partition(":")
     return getattr(import_module(module), name)
+
+
+def called_safely(thing: Any, what: str) -> Callable[..., Any]:
+    """What was given or named, ready to be called: one of a plugin raises nothing but a CrashvaultError."""
+    return resolved(thing) if isinstance(thing, str) else partial(_called, thing, what)
+
+
+def _called(function: Callable[..., Any], what: str, *args: Any) -> Any:
+    from .calling import Failure, call
+
+    answer = call(function, *args)
+    if isinstance(answer, Failure):
+        raise CrashvaultError(f"{what} is broken ({answer.reason})", "It is a plugin's; see: crashvault plugin list")
+    return answer
 
 
 def given(plugins: Plugins, hook: str, kind: type | tuple[type, ...], **asked: Any) -> list[tuple[str, Any]]:
@@ -121,3 +137,31 @@ def _refuse(plugin: str, hook: str, what: str) -> None:
     from .calling import complain
 
     complain(plugin, f"{hook} {what}; that is left out")
+
+
+def additions(plugin: str) -> dict[str, list[str]]:
+    """The names of what a plugin adds, by kind; commands are not among them, since they need the command line."""
+    plugins = active()
+    if plugins is None:
+        return {}
+    found: dict[str, list[str]] = {}
+    for hook, kind in _KINDS.items():
+        names: list[str] = []
+        for asked in [{"report": report} for report in builtin.REPORTS] if kind == "report_formats" else [{}]:
+            for owner, answer in plugins.ask(hook, **asked):
+                names += _names(answer) if owner == plugin else ()
+        if names:
+            found[kind] = list(dict.fromkeys(names))
+    return found
+
+
+_KINDS = {"register_webhook_providers": "webhook_types", "register_exporters": "export_formats",
+          "register_report_formats": "report_formats", "register_routes": "routes", "dashboard_panels": "panels",
+          "stacktrace_parsers": "stacktrace_parsers"}  # fmt: skip
+
+
+def _names(answer: Any) -> list[str]:
+    if isinstance(answer, Mapping):
+        return [str(name) for name in answer]
+    parts = answer if isinstance(answer, (list, tuple)) else ()
+    return [part.path if isinstance(part, Route) else str(getattr(part, "title", part)) for part in parts]
