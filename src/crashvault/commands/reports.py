@@ -17,8 +17,10 @@ Begin = Callable[[str, int], Callable[[int], Any]]
 
 def chosen_format(context: Context, report: str, given: str | None, output: str | None) -> str:
     """The format asked for: by option, by the file's name, by `--json`, else the first one of this report."""
+    from .. import core
     from ..plugins.parts import format_named, report_formats
 
+    core.use_plugins(context.home)
     known = report_formats(report)
     named = given or format_named(output, known)
     return named or ("json" if context.json and not output else next(iter(known)))

@@ -275,11 +275,19 @@ def preview(store: Store, webhook: Webhook, row: int, kind: str = "") -> list[di
             shown.append({"program": sending.module, "hosts": list(sending.hosts), "body": _text(sending.stdin)})
         elif sending is not None:
             shown.append({
-                "method": sending.method, "headers": dict(sending.headers),
+                "method": sending.method, "headers": _shown_headers(sending.headers),
                 "url": shown_url(webhook) if sending.url == webhook.url else sending.url,
                 "body": _text(sending.body),
             })  # fmt: skip
     return [_hidden(one, webhook) for one in shown]
+
+
+def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Without what proves who is asking, which may be a secret in another guise, such as base64."""
+    return {name: HIDDEN if name.lower() in _PROOFS else value for name, value in headers.items()}
+
+
+_PROOFS = ("authorization", "proxy-authorization", "cookie", "x-api-key")
 
 
 def _text(body: bytes) -> str:

@@ -6,6 +6,7 @@ Each is imported when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 
 from ..errors import InvalidError
@@ -21,9 +22,18 @@ def provider(name: str, known: Mapping[str, Provider | str] = BUILT_IN) -> Provi
     found = known.get(name)
     if found is None:
         raise InvalidError(f"there is no webhook type {name!r}", f"Use one of: {', '.join(known)}")
-    if isinstance(found, str):
-        module, _, attribute = found.partition(":")
-        found = getattr(import_module(module), attribute)
-    if not isinstance(found, Provider):
-        raise InvalidError(f"the webhook type {name!r} is broken: it is no Provider", "Ask who made the plugin")
-    return found
+    loaded = _loaded(name, found) if isinstance(found, str) else found
+    if not isinstance(loaded, Provider):
+        raise InvalidError(f"the webhook type {name!r} is broken: it is no Provider", _WHOSE)
+    return loaded if loaded.name == name else replace(loaded, name=name)
+
+
+def _loaded(name: str, named: str) -> object:
+    module, _, attribute = named.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except Exception as error:  # a plugin's module may raise anything
+        raise InvalidError(f"the webhook type {name!r} is broken: {type(error).__name__}: {error}", _WHOSE) from error
+
+
+_WHOSE = "It is a plugin's; see: crashvault plugin list"
