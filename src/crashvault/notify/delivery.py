@@ -79,7 +79,9 @@ def _answer(
     headers = dict(sending.headers)
     if provider.signed:
         headers |= signature_headers(webhook.secrets, notification.id, now() // SECOND, sending.body)
-    answer = outbound.send(sending.method, sending.url, headers, sending.body, seconds=webhook.timeout)
+    answer = outbound.send(
+        sending.method, sending.url, headers, sending.body, seconds=webhook.timeout, once=sending.once
+    )
     return Response(*answer)
 
 

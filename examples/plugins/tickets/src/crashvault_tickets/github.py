@@ -111,7 +111,8 @@ def _request(target: Target, method: str, path: str, fields: Mapping[str, Any] |
         "Authorization": f"Bearer {target.options['token']}",
         **({"Content-Type": content.JSON} if fields is not None else {}),
     }
-    return Request(method, target.url.rstrip("/") + path, headers, b"" if fields is None else json_bytes(fields))
+    body = b"" if fields is None else json_bytes(fields)
+    return Request(method, target.url.rstrip("/") + path, headers, body, once=method == "POST")
 
 
 def judge(response: Response, now: float) -> Verdict:

@@ -113,7 +113,7 @@ def _request(target: Target, method: str, path: str, fields: Mapping[str, Any] |
         **({"Content-Type": content.JSON} if fields is not None else {}),
     }
     url = f"{target.url.rstrip('/')}/rest/api/2{path}"
-    return Request(method, url, headers, b"" if fields is None else json_bytes(fields))
+    return Request(method, url, headers, b"" if fields is None else json_bytes(fields), once=method == "POST")
 
 
 def check(target: Target) -> None:
