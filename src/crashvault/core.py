@@ -17,7 +17,7 @@ from .errors import ConflictError, CrashvaultError, InvalidError, StoreError
 from .storage.store import Store, open_sqlite
 
 if TYPE_CHECKING:
-    from .plugins.discovery import Found
+    from .plugins.found import Found
     from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
 

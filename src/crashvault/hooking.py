@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from . import core, plugins
 from .errors import InvalidError
 from .models import Event
-from .plugins.types import copied
 
 if TYPE_CHECKING:
     from .plugins.loading import Plugins
@@ -77,7 +76,7 @@ def received(found: Plugins, event: Event, levels: Mapping[str, int]) -> Event:
     """
     if not found.has("event_received"):
         return event
-    from .plugins.calling import Failure, complain
+    from .plugins.calling import Failure, complain, copied
 
     shape = shown = _shape(event)
     for plugin, ask in found.ask_in_time("event_received"):
@@ -107,6 +106,7 @@ def _shape(event: Event) -> dict[str, Any]:
 def _changed(event: Event, before: dict[str, Any], after: dict[str, Any], levels: Mapping[str, int]) -> Event:
     """The event with what plugins changed, checked and cut as if a client had sent it."""
     from .ingest.normalize import normalize
+    from .plugins.calling import copied
 
     keys = {key for key in (*before, *after) if before.get(key) != after.get(key)} - _FIXED
     if not keys:
@@ -129,6 +129,8 @@ def _changed(event: Event, before: dict[str, Any], after: dict[str, Any], levels
 
 def _stack(keys: set[str], after: dict[str, Any]) -> dict[str, Any]:
     """The parts of a raw event that make the stack that a plugin means."""
+    from .plugins.calling import copied
+
     if "stacktrace" in keys and not keys & {"exception", "exceptions", "frames"}:
         return {"stacktrace": after.get("stacktrace"), "exception": after.get("exception")}
     chain = copied(after.get("exceptions") or [])

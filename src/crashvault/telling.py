@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import clock, core
 from .logs import log
-from .plugins.types import copied
+from .plugins.calling import complain, copied
 from .views import shown_events, shown_issues
 
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ def _tell_recorded(found: Plugins, store: Store, about: Recorded) -> None:
 
 
 def _classify(found: Plugins, store: Store, event: dict[str, Any], issue: dict[str, Any]) -> str | None:
-    from .plugins.calling import complain
-
     for plugin, category in found.ask("classify", event=copied(event), issue=copied(issue)):
         if not isinstance(category, str) or not category.isprintable() or not 0 < len(category) <= 100:
             complain(plugin, "classify gives what is no word")

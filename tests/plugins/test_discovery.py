@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.conftest import CommandLine
 
-from crashvault.plugins.discovery import Found, find
+from crashvault.plugins.discovery import find
+from crashvault.plugins.found import Found
 
 LATER = 4_000_000_000_000_000_000  # nanoseconds: long after any directory here was changed
 

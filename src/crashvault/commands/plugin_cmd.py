@@ -12,7 +12,7 @@ from .context import Context, command, emit
 from .group import SubGroup
 
 if TYPE_CHECKING:
-    from ..plugins.discovery import Found
+    from ..plugins.found import Found
 
 
 @click.group("plugin", cls=SubGroup)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .discovery import Found
+    from .found import Found
     from .loading import Plugins
 
 _Finder = Callable[[], "tuple[Sequence[Found], float]"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..webhooks.registry import BUILT_IN
 from .types import Exporter, Named, ReportFormat
 
 _EXCHANGE, _OUTPUT = "crashvault.exchange", "crashvault.output"
@@ -14,6 +13,8 @@ _JSON = ReportFormat(None, "for programs", (".json",))
 
 
 def register_webhook_providers() -> Mapping[str, Named]:
+    from ..webhooks.registry import BUILT_IN  # imports much that exports have no use for
+
     return BUILT_IN
 
 

@@ -77,6 +77,13 @@ def forget_complaints() -> None:
     _told.clear()
 
 
+def copied(value: Any) -> Any:
+    """Data that its receiver may change."""
+    if type(value) is dict:
+        return {key: copied(one) for key, one in value.items()}
+    return [copied(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 # What it prints
 
 

@@ -11,35 +11,31 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .found import Found
 
 GROUP = "crashvault.plugins"
 FOLDER = "plugins"
+_Row = tuple[str, str, str, str]  # the fields of Found
 _SETTLED = 2_000_000_000  # nanoseconds after which a directory that changes again has another time
-
-
-class Found(NamedTuple):
-    """A plugin that is there, loaded or not."""
-
-    name: str
-    value: str  # `module:object` of an entry point, or the path of a file
-    package: str = ""  # the distribution and its version; nothing for a file
-    trouble: str = ""  # why it cannot be loaded
-
-    @property
-    def is_file(self) -> bool:
-        return not self.package
 
 
 def find(home: str, cache: str, write: Callable[[str, Any], object], now: int) -> list[Found]:
     """All plugins, files first. `cache` is a path; `write` puts JSON there. `now` in nanoseconds."""
-    found = {one.name: one for one in _files(os.path.join(home, FOLDER))}
-    for one in _installed(cache, write, now):
-        found.setdefault(one.name, one)  # who writes a file knows that it takes the place of the package
+    rows = [*_files(os.path.join(home, FOLDER)), *_installed(cache, write, now)]
+    if not rows:
+        return []
+    from .found import Found
+
+    found: dict[str, Found] = {}
+    for row in rows:
+        found.setdefault(row[0], Found(*row))  # who writes a file knows that it takes the place of a package
     return list(found.values())
 
 
-def _files(folder: str) -> Iterator[Found]:
+def _files(folder: str) -> Iterator[_Row]:
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -47,7 +43,7 @@ def _files(folder: str) -> Iterator[Found]:
     for name in names:
         if name.endswith(".py") and name[:-3].isidentifier() and not name.startswith("_"):
             path = os.path.join(folder, name)
-            yield Found(name[:-3], path, trouble=_distrust(folder) or _distrust(path))
+            yield name[:-3], path, "", _distrust(folder) or _distrust(path)
 
 
 def _distrust(path: str) -> str:
@@ -66,13 +62,13 @@ def _distrust(path: str) -> str:
 # Installed packages
 
 
-def _installed(cache: str, write: Callable[[str, Any], object], now: int) -> list[Found]:
+def _installed(cache: str, write: Callable[[str, Any], object], now: int) -> list[_Row]:
     places, newest = _places()
     try:
         with open(cache, encoding="utf-8") as file:
             kept = json.load(file)
         if kept["places"] == places:
-            return [Found(*one) for one in kept["found"]]
+            return [(str(name), str(value), str(package), "") for name, value, package, _ in kept["found"]]
     except (OSError, ValueError, LookupError, TypeError):
         pass
     found = [one for path, _ in places for one in _in_directory(path)]
@@ -98,7 +94,7 @@ def _places() -> tuple[list[list[Any]], int]:
 _STANDARD = {"", os.path.dirname(os.__file__), os.path.join(os.path.dirname(os.__file__), "lib-dynload")}
 
 
-def _in_directory(path: str) -> Iterator[Found]:
+def _in_directory(path: str) -> Iterator[_Row]:
     try:
         names = sorted(name for name in os.listdir(path) if name.endswith((".dist-info", ".egg-info")))
     except OSError:  # a zip file
@@ -111,7 +107,7 @@ def _in_directory(path: str) -> Iterator[Found]:
             continue
         if GROUP in text:
             package = " ".join(name.rpartition(".")[0].split("-")[:2])
-            yield from (Found(plugin, value, package) for plugin, value in _entry_points(text))
+            yield from ((plugin, value, package, "") for plugin, value in _entry_points(text))
 
 
 def _entry_points(text: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ import pluggy
 
 from . import specs
 from .calling import Failure, Lane, call, complain, forget_complaints
-from .discovery import Found
+from .found import Found
 
 _PROJECT = "crashvault"
 

@@ -11,21 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CrashvaultError
-from ..webhooks.base import Provider
-from ..webhooks.registry import provider as provider_among
 from . import active, builtin
 from .types import Exporter, Named, Panel, ReportFormat, Route
 
 if TYPE_CHECKING:
+    from ..webhooks.base import Provider
     from .loading import Plugins
 
 
 def webhook_types() -> dict[str, Provider | Named]:
+    from ..webhooks.base import Provider
+
     return _merged("register_webhook_providers", (Provider, str))
 
 
 def provider(name: str) -> Provider:
     """The provider of webhooks of a type. Raises InvalidError, which names those there are."""
+    from ..webhooks.registry import provider as provider_among
+
     return provider_among(name, webhook_types())
 
 

@@ -9,13 +9,6 @@ from typing import Any, NamedTuple, TypeAlias
 Named: TypeAlias = str
 
 
-def copied(value: Any) -> Any:
-    """Data that its receiver may change."""
-    if type(value) is dict:
-        return {key: copied(one) for key, one in value.items()}
-    return [copied(one) for one in value] if isinstance(value, list | tuple) else value
-
-
 class Exporter(NamedTuple):
     """A format of `crashvault export`.
 
