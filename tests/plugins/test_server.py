@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.web.conftest import Looking, Server, chromium, look, playwright, serve
 
