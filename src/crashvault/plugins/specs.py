@@ -47,7 +47,7 @@ def register_report_formats(report: str) -> Mapping[str, ReportFormat]:  # type:
 
 
 def register_routes() -> Sequence[Route]:  # type: ignore[empty-body]
-    """Addresses of the server below `/api/plugins/NAME`. They need a key like the rest of the API."""
+    """Addresses of the server below `/api/v1/plugins/NAME`. They need a key like the rest of the API."""
 
 
 def dashboard_panels() -> Sequence[Panel]:  # type: ignore[empty-body]
@@ -109,12 +109,16 @@ def alert_fired(alert: dict[str, Any]) -> None:
     """An alert told people: `name`, `condition`, `severity`, `group`, `value`, `numbers`, `since`, `issue_id` …"""
 
 
-HOOKS: dict[str, Any] = {
-    hook.__name__: hook
-    for hook in (
+GROUPS: dict[str, tuple[Any, ...]] = {
+    "What plugins add": (
         register_commands, register_webhook_providers, register_exporters, register_report_formats, register_routes,
-        dashboard_panels, event_received, scrub_rules, grouping_rules, stacktrace_parsers, classify, event_recorded,
-        issue_created, issue_regressed, issue_resolved, alert_fired,
-    )
+        dashboard_panels,
+    ),
+    "What they are asked while events are recorded": (
+        event_received, scrub_rules, grouping_rules, stacktrace_parsers, classify,
+    ),
+    "What they are told after it was committed": (
+        event_recorded, issue_created, issue_regressed, issue_resolved, alert_fired,
+    ),
 }  # fmt: skip
-AFTER = ("event_recorded", "issue_created", "issue_regressed", "classify")  # what a stored event is told to
+HOOKS: dict[str, Any] = {hook.__name__: hook for hooks in GROUPS.values() for hook in hooks}

@@ -54,7 +54,7 @@ class Reply(NamedTuple):
 
 
 class Route(NamedTuple):
-    """An address below `/api/plugins/NAME`. It needs a key like the rest of the API, unless `scope` is empty.
+    """An address below `/api/v1/plugins/NAME`. It needs a key like the rest of the API, unless `scope` is empty.
 
     `run(request)` gets a Request, in a thread, and gives a Reply or what is sent as JSON.
     """
