@@ -50,13 +50,9 @@ def parsed(found: Plugins, raw: dict[str, Any]) -> dict[str, Any]:
     text = raw.get("stacktrace") or raw.get("stack")
     if not isinstance(text, str) or raw.get("exception") or raw.get("exceptions") or raw.get("frames"):
         return raw
-    from .plugins.calling import Failure, call, complain
-
     for plugin, platform, read in found.once("readers", lambda: list(_readers(found))):
-        told = call(read, text)
-        if isinstance(told, Failure):
-            complain(plugin, f"its reader of {platform} stack traces failed ({told.reason})")
-        elif isinstance(told, Mapping):
+        told = found.in_time(plugin, f"its reader of {platform} stack traces", read, text)
+        if isinstance(told, Mapping):
             known = {key: told[key] for key in _PARSED if told.get(key) and not (key == "message" and raw.get(key))}
             return {**raw, "platform": raw.get("platform") or platform, **known}
     return raw
@@ -76,20 +72,30 @@ def received(found: Plugins, event: Event, levels: Mapping[str, int]) -> Event:
     """
     if not found.has("event_received"):
         return event
-    from .plugins.calling import Failure, complain, copied
+    from .plugins.calling import Failure, call, complain
 
     shape = shown = _shape(event)
-    for plugin, ask in found.ask_in_time("event_received"):
-        answer = ask(copied(shown))
+    last = ""
+    for plugin, ask in found.each_in_time("event_received"):
+        answer = ask(shown)
         if answer is None:
             raise DroppedByPluginError(plugin)
         if isinstance(answer, Failure):
             continue
         if type(answer) is dict:
-            shown = answer
+            shown, last = answer, plugin
         else:
             complain(plugin, f"event_received gives {type(answer).__name__}, neither the event nor None")
-    return event if shown is shape else _changed(event, shape, shown, levels)
+    if shown is shape:
+        return event
+    made = call(
+        _changed, event, shape, shown, levels
+    )  # things of a plugin's own may do anything when they are compared
+    if isinstance(made, Failure):
+        complain(last, f"event_received gives what is no event ({made.reason})")
+        return event
+    changed: Event = made
+    return changed
 
 
 def _shape(event: Event) -> dict[str, Any]:

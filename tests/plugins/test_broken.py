@@ -46,6 +46,11 @@ AT_WORK = {
     "exits": ("import sys; sys.exit()", "tried to end the program"),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "another type": ("return 7", "event_received gives int, neither the event nor None"),
+    "odd things": (
+        "class Odd:\n        __eq__ = lambda self, other: 1 / 0\n    event['host'] = Odd()\n    return event",
+        "event_received gives what is no event (ZeroDivisionError",
+    ),
+    "a ring": ("event['context']['self'] = event\n    return event", "RecursionError"),
     "recursion": ("return event_received(event)", "RecursionError"),
 }
 

@@ -20,7 +20,7 @@ MOST_LATE = 3  # calls in a row that took too long, after which a plugin is not 
 
 
 class Failure(NamedTuple):
-    """What a call that went wrong gives."""
+    """What a call gives that went wrong."""
 
     reason: str
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pluggy
 
 from . import specs
-from .calling import Failure, Lane, call, complain, forget_complaints
+from .calling import Failure, Lane, call, complain, copied, forget_complaints
 from .found import Found
 
 _PROJECT = "crashvault"
@@ -99,16 +99,18 @@ class Plugins:
             complain(name, f"{hook} failed ({answer.reason})")
         return answer
 
-    def ask_in_time(self, hook: str) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-        """The same for what must not take long; what asks takes the one argument."""
+    def each_in_time(self, hook: str) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+        """The same for what must not take long; what asks takes the one argument, and gives data of its own."""
         for name, one in self._implementations(hook):
-            yield name, partial(self._in_time, hook, name, one)
+            function = one.function if one.argnames else partial(_without_argument, one.function)
+            yield name, partial(self.in_time, name, hook, function)
 
-    def _in_time(self, hook: str, name: str, one: Any, value: Any) -> Any:
+    def in_time(self, name: str, what: str, function: Callable[[Any], Any], value: Any) -> Any:
+        """What a plugin's function makes of a copy of a value; a Failure, already named, where it fails or takes too long."""
         lane = self._lanes.setdefault(name, Lane(self.seconds))
-        answer = lane.call(one.function, *([value] if one.argnames else []))
+        answer = lane.call(lambda: copied(function(copied(value))))
         if isinstance(answer, Failure):
-            complain(name, f"{hook} failed ({answer.reason})")
+            complain(name, f"{what} failed ({answer.reason})")
         return answer
 
 
@@ -118,6 +120,10 @@ def load(found: Sequence[Found], seconds: float) -> Plugins:
     for one in found:
         made.add(one)
     return made
+
+
+def _without_argument(function: Callable[[], Any], value: Any) -> Any:
+    return function()
 
 
 def _marked_specs() -> Any:
