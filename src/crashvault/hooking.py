@@ -6,7 +6,8 @@ was recorded, resolved and fired. Where there is no plugin all of this is one lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import core, plugins
@@ -51,11 +52,17 @@ def parsed(found: Plugins, raw: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(text, str) or raw.get("exception") or raw.get("exceptions") or raw.get("frames"):
         return raw
     for plugin, platform, read in found.once("readers", lambda: list(_readers(found))):
-        told = found.in_time(plugin, f"its reader of {platform} stack traces", read, text)
+        told = found.in_time(plugin, f"its reader of {platform} stack traces", partial(_told, read), text)
         if isinstance(told, Mapping):
             known = {key: told[key] for key in _PARSED if told.get(key) and not (key == "message" and raw.get(key))}
             return {**raw, "platform": raw.get("platform") or platform, **known}
     return raw
+
+
+def _told(read: Callable[[str], Any], text: str) -> Any:
+    from .plugins.calling import copied
+
+    return copied(read(text))
 
 
 def _readers(found: Plugins) -> Iterable[tuple[str, str, Any]]:

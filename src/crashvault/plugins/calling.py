@@ -77,11 +77,16 @@ def forget_complaints() -> None:
     _told.clear()
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def copied(value: Any) -> Any:
     """Data that its receiver may change."""
     if type(value) is dict:
-        return {key: copied(one) for key, one in value.items()}
-    return [copied(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: one if type(one) in _PLAIN else copied(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [one if type(one) in _PLAIN else copied(one) for one in value]
+    return value
 
 
 # What it prints

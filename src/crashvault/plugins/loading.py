@@ -100,15 +100,17 @@ class Plugins:
         return answer
 
     def each_in_time(self, hook: str) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-        """The same for what must not take long; what asks takes the one argument, and gives data of its own."""
-        for name, one in self._implementations(hook):
+        """The same for what must not take long; what asks takes the one argument."""
+        known = list(self._implementations(hook))
+        for name, one in known:
             function = one.function if one.argnames else partial(_without_argument, one.function)
-            yield name, partial(self.in_time, name, hook, function)
+            # What the next one is given must be sound, or that one would be named for it.
+            yield name, partial(self.in_time, name, hook, partial(_own, function) if len(known) > 1 else function)
 
     def in_time(self, name: str, what: str, function: Callable[[Any], Any], value: Any) -> Any:
         """What a plugin's function makes of a copy of a value; a Failure, already named, where it fails or takes too long."""
         lane = self._lanes.setdefault(name, Lane(self.seconds))
-        answer = lane.call(lambda: copied(function(copied(value))))
+        answer = lane.call(lambda: function(copied(value)))
         if isinstance(answer, Failure):
             complain(name, f"{what} failed ({answer.reason})")
         return answer
@@ -120,6 +122,10 @@ def load(found: Sequence[Found], seconds: float) -> Plugins:
     for one in found:
         made.add(one)
     return made
+
+
+def _own(function: Callable[[Any], Any], value: Any) -> Any:
+    return copied(function(value))
 
 
 def _without_argument(function: Callable[[], Any], value: Any) -> Any:
