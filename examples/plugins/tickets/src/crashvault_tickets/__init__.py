@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from crashvault.clock import now
 from crashvault.commands.context import Context, command, emit
 from crashvault.errors import InvalidError
 from crashvault.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from crashvault.storage.webhooks import Webhook
 
 CRASHVAULT_API = 1
 _TYPES = ("github", "jira")
@@ -45,7 +49,7 @@ def ticket(context: Context, issue: int, webhook: str | None) -> None:
     console.print(f"[success]Queued[/success] a ticket for [highlight]#{found.id}[/highlight] at {escape(chosen.name)}")
 
 
-def _chosen(context: Context, name: str | None):  # type: ignore[no-untyped-def]
+def _chosen(context: Context, name: str | None) -> Webhook:
     known = [one for one in context.store.webhooks.list() if one.type in _TYPES]
     if name is not None:
         found = context.store.webhooks.require(name)
