@@ -105,6 +105,8 @@ def _note_home(context: click.Context, args: list[str]) -> None:
     """Whose plugin a command is must be known before its options are read, so that `--home` behind it counts already."""
     ours = context.find_object(Context)
     for place, word in enumerate(args):
+        if word == "--":  # what follows is somebody else's
+            return
         given = word.removeprefix("--home=") if word.startswith("--home=") else ""
         if word == "--home" and place + 1 < len(args):
             given = args[place + 1]
