@@ -116,7 +116,7 @@ def shop(request: pytest.FixtureRequest, cli: CommandLine, installed: Path) -> I
 def test_a_ticket_for_each_new_issue(shop: Shop) -> None:
     trace = 'Traceback (most recent call last):\n  File "pay.py", line 7, in pay\n    x\nKeyError: @octocat ``` {noformat}\n'
     shop.run("add", "no card", "--stack", "-", "--release", "1.2", stdin=trace)
-    shop.run("add", "no card", "--stack", "-", stdin=trace)
+    shop.run("add", "no card", "--stack", "-", "--release", "1.2", stdin=trace)
     shop.run("add", "disk full", "--level", "warning")
     shop.deliver()
     first, second = sorted(shop.server.tickets, key=lambda one: one["title"] == "disk full")
