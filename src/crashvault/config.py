@@ -170,6 +170,18 @@ SETTINGS: dict[str, Setting] = {
         "What goes to logs/app.log",
         variable="CRASHVAULT_LOG_LEVEL",
     ),
+    "plugins.enabled": Setting(
+        "bool", True, False, "Load plugins; switch single ones with crashvault plugin", "CRASHVAULT_PLUGINS"
+    ),
+    "plugins.disabled": Setting("list", [], False, "Plugins that are there and not loaded"),
+    "plugins.time_limit": Setting(
+        "int",
+        1_000,
+        False,
+        "Milliseconds that a plugin may hold up the recording of an event",
+        "CRASHVAULT_PLUGINS_TIME_LIMIT",
+        _between(1, 60_000),
+    ),
     "scrub.enabled": Setting("bool", True, True, "Take secrets out of events before they are stored"),
     "scrub.keys": Setting("list", [], True, "More names whose values are secret", check=_scrub_checks("keys")),
     "scrub.safe_keys": Setting(

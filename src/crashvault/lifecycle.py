@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .announce import announce_resolved
 from .clock import from_iso
 from .errors import InvalidError, NotFoundError
+from .hooking import tell_resolved
 from .models import SEVERITIES, STATUSES
 from .releases import in_next, may_reopen, shown
 from .storage.recording import Prepared, Stored
@@ -207,9 +208,9 @@ def change_issues(
         changes = _planned(store, issues, values, tags, untags)
         for change in changes:
             _apply(store, change, actor, now)
-        announce_resolved(
-            store, [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")], now
-        )
+        resolved = [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")]
+        announce_resolved(store, resolved, now)
+        tell_resolved(store, resolved)
     return changes
 
 

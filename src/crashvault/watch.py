@@ -23,6 +23,7 @@ from .alerts.spike import WEEKS
 from .announce import PUSH, announce_alert
 from .clock import DAY, HOUR, MINUTE, to_iso
 from .errors import CrashvaultError, InvalidError
+from .hooking import tell_alert
 from .logs import log, log_debug
 from .models import SEVERITIES
 from .query.tree import Pattern, Term, all_of
@@ -78,6 +79,9 @@ class Watch:
                     by_rule.setdefault(alert.rule_id, []).append(alert)
                 for rule, alerts in by_rule.items():
                     told += self._settle(rule, alerts, rule in quiet, now)
+        for one in told:
+            if one.alert["state"] == "firing":
+                tell_alert(store.home, one.alert)
         if now - self._forgot > _FORGET_EVERY:
             self._forget(now)
         return told

@@ -12,9 +12,9 @@ from ..clock import SECOND, now
 from ..errors import CrashvaultError
 from ..logs import log_debug
 from ..outbound import Outbound, OutboundError
+from ..plugins.parts import provider as provider_named
 from ..storage.webhooks import Webhook
 from ..webhooks.base import Command, File, Notification, Provider, Request, Response, Target, Verdict
-from ..webhooks.registry import provider as provider_named
 from .shown import secret_parts
 from .signing import signature_headers
 
@@ -82,7 +82,9 @@ def _answer(
     headers = dict(sending.headers)
     if provider.signed:
         headers |= signature_headers(webhook.secrets, notification.id, now() // SECOND, sending.body)
-    answer = outbound.send(sending.method, sending.url, headers, sending.body, seconds=webhook.timeout)
+    answer = outbound.send(
+        sending.method, sending.url, headers, sending.body, seconds=webhook.timeout, once=sending.once
+    )
     return Response(*answer)
 
 

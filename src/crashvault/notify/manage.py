@@ -11,12 +11,12 @@ from ..clock import SECOND, to_iso
 from ..errors import InvalidError
 from ..models import DEFAULT_PROJECT
 from ..outbound import check_visible
+from ..plugins.parts import provider
 from ..storage.outbox import Delivery
 from ..storage.store import Store
 from ..storage.webhooks import DEFAULTS, Webhook
 from ..units import parse_rate
 from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification, Provider
-from ..webhooks.registry import names, provider
 from .delivery import Attempt, attempt, takes_files, target_of
 from .message import Reader, dashboard_address, links, shown_levels
 from .service import make_outbound
@@ -286,11 +286,19 @@ def preview(store: Store, webhook: Webhook, row: int, kind: str = "") -> list[di
             shown.append({"program": sending.module, "hosts": list(sending.hosts), "body": _text(sending.stdin)})
         elif sending is not None:
             shown.append({
-                "method": sending.method, "headers": dict(sending.headers),
+                "method": sending.method, "headers": _shown_headers(sending.headers),
                 "url": shown_url(webhook) if sending.url == webhook.url else sending.url,
                 "body": _text(sending.body),
             })  # fmt: skip
     return [_hidden(one, webhook) for one in shown]
+
+
+def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Without what proves who is asking, which may be a secret in another guise, such as base64."""
+    return {name: HIDDEN if name.lower() in _PROOFS else value for name, value in headers.items()}
+
+
+_PROOFS = ("authorization", "proxy-authorization", "cookie", "x-api-key")
 
 
 def _text(body: bytes) -> str:
@@ -307,4 +315,4 @@ def _hidden(value: Any, webhook: Webhook) -> Any:
     return {name: _hidden(one, webhook) for name, one in value.items()}
 
 
-__all__ = ["Made", "add", "delivery_shapes", "edit", "names", "preview", "resumed", "sample", "shape", "shapes", "test"]
+__all__ = ["Made", "add", "delivery_shapes", "edit", "preview", "resumed", "sample", "shape", "shapes", "test"]

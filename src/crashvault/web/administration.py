@@ -13,10 +13,10 @@ from ..clock import to_iso
 from ..config import SETTINGS, parse_value, shown_value
 from ..errors import CrashvaultError, InvalidError
 from ..notify import manage
+from ..plugins.parts import webhook_types
 from ..storage.outbox import STATES
 from ..storage.users import ROLES
 from ..views import figures
-from ..webhooks.registry import names as webhook_types
 from .pages import Moved, Page, Reply, Shown, Visit
 from .rendering import link
 from .snippets import snippets

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from ..api.node import Node
 from ..errors import NotFoundError
-from . import administration, assets, devices, events, issues, overview, retention, signing_in
+from . import administration, assets, devices, events, issues, overview, panels, retention, signing_in
 from .pages import Page, Reply, Visit, handler_of, route_of
 
 # Fixed addresses stand before those with a place for an id.
@@ -21,6 +21,7 @@ PAGES: tuple[Page, ...] = (
     *administration.PAGES,
     *retention.PAGES,
     *devices.PAGES,
+    *panels.PAGES,
     *signing_in.PAGES,
 )
 

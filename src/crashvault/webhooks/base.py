@@ -74,6 +74,7 @@ class Request(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+    once: bool = False  # whether it makes something anew each time, so that it must not be repeated unseen
 
     def __repr__(self) -> str:
         """Without the address and headers, in which secrets are."""
