@@ -195,7 +195,7 @@ def test_broken_formats_and_webhook_types_are_told(run: Run, plugin: Write) -> N
     assert "the format odd is broken" in run("generate-report", "--format", "odd", code=1).err
     refused = run("webhook", "add", "pager", "--url", "https://pager.example", code=1)
     assert refused.err.startswith("Error: the webhook type 'pager' is broken")
-    assert "Use one of: http, slack, discord, teams, apprise, pager" in run("webhook", "add", "x", "--url", "https://x.example", code=1).err  # fmt: skip
+    assert "Use one of: http, slack, discord, teams, apprise, push, pager" in run("webhook", "add", "x", "--url", "https://x.example", code=1).err  # fmt: skip
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")

@@ -53,7 +53,9 @@ def test_a_new_vault_is_private_and_has_its_project(tmp_path: Path) -> None:
         with open_sqlite(str(tmp_path / "vault")) as opened:
             pipeline.record_events(opened, [{"message": "x"}], project="other")
             assert [(project.id, project.name) for project in opened.projects.list()][0] == (1, "default")
-            modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "vault").iterdir()}
+            modes = {
+                path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "vault").iterdir() if path.is_file()
+            }
     finally:
         os.umask(old)
     assert set(modes.values()) == {0o600} and {"vault.db", "vault.db-wal", "vault.db.lock"} <= set(modes)
