@@ -104,7 +104,7 @@ class Tally:
                 if rule.by not in grouped:
                     grouped[rule.by] = _by_group(found, rule.by)
                 for group, its in grouped[rule.by].items():
-                    seen[rule.id, group] = Seen(now, its[-1].issue, its[-1].row)
+                    seen[rule.id, group] = Seen(now, its[-1].issue, its[-1].row, len(its))
                     for one in series:
                         _add(counts, members, (rule.id, group, one.name), one, its, now)
         return Additions(counts, members, seen)

@@ -16,6 +16,7 @@ from .condition import Compare, Condition, Fact, Ratio, Spike, atoms, fact_windo
 from .spike import SHORT_PART, WEEKS
 
 SLICES = 60
+_NEVER = 1 << 62
 HOURS = "hours"  # the series of the baseline
 
 
@@ -92,10 +93,18 @@ class Counters:
         """How many there were in the window that ends now, or in the one so many windows before."""
         width, slices = width_of(window), slices_of(window)
         last = now // width - back * slices
+        return self._between(what, width, last - slices, last)
+
+    def total_since(self, what: str, window: int, now: int) -> int:
+        """How many there were since the window began that ends now."""
+        width = width_of(window)
+        return self._between(what, width, now // width - slices_of(window), _NEVER)
+
+    def _between(self, what: str, width: int, after: int, last: int) -> int:
         name = f"{what}/{width // SECOND}"
         if what in ("users", "hosts"):
-            return sum(1 for bucket in self.members.get(name, {}).values() if last - slices < bucket <= last)
-        return sum(n for bucket, n in self.buckets.get(name, {}).items() if last - slices < bucket <= last)
+            return sum(1 for bucket in self.members.get(name, {}).values() if after < bucket <= last)
+        return sum(n for bucket, n in self.buckets.get(name, {}).items() if after < bucket <= last)
 
     def hour(self, hour: int) -> int:
         return self.buckets.get(HOURS, {}).get(hour, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from ..clock import HOUR
@@ -123,6 +124,20 @@ def next_look(condition: Condition, counters: Counters, is_ok: bool, now: int) -
     spans = [fact_window(condition) if isinstance(atom, Fact) else atom.window for atom in listed]
     step = min(min(map(width_of, spans)), _LONGEST_STEP)
     return (now // step + 1) * step
+
+
+def room(condition: Condition, counters: Counters, now: int) -> int:
+    """How many more events it takes at least before a condition may hold that does not hold now.
+
+    Windows only lose what is in them. What lies in the future, where a clock was put back, is counted too: it comes.
+    """
+    if isinstance(condition, Both | Either):
+        parts = [room(part, counters, now) for part in condition.parts]
+        return max(parts) if isinstance(condition, Both) else min(parts)
+    if isinstance(condition, Compare) and condition.sign in (">", ">="):
+        least = math.floor(condition.limit) + 1 if condition.sign == ">" else math.ceil(condition.limit)
+        return max(1, least - counters.total_since(condition.metric, condition.window, now))
+    return 1
 
 
 def holds_by_itself(condition: Condition) -> bool:

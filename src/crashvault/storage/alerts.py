@@ -54,7 +54,7 @@ class Alert(NamedTuple):
     event: int | None
     life: Life
     reason: str
-    due_at: int | None
+    due_at: int | None  # a time; 0: at once; None: after an event; below 0: after so many of them
 
 
 class Entry(NamedTuple):
@@ -76,6 +76,7 @@ class Seen(NamedTuple):
     at: int
     issue: int | None
     event: int | None
+    events: int  # of the batch
 
 
 Place = tuple[int, str]  # rule and group
@@ -184,16 +185,16 @@ class Alerts:
         )
         self.db.execute_many(
             """INSERT INTO alert_members VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET bucket = max(alert_members.bucket, excluded.bucket)""",
+               ON CONFLICT DO UPDATE SET bucket = excluded.bucket WHERE alert_members.bucket < excluded.bucket""",
             [(*key, bucket) for key, bucket in sorted(added.members.items())],
         )
         self.counted += len(added.seen)
         self.db.execute_many(
             """INSERT INTO alerts (rule_id, grp, counted_since, last_at, issue_id, event, due_at) VALUES (?, ?, ?, ?, ?, ?, 0)
                ON CONFLICT DO UPDATE SET last_at = excluded.last_at, issue_id = excluded.issue_id,
-                 event = excluded.event, due_at = 0""",
+                 event = excluded.event, due_at = CASE WHEN alerts.due_at < ? THEN alerts.due_at + ? ELSE 0 END""",
             [
-                (rule, group, seen.at, seen.at, seen.issue, seen.event)
+                (rule, group, seen.at, seen.at, seen.issue, seen.event, -seen.events, seen.events)
                 for (rule, group), seen in sorted(added.seen.items())
             ],
         )
@@ -247,11 +248,11 @@ class Alerts:
 
     def earliest_due(self) -> int | None:
         """When the next alert must be looked at; None: only after an event."""
-        return self.db.value("SELECT min(due_at) FROM alerts WHERE due_at IS NOT NULL")
+        return self.db.value("SELECT min(due_at) FROM alerts WHERE due_at >= 0")
 
     def due(self, now: int) -> list[Alert]:
         rows = self.db.rows(
-            f"SELECT {_ALERT} FROM alerts WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT {_AT_ONCE}",
+            f"SELECT {_ALERT} FROM alerts WHERE due_at >= 0 AND due_at <= ? ORDER BY due_at LIMIT {_AT_ONCE}",
             (now,),
         )
         return [_alert(row) for row in rows]
@@ -277,15 +278,15 @@ class Alerts:
         return found
 
     def settle(self, changed: Sequence[Alert], unchanged: Sequence[Alert]) -> None:
-        """Keep what alerts are by now; of the unchanged only that nothing but an event can change them."""
+        """Keep what alerts are by now; of the unchanged only when to look at them again."""
         self.db.execute_many(
             """UPDATE alerts SET state = ?, since = ?, held_at = ?, told_at = ?, is_told = ?, reason = ?, due_at = ?
                WHERE rule_id = ? AND grp = ?""",
             [(*alert.life, alert.reason, alert.due_at, alert.rule_id, alert.group) for alert in changed],
         )
         self.db.execute_many(
-            "UPDATE alerts SET due_at = NULL WHERE rule_id = ? AND grp = ?",
-            [(alert.rule_id, alert.group) for alert in unchanged],
+            "UPDATE alerts SET due_at = ? WHERE rule_id = ? AND grp = ?",
+            [(alert.due_at, alert.rule_id, alert.group) for alert in unchanged],
         )
 
     def note(self, alert: Alert, at: int, what: str, told: str, numbers: Mapping[str, float], reason: str) -> None:
@@ -306,7 +307,7 @@ class Alerts:
             )
         longest = max((one.width * one.slices for one in wanted), default=0)
         self.db.execute(
-            "DELETE FROM alerts WHERE rule_id = ? AND grp <> '' AND state = 'ok' AND last_at < ? AND due_at IS NULL",
+            "DELETE FROM alerts WHERE rule_id = ? AND grp <> '' AND state = 'ok' AND last_at < ? AND COALESCE(due_at, -1) < 0",
             (rule, now - longest),
         )
         self.db.execute("DELETE FROM alert_history WHERE rule_id = ? AND at < ?", (rule, history_before))
