@@ -33,16 +33,24 @@ class Stream(NamedTuple):
 class _Demand:
     """What streams demand of one field: sets of them, as bits."""
 
-    __slots__ = ("indifferent", "known", "terms")
+    __slots__ = ("exact", "indifferent", "known", "terms", "worth")
 
     def __init__(self, everybody: int) -> None:
         self.indifferent = everybody  # those that demand nothing
-        self.terms: list[tuple[Term, int]] = []  # with the bit of its stream
+        self.worth = 0  # how many terms there are: the more, the more it rules out
+        self.exact: dict[str, int] = {}  # folded value → those that demand this very one
+        self.terms: list[tuple[Term, int]] = []  # that values must be asked of, with the bit of its stream
         self.known: dict[str, int] = {}  # value → those that it satisfies
 
     def add(self, term: Term, bit: int) -> None:
         self.indifferent &= ~bit
-        self.terms.append((term, bit))
+        self.worth += 1
+        if term.op == "any" and all(isinstance(value, Pattern) and value.exact for value in term.values):
+            for value in term.values:
+                assert isinstance(value, Pattern)
+                self.exact[value.literal] = self.exact.get(value.literal, 0) | bit
+        else:
+            self.terms.append((term, bit))
 
     def satisfied(self, values: Iterable[str], ranks: Mapping[str, int]) -> int:
         """Those that allow an event with these values, any of which may be the one that is demanded."""
@@ -54,7 +62,7 @@ class _Demand:
 
     def _ask(self, value: str, ranks: Mapping[str, int]) -> int:
         """Remembered: few values come again and again."""
-        found = 0
+        found = self.exact.get(value.casefold(), 0)
         for term, bit in self.terms:
             if _term_fits(term, value, ranks):
                 found |= bit
@@ -83,7 +91,7 @@ class Streams:
             self._rest.append(self._file(stream, 1 << place))
         self._asked = [
             (field, demand)
-            for (field, _), demand in sorted(self._demands.items(), key=lambda item: -len(item[1].terms))
+            for (field, _), demand in sorted(self._demands.items(), key=lambda item: -item[1].worth)
         ]
 
     def _file(self, stream: Stream, bit: int) -> Node | None:
@@ -110,8 +118,17 @@ class Streams:
         `documents` are what full-text search sees of the event itself and of its stack, where that is known already.
         """
         left = self._everybody
+        tags: dict[str, list[str]] | None = None
+        values: Iterable[str]
         for field, demand in self._asked:
-            left &= demand.satisfied(_values(field, event), self._ranks)
+            read = _VALUES.get(field)
+            if read is None:  # tag.KEY
+                if tags is None:
+                    tags = _by_key(event)
+                values = tags.get(field[4:], ())
+            else:
+                values = read(event)
+            left &= demand.satisfied(values, self._ranks)
             if not left:
                 return []
         candidate = Candidate(event, None, self._ranks, documents)
@@ -129,11 +146,14 @@ class Streams:
         return places
 
 
-def _values(field: str, event: Event) -> Iterable[str]:
-    if not field.startswith("tag."):
-        return _VALUES[field](event)
-    start = f"{field[4:]}="
-    return [tag[len(start) :] for tag in event.get("tags", ()) if tag[: len(start)].casefold() == start]
+def _by_key(event: Event) -> dict[str, list[str]]:
+    """The values of tags, by folded key."""
+    found: dict[str, list[str]] = {}
+    for tag in event.get("tags", ()):
+        key, sign, value = tag.partition("=")
+        if sign:
+            found.setdefault(key.casefold(), []).append(value)
+    return found
 
 
 def _term_fits(term: Term, value: str, ranks: Mapping[str, int]) -> bool:
