@@ -1,6 +1,6 @@
 """Alert rules: what they cost while recording, and how well spikes are told from ordinary traffic.
 
-Batches are recorded in a vault without rules and in one with 200, in turn. Spikes are looked for once a minute in
+Batches are recorded in a vault without rules and in one with 200, in turn. Spikes are looked for in
 simulated traffic whose true rate is known: false alarms in months without a spike, and how soon a fivefold rate
 is noticed.
 """
@@ -23,7 +23,7 @@ import msgspec
 from benchmarks import measure, realistic
 from crashvault import core, watch
 from crashvault.alerts.condition import parse
-from crashvault.alerts.counters import HOURS, Counters, width_of
+from crashvault.alerts.counters import HOURS, Counters, Series, series_of
 from crashvault.alerts.evaluate import evaluate
 from crashvault.alerts.life import FIRED, Life, Terms, step
 from crashvault.clock import HOUR, MINUTE, SECOND, now
@@ -33,8 +33,11 @@ from crashvault.storage.store import Store
 RULES = 200
 _LOOK_EVERY = SECOND // 2
 _WARM_HOURS = 4 * 7 * 24
+HOUR_SERIES = Series(HOURS, "count", HOUR, _WARM_HOURS)
 _MONTH_MINUTES = 30 * 24 * 60
 _START = 500_000 * HOUR
+_LOOKS = 4  # a minute
+_BURSTS = (0.25, 0.25, 0.25, 3.25)  # what a minute's rate is multiplied with where events come in bursts
 
 Rate = Callable[[float], float]  # hours since the start → events an hour
 
@@ -50,6 +53,7 @@ TRAFFIC: dict[str, Rate] = {
     "steady, 600 an hour": lambda hour: 600,
     "daily rhythm, weekends quiet": _daily(30, 900),
     "growth, 5 % a day": lambda hour: 100 * 1.05 ** (hour / 24),
+    "bursts, 600 an hour": lambda hour: 600,
     "mostly silent": lambda hour: 0.5,
 }
 
@@ -66,7 +70,7 @@ def _draw(random: Random, mean: float) -> int:
 
 
 class _Site:
-    """Simulated traffic, counted as a rule `spike in 1h` counts it, minute by minute."""
+    """Simulated traffic, counted as a rule `spike in 1h` counts it, and looked at every quarter of a minute."""
 
     def __init__(self, rate: Rate, random: Random, bursty: bool = False) -> None:
         self._rate = rate
@@ -75,39 +79,46 @@ class _Site:
         self.condition = parse("spike in 1h")
         self.counters = Counters(_START)
         self.counters.last_at = _START
-        hours = self.counters.buckets.setdefault(HOURS, {})
+        self._series = series_of(self.condition)
         for hour in range(_WARM_HOURS):
-            hours[_START // HOUR + hour] = _draw(random, rate(hour + 0.5))
+            count = (
+                sum(self._draw(rate(hour + 0.5) / 60) for _ in range(60)) if bursty else _draw(random, rate(hour + 0.5))
+            )
+            self.counters.add(HOUR_SERIES, _START + hour * HOUR, count)
         self.minute = _WARM_HOURS * 60
 
+    def _draw(self, mean: float) -> int:
+        return _draw(self._random, mean * (self._random.choice(_BURSTS) if self._bursty else 1.0))
+
     def tick(self, factor: float = 1.0) -> bool:
-        """One minute more; whether a spike shows now."""
+        """One minute more; whether a spike shows in it."""
         at = _START + self.minute * MINUTE
-        mean = self._rate(self.minute / 60) / 60 * factor
-        if self._bursty:  # each event brings others
-            mean *= self._random.choice((0.25, 0.25, 0.25, 3.25))
-        for span in (HOUR, HOUR // 12):
-            width = width_of(span)
-            buckets = self.counters.buckets.setdefault(f"count/{width // 1_000_000}", {})
-            for old in [bucket for bucket in buckets if bucket < at // width - 61]:
+        for series in self._series:
+            buckets = self.counters.buckets.setdefault(series.name, {})
+            for old in [bucket for bucket in buckets if bucket <= at // series.width - series.slices]:
                 del buckets[old]
-        count = _draw(self._random, mean)
-        for _ in range(count):
-            moment = at + self._random.randrange(MINUTE)
-            for span in (HOUR, HOUR // 12):
-                width = width_of(span)
-                buckets = self.counters.buckets[f"count/{width // 1_000_000}"]
-                buckets[moment // width] = buckets.get(moment // width, 0) + 1
-        hours = self.counters.buckets[HOURS]
-        hours[at // HOUR] = hours.get(at // HOUR, 0) + count
+        moments = sorted(
+            self._random.randrange(MINUTE) for _ in range(self._draw(self._rate(self.minute / 60) / 60 * factor))
+        )
+        shows = False
+        for part in range(_LOOKS):
+            end = (part + 1) * MINUTE // _LOOKS
+            while moments and moments[0] < end:
+                moment = moments.pop(0)
+                for series in self._series:
+                    self.counters.add(series, at + moment)
+            shows = evaluate(self.condition, self.counters, at + end - 1).holds or shows
         self.minute += 1
-        return evaluate(self.condition, self.counters, at + MINUTE - 1).holds
+        return shows
 
 
-def spikes(months: int, spikes: int, seed: int = 1) -> list[dict[str, Any]]:
-    """For each kind of traffic: false alarms a rule and month; of spikes, how many are seen within 5 minutes."""
+def spikes(months: int, spikes: int, seed: int = 2) -> list[dict[str, Any]]:
+    """For each kind of traffic: false alarms a rule and month; of spikes, how many are seen within 5 minutes.
+
+    Seed 1 was looked at when the method was chosen; what is published comes from another.
+    """
     rows = []
-    for name, rate in [*TRAFFIC.items(), ("bursts, 600 an hour", TRAFFIC["steady, 600 an hour"])]:
+    for name, rate in TRAFFIC.items():
         random = Random(f"{seed} {name}")
         bursty = name.startswith("bursts")
         alarms = sum(_false_alarms(_Site(rate, random, bursty)) for _ in range(months))
@@ -118,9 +129,35 @@ def spikes(months: int, spikes: int, seed: int = 1) -> list[dict[str, Any]]:
             "traffic": name,
             "false alarms a month": alarms / months,
             "seen within 5 min %": 100 * len(seen) / spikes,
+            "possible %": 100 * statistics.mean(_possible(rate(hour), bursty) for hour in range(_WARM_HOURS, _WARM_HOURS + 24)),
+            "within 30 min %": 100 * len(found) / spikes,
             "median delay min": statistics.median(found) if found else None,
         })  # fmt: skip
     return rows
+
+
+def _possible(rate: float, bursty: bool) -> float:
+    """How many fivefold rates can be told from five minutes by who knows the true rate, at one false alarm a month.
+
+    Such windows slide: one false alarm is expected of the least count `n` at which windows times (n - mean) times the
+    chance of `n` comes to one (Naus's approximation for scans).
+    """
+    mean, windows = rate / 12, _MONTH_MINUTES / 5
+    least = max(1, math.ceil(mean))
+    while windows * max(1.0, least - mean) * _chance(least, mean, bursty) > 1:
+        least += 1
+    return max(0.0, 1 - sum(_chance(count, 5 * mean, bursty) for count in range(least)))
+
+
+def _chance(count: int, mean: float, bursty: bool) -> float:
+    """Of so many events in five minutes."""
+    if not bursty:
+        return math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
+    return sum(
+        math.comb(5, high) * 0.25**high * 0.75 ** (5 - high)
+        * _chance(count, mean * (high * _BURSTS[3] + (5 - high) * _BURSTS[0]) / 5, False)
+        for high in range(6)
+    )  # fmt: skip
 
 
 def _false_alarms(site: _Site) -> int:
@@ -128,7 +165,7 @@ def _false_alarms(site: _Site) -> int:
     for _ in range(_MONTH_MINUTES):
         holds = site.tick()
         life, changes = step(life, holds, _START + site.minute * MINUTE, Terms())
-        alarms += sum(change.what == FIRED for change in changes)
+        alarms += sum(change.what == FIRED and change.tell for change in changes)
     return alarms
 
 
@@ -224,11 +261,11 @@ def _watched(rules: int) -> Iterator[_Line]:
 
 def show(figures: dict[str, Any]) -> None:
     measure.table(f"Recording with and without {RULES} alert rules, batches in turn", figures["cost"])
-    measure.table("Spikes (`spike in 1h`, looked for once a minute) in simulated traffic", figures["spikes"])
+    measure.table("Spikes (`spike in 1h`, looked for four times a minute) in simulated traffic", figures["spikes"])
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = measure.arguments("Alert rules: cost and spikes.", events=3_000, months=3, seeds=100)
+    parser = measure.arguments("Alert rules: cost and spikes.", events=3_000, months=1, seeds=60)
     options = parser.parse_args(argv)
     figures = {
         "cost": [cost(options.events, 500), cost(options.events // 3, 16)],

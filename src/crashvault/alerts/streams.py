@@ -90,8 +90,7 @@ class Streams:
         for place, stream in enumerate(self.streams):
             self._rest.append(self._file(stream, 1 << place))
         self._asked = [
-            (field, demand)
-            for (field, _), demand in sorted(self._demands.items(), key=lambda item: -item[1].worth)
+            (field, demand) for (field, _), demand in sorted(self._demands.items(), key=lambda item: -item[1].worth)
         ]
 
     def _file(self, stream: Stream, bit: int) -> Node | None:

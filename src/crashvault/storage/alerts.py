@@ -261,7 +261,8 @@ class Alerts:
         """What is known of alerts of one rule, as far back as its series reach, by group."""
         from ..alerts.counters import Counters
 
-        found = {alert.group: Counters(alert.counted_since, alert.last_at) for alert in alerts}
+        groups = {alert.group: Counters(alert.counted_since, alert.last_at) for alert in alerts}
+        found = {**groups, **{part: groups[group] for part, group in self._merged(rule, list(groups)).items()}}
         for part in chunks(list(found)):
             for one in series:
                 of_members = one.what in ("users", "hosts")
@@ -274,8 +275,63 @@ class Alerts:
                 for group, left, right in rows:
                     counters = found[group]
                     kept = counters.members if of_members else counters.buckets
-                    kept.setdefault(one.name, {})[left] = right
+                    known = kept.setdefault(one.name, {})
+                    known[left] = max(right, known.get(left, right)) if of_members else right + known.get(left, 0)
+        return groups
+
+    def _merged(self, rule: int, groups: Sequence[str]) -> dict[str, str]:
+        """Of a rule that counts by issue: the groups whose issue was merged into another → the group of that one.
+
+        They stay apart, as hashes do, so that nothing has to be undone when issues are unmerged.
+        """
+        if not self.db.row("SELECT 1 FROM alert_rules WHERE id = ? AND grouped_by = 'issue'", (rule,)):
+            return {}
+        found: dict[str, str] = {}
+        for part in chunks([int(group) for group in groups]):
+            rows = self.db.rows(
+                f"""SELECT DISTINCT home_issue_id, issue_id FROM hashes
+                    WHERE issue_id IN ({marks(part)}) AND home_issue_id <> issue_id""",
+                part,
+            )
+            found.update((str(home), str(issue)) for home, issue in rows)
         return found
+
+    # Merging; joins the open transaction
+
+    def join(self, target: int, other: int) -> None:
+        """Have alerts of an issue that was merged away go on as those of the other; one that fires goes on firing."""
+        into = self._by_issue(target)
+        for alert in self._by_issue(other).values():
+            mine = into.get(alert.rule_id)
+            self.db.execute("DELETE FROM alerts WHERE rule_id = ? AND grp = ?", (alert.rule_id, alert.group))
+            one = alert if mine is None else _joined(mine, alert)
+            self._put(one._replace(group=str(target), issue_id=target))
+
+    def part(self, issue: int, root: int) -> None:
+        """Have an issue that was unmerged alerts of its own again: people know of those of the other."""
+        for alert in self._by_issue(root).values():
+            self._put(alert)
+            self._put(
+                alert._replace(group=str(issue), issue_id=issue, event=None, life=alert.life._replace(is_told=False))
+            )
+
+    def _by_issue(self, issue: int) -> dict[int, Alert]:
+        rows = self.db.rows(
+            f"""SELECT {_ALERT} FROM alerts
+                WHERE grp = ? AND rule_id IN (SELECT id FROM alert_rules WHERE grouped_by = 'issue')""",
+            (str(issue),),
+        )
+        return {alert.rule_id: alert for alert in map(_alert, rows)}
+
+    def _put(self, alert: Alert) -> None:
+        """Keep an alert as it is, to be looked at soon."""
+        self.counted += 1
+        key = (alert.rule_id, alert.group)
+        self.db.execute("DELETE FROM alerts WHERE rule_id = ? AND grp = ?", key)
+        self.db.execute(
+            f"INSERT INTO alerts ({_ALERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            (*key, alert.counted_since, alert.last_at, alert.issue_id, alert.event, *alert.life, alert.reason),
+        )
 
     def settle(self, changed: Sequence[Alert], unchanged: Sequence[Alert]) -> None:
         """Keep what alerts are by now; of the unchanged only when to look at them again."""
@@ -353,6 +409,21 @@ def _alert(row: Sequence[Any]) -> Alert:
     rule, group, counted_since, last_at, issue, event = row[:6]
     life = Life(state, since, held_at, told_at, bool(is_told))
     return Alert(rule, group, counted_since, last_at, issue, event, life, reason, due_at)
+
+
+def _joined(one: Alert, other: Alert) -> Alert:
+    """What two alerts of a rule are together: the one that is further on, with what people were told last."""
+    from ..alerts.life import STATES
+
+    ahead = max(one, other, key=lambda alert: (STATES.index(alert.life.state), alert.life.is_told, alert.last_at or 0))
+    told = [alert.life.told_at for alert in (one, other) if alert.life.told_at is not None]
+    latest = max(one, other, key=lambda alert: alert.last_at or 0)
+    return ahead._replace(
+        counted_since=min(one.counted_since, other.counted_since),
+        last_at=latest.last_at,
+        event=latest.event,
+        life=ahead.life._replace(told_at=max(told, default=None)),
+    )
 
 
 def _entry(row: Sequence[Any]) -> Entry:
