@@ -91,6 +91,46 @@ def test_it_fires_when_the_line_is_crossed_and_says_when_it_is_over(vault: Vault
     assert last.what == "resolved"
 
 
+def test_what_cannot_hold_yet_is_not_looked_at(vault: Vault) -> None:
+    [rule] = [vault.rule("many", "count > 5 in 1m and users >= 2 in 1m")]
+    vault.record(0, {"user": "ana"})
+    vault.look(0.5)
+    assert vault.store.alerts.earliest_due() is None
+    for second in range(1, 5):
+        vault.record(second, {"user": "bob"})
+        assert vault.store.alerts.earliest_due() is None
+    vault.record(5, {"user": "bob"})
+    assert vault.store.alerts.earliest_due() == 0
+    assert vault.look(5.5) == [("many", "firing", None)]
+    assert rule.by == ""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_looking_only_where_it_may_hold_fires_as_looking_always_does(vault: Vault, seed: int) -> None:
+    random = Random(seed)
+    texts = ["count >= 4 in 10s", "users >= 3 in 1m", "count > 5 in 1m and users >= 2 in 10s", "count > 6 in 1m or hosts >= 3 in 1m"]  # fmt: skip
+    rules = {
+        vault.rule(f"r{number}", text, by=("", "tag.k")[number % 2], cooldown=0): text
+        for number, text in enumerate(texts)
+    }
+    second = 0.0
+    for _ in range(60):
+        second += random.choice((0.2, 1, 3, 20))
+        bodies = [
+            {"user": random.choice("abcd"), "host": random.choice("xyz"), "tags": [f"k={random.choice('uv')}"]}
+            for _ in range(random.randint(1, 3))
+        ]
+        vault.record(second, *bodies)
+        vault.look(second + 0.01)
+        at = START + round((second + 0.01) * SECOND)
+        for rule, text in rules.items():
+            alerts = vault.store.alerts.alerts(rule.id)
+            counted = vault.store.alerts.counters(rule.id, alerts, series_of(parse(text)), at)
+            for alert in alerts:
+                if evaluate(parse(text), counted[alert.group], at).holds:
+                    assert alert.life.state == "firing", (text, alert)
+
+
 def test_only_what_the_query_finds_is_counted(vault: Vault) -> None:
     vault.rule("eu", "count >= 2 in 1m", query="level:>=error tag.region:eu")
     vault.record(0, {"tags": ["region=us"]}, {"tags": ["region=eu"], "level": "info"}, {"tags": ["region=eu"]})

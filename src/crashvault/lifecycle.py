@@ -317,6 +317,7 @@ def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int
             if learn:
                 store.similarity.judge(target, issue, True, now)
             store.merging.merge(target, issue)
+            store.alerts.join(target, issue)
         if others:
             store.triage.update(target, now)
             store.triage.log(target, now, actor, "merge", {"merged": ", ".join(f"#{issue}" for issue in others)})
@@ -345,6 +346,7 @@ def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = Tru
         else:
             _check_merged(store, issue)
             root = store.merging.unmerge(issue)
+        store.alerts.part(issue, root)
         if learn:
             store.similarity.judge(root, issue, False, now)
         store.triage.update(root, now)

@@ -38,6 +38,7 @@ class Fact(NamedTuple):
     """One stored event, as rules count it."""
 
     issue: int
+    home: int  # the issue it goes to when everything is unmerged
     row: int | None
     project: str
     user: int | None
@@ -91,22 +92,25 @@ class Tally:
             found = self._stacks[digest] = stack_document(event)
         return found
 
-    def add_up(self, facts: Mapping[int, Sequence[Fact]], now: int) -> Additions:
-        """What a batch adds; `facts` are its events by stream. They all arrived now."""
+    def add_up(self, by_stream: Mapping[int, Sequence[Fact]], now: int) -> Additions:
+        """What a batch adds; `by_stream` are its events. They all arrived now."""
         from .storage.alerts import Additions, Seen
 
         counts: dict[tuple[int, str, str, int], int] = {}
         members: dict[tuple[int, str, str, int], int] = {}
         seen: dict[tuple[int, str], Seen] = {}
-        for place, found in facts.items():
+        for place, found in by_stream.items():
             grouped: dict[str, dict[str, list[Fact]]] = {}
             for rule, series in self.streams.streams[place].wants:
                 if rule.by not in grouped:
                     grouped[rule.by] = _by_group(found, rule.by)
                 for group, its in grouped[rule.by].items():
-                    seen[rule.id, group] = Seen(now, its[-1].issue, its[-1].row)
-                    for one in series:
-                        _add(counts, members, (rule.id, group, one.name), one, its, now)
+                    seen[rule.id, group] = Seen(now, its[-1].issue, its[-1].row, len(its))
+                    # What an issue counts stays apart from what those merged into it do, as their hashes do.
+                    parts = _by_home(its) if rule.by == "issue" else {group: its}
+                    for part, facts in parts.items():
+                        for one in series:
+                            _add(counts, members, (rule.id, part, one.name), one, facts, now)
         return Additions(counts, members, seen)
 
     def count(
@@ -127,7 +131,8 @@ class Tally:
             if mark is None or item.duplicate or item.issue_id is None:
                 continue
             what = frozenset(_what(item, regressed, reappeared, told))
-            fact = Fact(item.issue_id, item.row, draft.project, draft.user, mark.host, mark.groups, what)
+            home = item.issue_id if item.home_id is None else item.home_id
+            fact = Fact(item.issue_id, home, item.row, draft.project, draft.user, mark.host, mark.groups, what)
             facts.append(fact)
             for place in mark.streams:
                 by_stream.setdefault(place, []).append(fact)
@@ -198,6 +203,13 @@ def _by_group(facts: Sequence[Fact], by: str) -> dict[str, list[Fact]]:
         group = str(fact.issue) if by == "issue" else fact.project if by == "project" else fact.groups.get(by)
         if group is not None:
             found.setdefault(group, []).append(fact)
+    return found
+
+
+def _by_home(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for fact in facts:
+        found.setdefault(str(fact.home), []).append(fact)
     return found
 
 

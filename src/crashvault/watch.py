@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from . import clock, core, lifecycle
 from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
-from .alerts.counters import HOURS, Series, series_of
-from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, shown_span
+from .alerts.counters import HOURS, Counters, Series, series_of
+from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, room, shown_span
 from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
@@ -99,7 +99,7 @@ class Watch:
     def _settle(self, rule_id: int, alerts: Sequence[Alert], quiet: bool, now: int) -> list[Told]:
         """Look at alerts of one rule, and keep what has become of them."""
         if rule_id not in self._rules:  # removed, while its events were being recorded
-            self._store.alerts.settle((), alerts)
+            self._store.alerts.settle((), [alert._replace(due_at=None) for alert in alerts])
             return []
         rule, condition, series = self._rules[rule_id]
         counters = self._store.alerts.counters(rule_id, alerts, series, now)
@@ -116,8 +116,8 @@ class Watch:
                     told += self._changed(rule, condition, found, changes, verdict, moment, quiet)
                 reason = alert.reason if life.state == OK else verdict.reason
                 found = found._replace(life=life, reason=reason)
-            found = found._replace(due_at=next_look(condition, known, found.life.state == OK, now))
-            is_same = found.life == alert.life and found.reason == alert.reason and found.due_at is None
+            found = found._replace(due_at=_next_look(condition, known, found.life.state == OK, now))
+            is_same = found.life == alert.life and found.reason == alert.reason
             (unchanged if is_same else changed).append(found)
         self._store.alerts.settle(changed, unchanged)
         return told
@@ -163,6 +163,15 @@ def _missed(alert: Alert, series: Sequence[Series], rule: Rule) -> list[int]:
     width = min([one.width for one in series], default=clock.SECOND)
     before = alert.last_at // width * width - 1
     return [before] if before - alert.life.held_at >= rule.linger else []
+
+
+def _next_look(condition: Condition, counters: Counters, is_ok: bool, now: int) -> int | None:
+    """When an alert is due again, as the store keeps it: at a time, or after so many events, or after the next one."""
+    at = next_look(condition, counters, is_ok, now)
+    if at is not None:
+        return at
+    wanted = room(condition, counters, now)
+    return -wanted if wanted > 1 else None
 
 
 def terms_of(rule: Rule) -> Terms:

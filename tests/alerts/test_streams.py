@@ -41,7 +41,7 @@ def test_it_finds_what_asking_each_finds(queries: list[str], event: dict[str, ob
 
 
 def test_rules_that_demand_another_value_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    trees = [parse(f"project:p{number} timeout", NOW, LEVEL_RANKS) for number in range(200)]
+    trees = [parse(f"project:p{number} -timeout", NOW, LEVEL_RANKS) for number in range(200)]
     streams = Streams(zip(trees, range(200), strict=True), LEVEL_RANKS)
     asked: list[object] = []
     monkeypatch.setattr(Candidate, "fits", lambda candidate, node: asked.append(node))

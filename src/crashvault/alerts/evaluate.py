@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from ..clock import HOUR
@@ -18,8 +19,8 @@ from .condition import (
     atoms,
     fact_window,
 )
-from .counters import Counters, width_of
-from .spike import SHORT_PART, is_spike, usual
+from .counters import Counters, fine_series, width_of
+from .spike import PARTS, is_spike, may_be_spike
 
 _LONGEST_STEP = HOUR // 60
 
@@ -101,16 +102,20 @@ _COUNTED = {"count": "{} events in {}", "users": "{} users in {}", "hosts": "{} 
 
 
 def _spike(window: int, counters: Counters, now: int) -> Told:
-    """The whole window, and its last part, in which a spike shows first."""
-    for span in (window // SHORT_PART, window):
-        width = width_of(span)
+    """Parts of the window, the shortest first, in which a spike shows before it fills the whole."""
+    baseline, fine = counters.baseline(now), fine_series(window)
+    for part in PARTS:
+        span = window // part
+        count = counters.total("count", window, now) if part == 1 else counters.recent(fine, span, now)
+        width = width_of(window) if part == 1 else fine.width
         end = (now // width + 1) * width
-        count = counters.total("count", span, now)
-        expected = usual(counters.hour, counters.since, end - span, min(now, end))
-        mean = round(expected.mean, 2) if expected else 0.0
-        words = "{} events in {2}, usual are {1}" if expected else "{} events in {2}, not enough history yet"
-        told = Told(is_spike(count, expected), (("count", count), ("usual", mean)), words.replace("{}", "{0}"), (span,))
-        if told.holds:
+        start, end = end - span, min(now, end)
+        known = baseline.is_long_enough
+        mean = baseline.mean(start, end) if known else 0.0
+        words = "{0} events in {2}, usual are {1}" if known else "{0} events in {2}, not enough history yet"
+        holds = known and may_be_spike(count, mean) and is_spike(count, baseline.usual(start, end))
+        told = Told(holds, (("count", count), ("usual", round(mean, 2))), words, (span,))
+        if holds:
             break
     return told
 
@@ -123,6 +128,20 @@ def next_look(condition: Condition, counters: Counters, is_ok: bool, now: int) -
     spans = [fact_window(condition) if isinstance(atom, Fact) else atom.window for atom in listed]
     step = min(min(map(width_of, spans)), _LONGEST_STEP)
     return (now // step + 1) * step
+
+
+def room(condition: Condition, counters: Counters, now: int) -> int:
+    """How many more events it takes at least before a condition may hold that does not hold now.
+
+    Windows only lose what is in them. What lies in the future, where a clock was put back, is counted too: it comes.
+    """
+    if isinstance(condition, Both | Either):
+        parts = [room(part, counters, now) for part in condition.parts]
+        return max(parts) if isinstance(condition, Both) else min(parts)
+    if isinstance(condition, Compare) and condition.sign in (">", ">="):
+        least = math.floor(condition.limit) + 1 if condition.sign == ">" else math.ceil(condition.limit)
+        return max(1, least - counters.total_since(condition.metric, condition.window, now))
+    return 1
 
 
 def holds_by_itself(condition: Condition) -> bool:

@@ -1,18 +1,20 @@
 """Which rules an event concerns, without asking each of hundreds of rules.
 
-A rule whose query demands something of a common field (`project:shop`, `level:>=error`, `host:web-*`), or a word, is
-looked at only for events that have it; which values fit is remembered. Rules with the same query are asked once.
+What queries demand of common fields (`project:shop`, `level:>=error`, `host:web-*`) is decided for all of them at
+once: a set of streams is the bits of one number, and which of them allow a value is remembered. Words are looked for
+once, whoever asks for them; only what no field has ruled out is asked the rest. Rules with the same query are asked once.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..models import Event
 from ..query.fields import FIELDS
 from ..query.match import Candidate
-from ..query.tree import And, Everything, Level, Node, Pattern, Term, Word, all_of, fields_used
+from ..query.tree import And, Everything, Level, Node, Pattern, Term, Word, fields_used
 from ..query.values import COMPARE
 
 ISSUE_FIELDS = frozenset(name for name, field in FIELDS.items() if field.scope == "issue")
@@ -28,80 +30,138 @@ class Stream(NamedTuple):
     of_issue: bool  # whether it asks about the issue too, so that the store must answer
 
 
+class _Demand:
+    """What streams demand of one field: sets of them, as bits."""
+
+    __slots__ = ("exact", "indifferent", "known", "terms", "worth")
+
+    def __init__(self, everybody: int) -> None:
+        self.indifferent = everybody  # those that demand nothing
+        self.worth = 0  # how many terms there are: the more, the more it rules out
+        self.exact: dict[str, int] = {}  # folded value → those that demand this very one
+        self.terms: list[tuple[Term, int]] = []  # that values must be asked of, with the bit of its stream
+        self.known: dict[str, int] = {}  # value → those that it satisfies
+
+    def add(self, term: Term, bit: int) -> None:
+        self.indifferent &= ~bit
+        self.worth += 1
+        if term.op == "any" and all(isinstance(value, Pattern) and value.exact for value in term.values):
+            for value in term.values:
+                assert isinstance(value, Pattern)
+                self.exact[value.literal] = self.exact.get(value.literal, 0) | bit
+        else:
+            self.terms.append((term, bit))
+
+    def satisfied(self, values: Iterable[str], ranks: Mapping[str, int]) -> int:
+        """Those that allow an event with these values, any of which may be the one that is demanded."""
+        found = self.indifferent
+        for value in values:
+            known = self.known.get(value)
+            found |= self._ask(value, ranks) if known is None else known
+        return found
+
+    def _ask(self, value: str, ranks: Mapping[str, int]) -> int:
+        """Remembered: few values come again and again."""
+        found = self.exact.get(value.casefold(), 0)
+        for term, bit in self.terms:
+            if _term_fits(term, value, ranks):
+                found |= bit
+        if len(self.known) >= _MOST_KNOWN:
+            self.known.clear()
+        self.known[value] = found
+        return found
+
+
 class Streams:
     """All queries that somebody listens to."""
 
     def __init__(self, queries: Iterable[tuple[Node, Any]], ranks: Mapping[str, int]) -> None:
         self._ranks = ranks
-        self.streams: list[Stream] = []
-        self._always: list[int] = []
-        self._terms: dict[str, list[tuple[Term, int]]] = {}  # field, or `tag.KEY` → terms that streams demand of it
-        self._rest: list[Any] = []  # what must still be asked of an event, beside what its stream is kept under
-        self._words: list[tuple[str, int]] = []  # words that streams demand
-        self._known: dict[tuple[str, str], tuple[int, ...]] = {}  # field and value → streams that it fits
         wants: dict[Node, list[Any]] = {}
         for node, want in queries:
             wants.setdefault(node, []).append(want)
-        for place, (node, found) in enumerate(wants.items()):
-            self.streams.append(Stream(node, tuple(found), bool(fields_used(node) & ISSUE_FIELDS)))
-            self._file(node, place)
+        self.streams = [
+            Stream(node, tuple(found), bool(fields_used(node) & ISSUE_FIELDS)) for node, found in wants.items()
+        ]
+        self._everybody = (1 << len(self.streams)) - 1
+        self._demands: dict[tuple[str, int], _Demand] = {}  # field, or `tag.KEY`, and which of its terms
+        self._words: dict[str, int] = {}  # word → streams that demand it
+        self._rest: list[Node | None] = []  # what must still be asked of an event, by stream
+        for place, stream in enumerate(self.streams):
+            self._rest.append(self._file(stream, 1 << place))
+        self._asked = [
+            (field, demand) for (field, _), demand in sorted(self._demands.items(), key=lambda item: -item[1].worth)
+        ]
 
-    def _file(self, node: Node, place: int) -> None:
-        """Keep a stream under what it demands, the rarer the better: most events have one of a few levels."""
-        parts = node.children if isinstance(node, And) else (node,)
-        terms = [part for part in parts if isinstance(part, Term) and part.field in _VALUES and part.op != "has"]
-        words = [part.pattern.literal for part in parts if isinstance(part, Word) and part.pattern.exact]
-        if terms and (not words or terms[0].field != "level"):
-            term = min(terms, key=lambda term: term.field == "level")
-            name = term.field if term.key is None else f"tag.{term.key}"
-            self._terms.setdefault(name, []).append((term, place))
-            node = all_of(part for part in parts if part is not term)
-        elif words:
-            self._words.append((max(words, key=len), place))
-        else:
-            self._always.append(place)
-        nothing = self.streams[place].of_issue or isinstance(node, Everything)
-        self._rest.append(None if nothing else node)
+    def _file(self, stream: Stream, bit: int) -> Node | None:
+        """Keep what a stream demands of fields and words; what is left of its query."""
+        node, rest = stream.node, list[Node]()
+        used: Counter[str] = Counter()
+        for part in node.children if isinstance(node, And) else (node,):
+            if isinstance(part, Term) and part.field in _VALUES and part.op != "has":
+                name = part.field if part.key is None else f"tag.{part.key}"
+                demand = self._demands.setdefault((name, used[name]), _Demand(self._everybody))
+                demand.add(part, bit)
+                used[name] += 1
+            elif isinstance(part, Word) and part.pattern.exact:
+                self._words[part.pattern.literal] = self._words.get(part.pattern.literal, 0) | bit
+            else:
+                rest.append(part)
+        if stream.of_issue or not rest or isinstance(node, Everything):
+            return None
+        return rest[0] if len(rest) == 1 else And(tuple(rest))
 
     def heard(self, event: Event, documents: tuple[str, str] | None = None) -> list[int]:
         """The streams that an event belongs to, by place; of those that ask about its issue, all it may belong to.
 
         `documents` are what full-text search sees of the event itself and of its stack, where that is known already.
         """
+        left = self._everybody
+        tags: dict[str, list[str]] | None = None
+        values: Iterable[str]
+        for field, demand in self._asked:
+            read = _VALUES.get(field)
+            if read is None:  # tag.KEY
+                if tags is None:
+                    tags = _by_key(event)
+                values = tags.get(field[4:], ())
+            else:
+                values = read(event)
+            left &= demand.satisfied(values, self._ranks)
+            if not left:
+                return []
         candidate = Candidate(event, None, self._ranks, documents)
-        places = list(self._always)
-        for field in self._terms:
-            for value in self._values(field, event):
-                known = self._known.get((field, value))
-                places += self._fitting(field, value) if known is None else known
-        if self._words:
-            own, stack = documents or (" ".join(candidate.own_tokens), " ".join(candidate.stack_tokens))
-            places += [place for word, place in self._words if word in own or word in stack]
-        return [
-            place for place in dict.fromkeys(places) if self._rest[place] is None or candidate.fits(self._rest[place])
-        ]
+        for word, bits in self._words.items():
+            if left & bits and not candidate.has_word(word):
+                left &= ~bits
+        places = []
+        while left:
+            bit = left & -left
+            place = bit.bit_length() - 1
+            rest = self._rest[place]
+            if rest is None or candidate.fits(rest):
+                places.append(place)
+            left ^= bit
+        return places
 
-    def _values(self, field: str, event: Event) -> Iterable[str]:
-        if not field.startswith("tag."):
-            return _VALUES[field](event)
-        start = f"{field[4:]}="
-        return [tag[len(start) :] for tag in event.get("tags", ()) if tag[: len(start)].casefold() == start]
 
-    def _fitting(self, field: str, value: str) -> tuple[int, ...]:
-        """The streams whose term a value fits, remembered: few values come again and again."""
-        folded = value if field == "level" else value.casefold()
-        found = tuple([place for term, place in self._terms[field] if self._term_fits(term, folded)])
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[field, value] = found
-        return found
+def _by_key(event: Event) -> dict[str, list[str]]:
+    """The values of tags, by folded key."""
+    found: dict[str, list[str]] = {}
+    for tag in event.get("tags", ()):
+        key, sign, value = tag.partition("=")
+        if sign:
+            found.setdefault(key.casefold(), []).append(value)
+    return found
 
-    def _term_fits(self, term: Term, value: str) -> bool:
-        if term.field == "level":
-            return _has_level(term, value, self._ranks.get(value, 0))
-        return any(
-            item.matches(value) if isinstance(item, Pattern) else str(item).casefold() == value for item in term.values
-        )
+
+def _term_fits(term: Term, value: str, ranks: Mapping[str, int]) -> bool:
+    if term.field == "level":
+        return _has_level(term, value, ranks.get(value, 0))
+    if term.op == "is":
+        return value in term.values
+    folded = value.casefold()
+    return any(isinstance(item, Pattern) and item.matches(folded) for item in term.values)
 
 
 def _has_level(term: Term, name: str, rank: int) -> bool:

@@ -104,9 +104,12 @@ class Candidate:
     def _candidate_tokens(self, pattern: Pattern) -> Iterable[str]:
         if not pattern.exact:
             return self.vocabulary
+        return (pattern.literal,) if self.has_word(pattern.literal) else ()
+
+    def has_word(self, word: str) -> bool:
         if self._documents:  # words stand between blanks: quicker than to make a set of them for one word
-            return (pattern.literal,) if any(f" {pattern.literal} " in f" {text} " for text in self._documents) else ()
-        return (pattern.literal,) if pattern.literal in self.vocabulary else ()
+            return any(word in text and f" {word} " in f" {text} " for text in self._documents)
+        return word in self.vocabulary
 
 
 def _phrase_fits(patterns: tuple[Pattern, ...], tokens: list[str]) -> bool:

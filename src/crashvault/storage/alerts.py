@@ -54,7 +54,7 @@ class Alert(NamedTuple):
     event: int | None
     life: Life
     reason: str
-    due_at: int | None
+    due_at: int | None  # a time; 0: at once; None: after an event; below 0: after so many of them
 
 
 class Entry(NamedTuple):
@@ -76,6 +76,7 @@ class Seen(NamedTuple):
     at: int
     issue: int | None
     event: int | None
+    events: int  # of the batch
 
 
 Place = tuple[int, str]  # rule and group
@@ -184,16 +185,16 @@ class Alerts:
         )
         self.db.execute_many(
             """INSERT INTO alert_members VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET bucket = max(alert_members.bucket, excluded.bucket)""",
+               ON CONFLICT DO UPDATE SET bucket = excluded.bucket WHERE alert_members.bucket < excluded.bucket""",
             [(*key, bucket) for key, bucket in sorted(added.members.items())],
         )
         self.counted += len(added.seen)
         self.db.execute_many(
             """INSERT INTO alerts (rule_id, grp, counted_since, last_at, issue_id, event, due_at) VALUES (?, ?, ?, ?, ?, ?, 0)
                ON CONFLICT DO UPDATE SET last_at = excluded.last_at, issue_id = excluded.issue_id,
-                 event = excluded.event, due_at = 0""",
+                 event = excluded.event, due_at = CASE WHEN alerts.due_at < ? THEN alerts.due_at + ? ELSE 0 END""",
             [
-                (rule, group, seen.at, seen.at, seen.issue, seen.event)
+                (rule, group, seen.at, seen.at, seen.issue, seen.event, -seen.events, seen.events)
                 for (rule, group), seen in sorted(added.seen.items())
             ],
         )
@@ -247,11 +248,11 @@ class Alerts:
 
     def earliest_due(self) -> int | None:
         """When the next alert must be looked at; None: only after an event."""
-        return self.db.value("SELECT min(due_at) FROM alerts WHERE due_at IS NOT NULL")
+        return self.db.value("SELECT min(due_at) FROM alerts WHERE due_at >= 0")
 
     def due(self, now: int) -> list[Alert]:
         rows = self.db.rows(
-            f"SELECT {_ALERT} FROM alerts WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT {_AT_ONCE}",
+            f"SELECT {_ALERT} FROM alerts WHERE due_at >= 0 AND due_at <= ? ORDER BY due_at LIMIT {_AT_ONCE}",
             (now,),
         )
         return [_alert(row) for row in rows]
@@ -260,7 +261,8 @@ class Alerts:
         """What is known of alerts of one rule, as far back as its series reach, by group."""
         from ..alerts.counters import Counters
 
-        found = {alert.group: Counters(alert.counted_since, alert.last_at) for alert in alerts}
+        groups = {alert.group: Counters(alert.counted_since, alert.last_at) for alert in alerts}
+        found = {**groups, **{part: groups[group] for part, group in self._merged(rule, list(groups)).items()}}
         for part in chunks(list(found)):
             for one in series:
                 of_members = one.what in ("users", "hosts")
@@ -273,19 +275,74 @@ class Alerts:
                 for group, left, right in rows:
                     counters = found[group]
                     kept = counters.members if of_members else counters.buckets
-                    kept.setdefault(one.name, {})[left] = right
+                    known = kept.setdefault(one.name, {})
+                    known[left] = max(right, known.get(left, right)) if of_members else right + known.get(left, 0)
+        return groups
+
+    def _merged(self, rule: int, groups: Sequence[str]) -> dict[str, str]:
+        """Of a rule that counts by issue: the groups whose issue was merged into another → the group of that one.
+
+        They stay apart, as hashes do, so that nothing has to be undone when issues are unmerged.
+        """
+        if not self.db.row("SELECT 1 FROM alert_rules WHERE id = ? AND grouped_by = 'issue'", (rule,)):
+            return {}
+        found: dict[str, str] = {}
+        for part in chunks([int(group) for group in groups]):
+            rows = self.db.rows(
+                f"""SELECT DISTINCT home_issue_id, issue_id FROM hashes
+                    WHERE issue_id IN ({marks(part)}) AND home_issue_id <> issue_id""",
+                part,
+            )
+            found.update((str(home), str(issue)) for home, issue in rows)
         return found
 
+    # Merging; joins the open transaction
+
+    def join(self, target: int, other: int) -> None:
+        """Have alerts of an issue that was merged away go on as those of the other; one that fires goes on firing."""
+        into = self._by_issue(target)
+        for alert in self._by_issue(other).values():
+            mine = into.get(alert.rule_id)
+            self.db.execute("DELETE FROM alerts WHERE rule_id = ? AND grp = ?", (alert.rule_id, alert.group))
+            one = alert if mine is None else _joined(mine, alert)
+            self._put(one._replace(group=str(target), issue_id=target))
+
+    def part(self, issue: int, root: int) -> None:
+        """Have an issue that was unmerged alerts of its own again: people know of those of the other."""
+        for alert in self._by_issue(root).values():
+            self._put(alert)
+            self._put(
+                alert._replace(group=str(issue), issue_id=issue, event=None, life=alert.life._replace(is_told=False))
+            )
+
+    def _by_issue(self, issue: int) -> dict[int, Alert]:
+        rows = self.db.rows(
+            f"""SELECT {_ALERT} FROM alerts
+                WHERE grp = ? AND rule_id IN (SELECT id FROM alert_rules WHERE grouped_by = 'issue')""",
+            (str(issue),),
+        )
+        return {alert.rule_id: alert for alert in map(_alert, rows)}
+
+    def _put(self, alert: Alert) -> None:
+        """Keep an alert as it is, to be looked at soon."""
+        self.counted += 1
+        key = (alert.rule_id, alert.group)
+        self.db.execute("DELETE FROM alerts WHERE rule_id = ? AND grp = ?", key)
+        self.db.execute(
+            f"INSERT INTO alerts ({_ALERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            (*key, alert.counted_since, alert.last_at, alert.issue_id, alert.event, *alert.life, alert.reason),
+        )
+
     def settle(self, changed: Sequence[Alert], unchanged: Sequence[Alert]) -> None:
-        """Keep what alerts are by now; of the unchanged only that nothing but an event can change them."""
+        """Keep what alerts are by now; of the unchanged only when to look at them again."""
         self.db.execute_many(
             """UPDATE alerts SET state = ?, since = ?, held_at = ?, told_at = ?, is_told = ?, reason = ?, due_at = ?
                WHERE rule_id = ? AND grp = ?""",
             [(*alert.life, alert.reason, alert.due_at, alert.rule_id, alert.group) for alert in changed],
         )
         self.db.execute_many(
-            "UPDATE alerts SET due_at = NULL WHERE rule_id = ? AND grp = ?",
-            [(alert.rule_id, alert.group) for alert in unchanged],
+            "UPDATE alerts SET due_at = ? WHERE rule_id = ? AND grp = ?",
+            [(alert.due_at, alert.rule_id, alert.group) for alert in unchanged],
         )
 
     def note(self, alert: Alert, at: int, what: str, told: str, numbers: Mapping[str, float], reason: str) -> None:
@@ -306,7 +363,7 @@ class Alerts:
             )
         longest = max((one.width * one.slices for one in wanted), default=0)
         self.db.execute(
-            "DELETE FROM alerts WHERE rule_id = ? AND grp <> '' AND state = 'ok' AND last_at < ? AND due_at IS NULL",
+            "DELETE FROM alerts WHERE rule_id = ? AND grp <> '' AND state = 'ok' AND last_at < ? AND COALESCE(due_at, -1) < 0",
             (rule, now - longest),
         )
         self.db.execute("DELETE FROM alert_history WHERE rule_id = ? AND at < ?", (rule, history_before))
@@ -352,6 +409,21 @@ def _alert(row: Sequence[Any]) -> Alert:
     rule, group, counted_since, last_at, issue, event = row[:6]
     life = Life(state, since, held_at, told_at, bool(is_told))
     return Alert(rule, group, counted_since, last_at, issue, event, life, reason, due_at)
+
+
+def _joined(one: Alert, other: Alert) -> Alert:
+    """What two alerts of a rule are together: the one that is further on, with what people were told last."""
+    from ..alerts.life import STATES
+
+    ahead = max(one, other, key=lambda alert: (STATES.index(alert.life.state), alert.life.is_told, alert.last_at or 0))
+    told = [alert.life.told_at for alert in (one, other) if alert.life.told_at is not None]
+    latest = max(one, other, key=lambda alert: alert.last_at or 0)
+    return ahead._replace(
+        counted_since=min(one.counted_since, other.counted_since),
+        last_at=latest.last_at,
+        event=latest.event,
+        life=ahead.life._replace(told_at=max(told, default=None)),
+    )
 
 
 def _entry(row: Sequence[Any]) -> Entry:

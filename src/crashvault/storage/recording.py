@@ -74,6 +74,7 @@ class Stored(NamedTuple):
     timestamp: int
     row: int | None  # where it is in the store
     joined: tuple[int, Join] | None = None  # the member that a new hash became by similarity, and why
+    home_id: int | None = None  # the issue it goes to when everything is unmerged
 
 
 def prepare(
@@ -116,13 +117,14 @@ class _Hash:
     """What a batch does to one grouping hash."""
 
     __slots__ = (
-        "count", "created", "first", "hash_id", "issue_id", "issue_users", "joined", "last", "latest", "latest_row",
+        "count", "created", "first", "hash_id", "home_id", "issue_id", "issue_users", "joined", "last", "latest", "latest_row",
         "users",
     )  # fmt: skip
 
-    def __init__(self, hash_id: int, issue_id: int, created: bool) -> None:
+    def __init__(self, hash_id: int, issue_id: int, home_id: int, created: bool) -> None:
         self.hash_id = hash_id
         self.issue_id = issue_id
+        self.home_id = home_id
         self.created = created
         self.joined: tuple[int, Join] | None = None
         self.count = 0
@@ -254,10 +256,13 @@ class Recording:
         for project, hashes in by_project.items():
             for part in chunks(hashes):
                 rows = self.db.rows(
-                    f"SELECT hash, id, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
+                    f"SELECT hash, id, issue_id, home_issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
                     (project, *part),
                 )
-                found.update(((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows)
+                found.update(
+                    ((project, digest.hex()), _Hash(hash_id, issue, home, False))
+                    for digest, hash_id, issue, home in rows
+                )
         return found
 
     def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
@@ -280,7 +285,7 @@ class Recording:
                 sketches.append((hash_id, project, item.sketch))
             if target is not None:
                 joining[target] += 1
-            found[key] = _Hash(hash_id, target or issue, target is None)
+            found[key] = _Hash(hash_id, target or issue, issue, target is None)
             if target and item.join:
                 found[key].joined = issue, item.join
         self.db.execute_many(
@@ -568,6 +573,7 @@ class Recording:
                         item.timestamp,
                         row,
                         group.joined,
+                        group.home_id,
                     )
                 )
                 group.joined = None
