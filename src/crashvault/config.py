@@ -14,6 +14,9 @@ from .units import parse_rate, parse_size, shown_size
 Origin = Literal["environment", "config.json", "vault", "default"]
 
 
+DATABASE_VARIABLE = "CRASHVAULT_DATABASE_URL"
+
+
 class Setting(NamedTuple):
     kind: str  # bool, int, text, list, size (bytes), rate, or one of the choices joined by |
     default: Any
@@ -83,6 +86,14 @@ def _check_tokens(value: Any) -> object:
     return value
 
 
+def _check_database(value: Any) -> object:
+    if value and not re.match(r"postgres(ql)?://", value, re.I):
+        raise InvalidError(
+            "that is no address of a PostgreSQL database", "Use one such as postgresql://user:password@host/database"
+        )
+    return value
+
+
 def _check_url(value: Any) -> object:
     if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value, re.I):
         raise InvalidError(f"{value!r} is not an address", "Use one such as https://crashes.example.com")
@@ -145,6 +156,15 @@ _AI = {
 
 SETTINGS: dict[str, Setting] = {
     **_AI,
+    "database.url": Setting(
+        "text",
+        "",
+        False,
+        "Address of a PostgreSQL database that holds the vault, such as postgresql://user:password@host/database",
+        DATABASE_VARIABLE,
+        _check_database,
+        secret=True,
+    ),
     "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(
         "debug|info|warning|error",

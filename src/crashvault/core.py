@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .config import SETTINGS, Origin, check_key, parse_value, typed_value
+from .config import DATABASE_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
 from .errors import CrashvaultError, InvalidError, StoreError
-from .storage.store import Store, open_sqlite
+from .storage.store import Store, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
     from .storage.backup import BackedUp, Restored
@@ -77,7 +77,20 @@ def open_vault(home: str | None = None, *, create: bool = True, read_only: bool 
 
     Raises StoreError when that cannot be done; close the store, or use it in a `with`.
     """
-    return open_sqlite(home_dir(home), create=create, read_only=read_only)
+    found = home_dir(home)
+    url = database_url(found)
+    if url:
+        return open_postgres(found, url, create=create, read_only=read_only)
+    return open_sqlite(found, create=create, read_only=read_only)
+
+
+def database_url(home: str) -> str:
+    """The address of the database that holds the vault; empty where a file does. Raises InvalidError."""
+    given = os.environ.get(DATABASE_VARIABLE)
+    if given is None and not os.path.exists(config_path(home)):
+        return ""
+    value = load_config(home).get("database.url", "") if given is None else given
+    return str(typed_value("database.url", value)) if value else ""
 
 
 # Configuration

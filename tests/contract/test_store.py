@@ -17,21 +17,26 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import databases
 import vaults
 from crashvault import lifecycle, pipeline
 from crashvault.clock import DAY, HOUR, MINUTE
 from crashvault.errors import ConflictError, InvalidError, NotFoundError
 from crashvault.ingest.limits import REASONS
 from crashvault.models import LEVEL_RANKS
-from crashvault.storage.store import Store, open_sqlite
+from crashvault.storage.store import Store, open_postgres, open_sqlite
 from nasty import NASTY
 
 NOW = vaults.NOW
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def store(request: Any, tmp_path: Path) -> Iterator[Store]:
-    with open_sqlite(str(tmp_path / "vault")) as opened:
+    if request.param == "sqlite":
+        with open_sqlite(str(tmp_path / "vault")) as opened:
+            yield opened
+        return
+    with databases.empty_vault() as url, open_postgres(str(tmp_path / "vault"), url) as opened:
         yield opened
 
 

@@ -36,8 +36,7 @@ from .sqlite import SQLite, chunks, marks
 TOMBSTONE_AGE = 30 * DAY
 MINUTES_KEPT = 2 * DAY
 _AT_ONCE = 200  # events a transaction, so that nobody who records waits for long
-_ROWS_AT_ONCE = 2_000  # small rows, or pages
-_PAGES_AT_ONCE = 500  # of the index
+_ROWS_AT_ONCE = 2_000  # small rows
 _FEW = 500  # stacks that are looked up one by one
 _EVENTS_AT_ONCE = 20_000  # that are asked what they share
 _INDEXES = ("event_index", "stack_index")
@@ -123,10 +122,10 @@ class Deletion:
             for table in _EMPTIED:
                 self.db.execute(f"DELETE FROM {table}")
             for index in _INDEXES:
-                self.db.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
+                self.db.clear_index(index)
 
     def _begin(self) -> None:
-        self.db.execute("PRAGMA secure_delete = ON")
+        self.db.erase_safely()
 
     def _some_events(self, issue: int) -> list[int]:
         rows = self.db.rows(
@@ -172,9 +171,9 @@ class Deletion:
             row = hot[item.row]
             words = event_words(item.event, row.rank)
             document = f"{event_document(item.event, words)} {hash_token(row.hash_id)}"
-            documents.append(("delete", item.row, document))
+            documents.append((item.row, document))
             pairs.update((row.hash_id, word) for word in words)
-        self.db.execute_many("INSERT INTO event_index (event_index, rowid, body) VALUES (?, ?, ?)", documents)
+        self.db.unindex("event_index", documents)
         return pairs
 
     def _forget_words(self, pairs: set[tuple[int, Word]]) -> None:
@@ -204,20 +203,21 @@ class Deletion:
         for hash_id, person in counted:
             user = word_of("user", person)
             if not self._is_counted(hash_id, person) and self.db.execute(
-                "DELETE FROM hash_users WHERE hash_id = ? AND user = ?", (hash_id, user)
+                "DELETE FROM hash_users WHERE hash_id = ? AND hash_users.user = ?", (hash_id, user)
             ):
                 self.db.execute("UPDATE hashes SET users = users - 1 WHERE id = ?", (hash_id,))
 
     def _is_counted(self, hash_id: int, person: str) -> bool:
         """Whether an event of a hash counts somebody under that name: it may also have it as a second name."""
         rows = self.db.rows(
-            "SELECT rowid FROM event_index WHERE event_index MATCH ?",
+            f"SELECT rowid FROM event_index WHERE {self.db.match('event_index')}",
             (f'"{word_token(word_of("user", person))}" AND "{hash_token(hash_id)}"',),
         )
         return any(_people(item)[:1] == [person] for item in self._loader.stream(row for (row,) in rows))
 
     def _indexed(self, expression: str) -> bool:
-        return bool(self.db.row("SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT 1", (expression,)))
+        sql = f"SELECT 1 FROM event_index WHERE {self.db.match('event_index')} LIMIT 1"
+        return self.db.row(sql, (expression,)) is not None
 
     # What events share
 
@@ -245,12 +245,13 @@ class Deletion:
         if column == "stack_id" and len(candidates) <= _FEW:
             return {candidate for candidate in candidates if self._has_events(candidate)}
         left = set(candidates)
-        oldest, high = self.db.rows("SELECT COALESCE(min(id), 0), COALESCE(max(id), 0) FROM events")[0]
-        while left and high >= oldest:
-            low = high - _EVENTS_AT_ONCE
-            rows = self.db.rows(f"SELECT DISTINCT {column} FROM events WHERE id > ? AND id <= ?", (low, high))
-            left.difference_update(row for (row,) in rows)
-            high = low
+        before: int | None = 1 << 62
+        while left and before is not None:
+            rows = self.db.rows(
+                f"SELECT {column}, id FROM events WHERE id < ? ORDER BY id DESC LIMIT ?", (before, _EVENTS_AT_ONCE)
+            )
+            left.difference_update(part for part, _ in rows)
+            before = rows[-1][1] if rows else None
         return set(candidates) - left
 
     def _has_events(self, stack: int) -> bool:
@@ -267,10 +268,7 @@ class Deletion:
         if body is None:  # another process was quicker
             return
         event = codec.join(b"{}", codec.expand(body))
-        self.db.execute(
-            "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)",
-            (stack, stack_document(event)),
-        )
+        self.db.unindex("stack_index", [(stack, stack_document(event))])
         for table, column in (("stack_words", "stack_id"), ("stack_hashes", "stack_id"), ("stacks", "id")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (stack,))
         for word in stack_words(event):
@@ -336,7 +334,7 @@ class Deletion:
             (issue,),
         )[0]
         self.db.execute(
-            "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+            "UPDATE issues SET title = CASE WHEN title_fixed = 1 THEN title ELSE ? END, culprit = ? WHERE id = ?",
             (title, culprit, issue),
         )
         recompute_issue(self.db, issue)
@@ -351,7 +349,7 @@ class Deletion:
         )
         if found:
             self.db.execute(
-                "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+                "UPDATE issues SET title = CASE WHEN title_fixed = 1 THEN title ELSE ? END, culprit = ? WHERE id = ?",
                 (*found, member),
             )
             return
@@ -446,27 +444,12 @@ class Deletion:
         """Rewrite the index without what was deleted: until then old terms stay readable in the file."""
         self._begin()
         for index in _INDEXES:
-            pages = -_PAGES_AT_ONCE  # negative: begin to merge all segments into one
-            while self._merge_some(index, pages):
-                pages = _PAGES_AT_ONCE
-
-    def _merge_some(self, index: str, pages: int) -> bool:
-        """One step of merging; whether there may be more to do."""
-        before = self.db.connection.total_changes
-        with self.db.writing():
-            self.db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
-        return self.db.connection.total_changes - before >= 2
+            self.db.merge_index(index)
 
     def shrink_file(self) -> int:
         """Give free pages back; the bytes by which the file got smaller."""
         self._begin()
-        size = int(self.db.value("PRAGMA page_size"))
-        before = int(self.db.value("PRAGMA page_count"))
-        while int(self.db.value("PRAGMA freelist_count")):
-            with self.db.writing():
-                self.db.rows(f"PRAGMA incremental_vacuum({_ROWS_AT_ONCE})")
-        self.db.checkpoint()
-        return (before - int(self.db.value("PRAGMA page_count"))) * size
+        return self.db.shrink()
 
     def collect_files(self, now: int) -> tuple[int, int]:
         """Remove contents that no attachment names; young ones may belong to a transaction under way."""

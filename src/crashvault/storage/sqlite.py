@@ -7,13 +7,17 @@ handler sleeps and retries, which starves some of them under load.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CrashvaultError, StoreError
+
+if TYPE_CHECKING:
+    from .blobs import Blobs
 
 try:
     import fcntl
@@ -26,6 +30,8 @@ BUSY_SECONDS = 60.0
 
 FAILURES = (sqlite3.Error, UnicodeDecodeError)  # what SQLite says of a damaged schema may be no text
 _LONGEST = 200  # characters of SQLite's own message
+_PAGES_MERGED = 500  # of an index at a time
+_PAGES_FREED = 2_000
 _HEAR_EVERY = 100_000  # steps of SQLite's machine, some milliseconds
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # part of SQLite's message, what people read, what to do
@@ -82,6 +88,8 @@ class SQLite:
     """One connection to one vault file. Not to be used by two threads at once."""
 
     dialect = DIALECT
+    has_vocabulary = True  # the index tells its words
+    numbers = "json_each(?) c"  # a table of numbers, `c (key, value)`, given as one parameter: see `many`
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
@@ -173,8 +181,8 @@ class SQLite:
     # Transactions
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One write transaction; nested use joins the outer one."""
+    def writing(self, *, alone: bool = True) -> Iterator[None]:
+        """One write transaction; nested use joins the outer one. Here nobody else ever writes meanwhile."""
         if self._depth:
             self._depth += 1
             try:
@@ -255,6 +263,88 @@ class SQLite:
             "UPDATE sequences SET next = next + ? WHERE name = ? RETURNING next - ?", (count, name, count)
         )
         return int(first)
+
+    def following(self, name: str) -> int:
+        """The id that would be given next."""
+        return int(self.value("SELECT next FROM sequences WHERE name = ?", (name,)))
+
+    def skip_to(self, name: str, following: int) -> None:
+        """Give no id below `following` from now on."""
+        self.execute("UPDATE sequences SET next = ? WHERE name = ?", (following, name))
+
+    def settled(self) -> int:
+        """The row of an event up to which nothing new can appear any more."""
+        return int(self.value("SELECT COALESCE(max(id), 0) FROM events"))
+
+    @staticmethod
+    def many(values: Sequence[int]) -> Any:
+        """The parameter of `numbers`."""
+        return json.dumps(list(values))
+
+    @staticmethod
+    def contains(column: str) -> str:
+        """SQL that is true where a column has the text of its parameter in it."""
+        return f"instr({column}, ?) > 0"
+
+    @staticmethod
+    def having_word(index: str) -> str:
+        """SQL for the rows of an index whose documents have a word like the parameter; for engines without vocabulary."""
+        raise NotImplementedError(index)
+
+    @staticmethod
+    def match(index: str) -> str:
+        """SQL that is true where a document of an index meets the expression of its parameter."""
+        return f"{index} MATCH ?"
+
+    def index(self, index: str, documents: Sequence[tuple[int, str]]) -> None:
+        """Put documents into an index."""
+        self.execute_many(f"INSERT INTO {index} (rowid, body) VALUES (?, ?)", documents)
+
+    def unindex(self, index: str, documents: Sequence[tuple[int, str]]) -> None:
+        """Take documents out of an index, which wants to be told what they were."""
+        self.execute_many(
+            f"INSERT INTO {index} ({index}, rowid, body) VALUES ('delete', ?, ?)", documents
+        )
+
+    def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""
+        return [tuple(row) for row in rows if self.execute(sql, row)]
+
+    def blobs(self, home: str) -> Blobs:
+        """Where the contents of attachments lie."""
+        from .blobs import Blobs
+
+        return Blobs(home)
+
+    def clear_index(self, index: str) -> None:
+        self.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
+
+    def merge_index(self, index: str) -> None:
+        """Rewrite an index without what was deleted, some pages a transaction; until then old terms stay in the file."""
+        pages = -_PAGES_MERGED  # negative: begin to merge all segments into one
+        while self._merge_some(index, pages):
+            pages = _PAGES_MERGED
+
+    def _merge_some(self, index: str, pages: int) -> bool:
+        """One step of merging; whether there may be more to do."""
+        before = self.connection.total_changes
+        with self.writing():
+            self.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
+        return self.connection.total_changes - before >= 2
+
+    def erase_safely(self) -> None:
+        """From now on what is deleted is overwritten."""
+        self.execute("PRAGMA secure_delete = ON")
+
+    def shrink(self) -> int:
+        """Give free pages back to the file system; the bytes by which the file got smaller."""
+        size = int(self.value("PRAGMA page_size"))
+        before = int(self.value("PRAGMA page_count"))
+        while int(self.value("PRAGMA freelist_count")):
+            with self.writing():
+                self.rows(f"PRAGMA incremental_vacuum({_PAGES_FREED})")
+        self.checkpoint()
+        return (before - int(self.value("PRAGMA page_count"))) * size
 
     def checkpoint(self) -> None:
         """Bring the log into the file, so that its size is what it is."""

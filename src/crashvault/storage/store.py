@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from .migrations import VERSION, migrate, schema_version
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class Store:
     """Repositories over one connection. Each is imported when it is first used: start-up is hot."""
 
-    def __init__(self, db: SQLite, home: str) -> None:
+    def __init__(self, db: Any, home: str) -> None:
         self.db = db
         self.home = home
         self.legacy: Report | None = None  # what opening this vault imported from an earlier format
@@ -56,9 +56,9 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def writing(self) -> AbstractContextManager[None]:
-        """One write transaction over all repositories."""
-        return self.db.writing()
+    def writing(self, *, alone: bool = True) -> AbstractContextManager[None]:
+        """One write transaction over all repositories; see the drivers for `alone`."""
+        return self.db.writing(alone=alone)
 
     def reading(self) -> AbstractContextManager[None]:
         """One consistent view for several reads."""
@@ -204,9 +204,33 @@ class Store:
 
     @cached_property
     def blobs(self) -> Blobs:
-        from .blobs import Blobs
+        return self.db.blobs(self.home)
 
-        return Blobs(self.home)
+
+def open_postgres(home: str, url: str, *, create: bool = True, read_only: bool = False) -> Store:
+    """Open the vault in a PostgreSQL database, make it where there is none, bring an older one up to date.
+
+    `home` is where this node keeps what is its own. Raises StoreError when that cannot be done.
+    """
+    try:
+        from .migrations import on_postgres
+        from .postgres import Postgres
+    except ImportError as error:
+        raise StoreError(
+            "the driver of PostgreSQL is not installed", "Install it with: pip install crashvault[postgres]"
+        ) from error
+    db = Postgres(url, read_only=read_only)
+    try:
+        version = on_postgres.schema_version(db)
+        if not version and (read_only or not create):
+            raise StoreError(f"there is no vault in {db.path}", "Make one with: crashvault init")
+        if version < VERSION and not read_only:
+            on_postgres.migrate(db, _add_default_project)
+    except BaseException:
+        db.close()
+        raise
+    _make_home(home)
+    return Store(db, home)
 
 
 def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> Store:
@@ -303,7 +327,7 @@ def _make_home(home: str) -> None:
         ) from error
 
 
-def _add_default_project(db: SQLite) -> None:
+def _add_default_project(db: Any) -> None:
     from ..clock import now
     from ..models import DEFAULT_PROJECT
     from .projects import Projects

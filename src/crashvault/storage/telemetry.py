@@ -20,6 +20,7 @@ _SPAN_COLUMNS = (
 Place = tuple[int, int]  # of a span: when it began, and its row
 START: Place = (1 - (1 << 62), 0)
 END: Place = ((1 << 62) - 1, 0)
+_ALL = 1 << 62  # spans
 _OUTCOMES = ("errored", "crashed", "abnormal", "exited")
 
 
@@ -110,7 +111,8 @@ class Telemetry:
         if session.get("user"):
             self.db.execute(
                 """INSERT INTO session_users VALUES (?, ?, ?)
-                   ON CONFLICT DO UPDATE SET crashed = max(session_users.crashed, excluded.crashed)""",
+                   ON CONFLICT (session_id, "user") DO UPDATE SET crashed = excluded.crashed
+                     WHERE session_users.crashed < excluded.crashed""",
                 (row, _digest(session["user"]), int(session["crashed"] > 0)),
             )
 
@@ -146,7 +148,7 @@ class Telemetry:
     # Reading
 
     def trace(
-        self, trace_id: str, project: str | None = None, limit: int = -1, after: Place = START
+        self, trace_id: str, project: str | None = None, limit: int | None = None, after: Place = START
     ) -> tuple[list[dict[str, Any]], Place | None]:
         """Spans of a trace (32 hex digits) in the order in which they began, and the place of the last if there are more.
 
@@ -157,10 +159,10 @@ class Telemetry:
                 JOIN projects p ON p.id = s.project_id
                 WHERE trace_id = ?1 AND (?2 IS NULL OR p.name = ?2) AND (started_at, s.id) > (?3, ?4)
                 ORDER BY started_at, s.id LIMIT ?5""",
-            (bytes.fromhex(trace_id), project, *after, limit if limit < 0 else limit + 1),
+            (bytes.fromhex(trace_id), project, *after, _ALL if limit is None else limit + 1),
         )
         spans = [_span(row[1:]) for row in rows]
-        if not 0 <= limit < len(rows):
+        if limit is None or limit >= len(rows):
             return spans, None
         return spans[:limit], (spans[limit - 1]["start"], rows[limit - 1][0])
 
