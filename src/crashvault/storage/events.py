@@ -43,7 +43,8 @@ class Events:
         high = bytes.fromhex(digits.ljust(32, "f"))
         rows = self.db.rows(
             """SELECT k.event, k.event_id, p.name FROM projects p JOIN event_keys k ON k.project_id = p.id
-               WHERE k.event_id BETWEEN ?1 AND ?2 AND k.event IS NOT NULL AND (?4 IS NULL OR p.name = ?4) LIMIT ?3""",
+               WHERE k.event_id BETWEEN ?1 AND ?2 AND k.event IS NOT NULL AND (?4 IS NULL OR p.name = ?4)
+               ORDER BY k.event_id, p.id LIMIT ?3""",
             (low, high, _SHOWN_CANDIDATES + 1, project),
         )
         if not rows:

@@ -39,7 +39,8 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("28", "the database refuses the user or the password", "Check them in CRASHVAULT_DATABASE_URL"),
     ("password authentication failed", "the database refuses the password", "Check it in CRASHVAULT_DATABASE_URL"),
     ("no password supplied", "the database asks for a password", "Put it into CRASHVAULT_DATABASE_URL or ~/.pgpass"),
-    ("does not exist", "there is no such database, or no such user", "Make it with: createdb, or correct the URL"),
+    ("3D000", "there is no such database", "Make it with: createdb, or correct CRASHVAULT_DATABASE_URL"),
+    ("does not exist", "there is no such database", "Make it with: createdb, or correct CRASHVAULT_DATABASE_URL"),
     ("53300", "the database has too many connections", "Raise its max_connections, or use fewer threads and workers"),
     ("too many clients", "the database has too many connections", "Raise its max_connections, or use a pooler"),
     ("remaining connection slots", "the database has too many connections", "Raise its max_connections"),
@@ -72,7 +73,7 @@ def convert_error(error: Exception, shown: str) -> StoreError:
         return TransientError(f"two transactions were in each other's way ({text})", "Try again")
     lowered = text.lower()
     for part, what, hint in _HINTS:
-        if state.startswith(part) if part[:2].isdigit() else part in lowered:
+        if state.startswith(part) if part[0].isdigit() else not state and part in lowered:
             return StoreError(f"{what} ({shown}: {text})", hint)
     return StoreError(f"the vault {shown} answers: {text}", "Run: crashvault doctor")
 

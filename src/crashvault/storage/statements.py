@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-_MARK = re.compile(r"(NOT )?IN \((\?(?:,\?)*)?\)|\?(\d+)?")
+_MARK = re.compile(r"(NOT )?IN \((\?(?:,\?)*)?\)|\?(\d+)?( IS NULL)?")
 _ORDERED_JOIN = re.compile(r"\bCROSS JOIN (?=\S+ \S+ ON\b)")
 _INSERT = re.compile(r"\s*INSERT INTO (\w+)\s*(?:\(([^()]*)\))?\s*VALUES\s*\(([^()]*)\)\s*(.*)", re.DOTALL)
 _TARGET = re.compile(r"ON CONFLICT \(([^()]*)\) DO UPDATE")
@@ -40,12 +40,16 @@ def statement(sql: str) -> Statement:
 
     def number(found: re.Match[str]) -> str:
         nonlocal taken
-        negated, marks, name = found.groups()
+        negated, marks, name, asks_null = found.groups()
         if found[0].startswith("?"):
+            if asks_null:  # which says nothing of the type, so this is a parameter of its own
+                parts.append(int(name) - 1 if name else taken)
+                taken += not name
+                return f"CAST(${len(parts)} AS text) IS NULL"
             if name and name in numbered:
                 return f"${numbered[name]}"
             parts.append(int(name) - 1 if name else taken)
-            taken += 1
+            taken += not name
             if name:
                 numbered[name] = len(parts)
             return f"${len(parts)}"
