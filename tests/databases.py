@@ -16,9 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from crashvault.storage.store import Store
 
 GIVEN = "CRASHVAULT_TEST_DATABASE_URL"
 
@@ -125,3 +129,16 @@ def database(template: str = "template1") -> Iterator[str]:
         yield found.of(name)
     finally:
         found.drop(name)
+
+
+@contextmanager
+def opened_store(engine: str, home: Path) -> Iterator[Store]:
+    """A new vault on an engine."""
+    from crashvault.storage.store import open_postgres, open_sqlite
+
+    if engine == "sqlite":
+        with open_sqlite(str(home)) as store:
+            yield store
+        return
+    with empty_vault() as url, open_postgres(str(home), url) as store:
+        yield store

@@ -358,9 +358,9 @@ class Postgres:
         return int(self.value("SELECT cv_settled()"))
 
     @staticmethod
-    def many(values: Sequence[int]) -> Any:
-        """The parameter of `numbers`."""
-        return list(values)
+    def many(values: Sequence[int]) -> str:
+        """The parameter of `numbers`: an array as text."""
+        return f"{{{','.join(map(str, values))}}}"
 
     @staticmethod
     def contains(column: str) -> str:

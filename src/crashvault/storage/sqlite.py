@@ -277,7 +277,7 @@ class SQLite:
         return int(self.value("SELECT COALESCE(max(id), 0) FROM events"))
 
     @staticmethod
-    def many(values: Sequence[int]) -> Any:
+    def many(values: Sequence[int]) -> str:
         """The parameter of `numbers`."""
         return json.dumps(list(values))
 
