@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .config import DATABASE_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
 from .errors import CrashvaultError, InvalidError, StoreError
-from .storage.store import Store, open_postgres, open_sqlite
+from .storage.sqlite import FILE_NAME
+from .storage.store import Store, open_postgres, open_sqlite, postgres_vault_exists
 
 if TYPE_CHECKING:
     from .storage.backup import BackedUp, Restored
@@ -91,6 +92,39 @@ def database_url(home: str) -> str:
         return ""
     value = load_config(home).get("database.url", "") if given is None else given
     return str(typed_value("database.url", value)) if value else ""
+
+
+def vault_exists(home: str) -> bool:
+    """Whether the vault was made already. Raises StoreError where its database cannot be asked."""
+    url = database_url(home)
+    return postgres_vault_exists(url) if url else os.path.exists(os.path.join(home, FILE_NAME))
+
+
+def shown_database(home: str) -> str | None:
+    """The address of the vault's database without its password; None where the vault is a file."""
+    url = database_url(home)
+    if not url:
+        return None
+    from .storage.urls import shown_url
+
+    return shown_url(url)
+
+
+def shown_place(home: str) -> str:
+    """Where the vault is, for people."""
+    return shown_database(home) or home
+
+
+def run_sql(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of one SELECT over the documented views. Raises InvalidError for SQL that is wrong or writes."""
+    url = database_url(home)
+    if url:
+        from .storage import sql_postgres
+
+        return sql_postgres.run(url, query, limit)
+    from .storage import sql_console
+
+    return sql_console.run(home, query, limit)
 
 
 # Configuration
@@ -292,6 +326,7 @@ def write_backup(store: Store, path: str, progress: Callable[[int, int], object]
     from .clock import now
     from .storage import backup
 
+    _check_is_file(store.home)
     with atomic_file(path) as file:
         compress = path.lower().endswith(".gz")
         return backup.write_backup(store.db, store.home, file, now=now(), compress=compress, progress=progress)
@@ -302,6 +337,7 @@ def check_restore(home: str, *, force: bool) -> None:
     from .clock import now
     from .storage import backup
 
+    _check_is_file(home)
     backup.check_target(home, force=force, now=now())
 
 
@@ -312,6 +348,7 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
     from .clock import now
     from .storage import backup
 
+    _check_is_file(home)
     if path == "-":
         return backup.restore_backup(sys.stdin.buffer, home, force=force, now=now(), name="standard input")
     try:
@@ -320,6 +357,16 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
         raise InvalidError(f"{path} cannot be read ({error.strerror})", "Check the path") from error
     with file:
         return backup.restore_backup(file, home, force=force, now=now(), name=path)
+
+
+def _check_is_file(home: str) -> None:
+    """Raises InvalidError where the vault is in a database, which has its own tools for backups."""
+    shown = shown_database(home)
+    if shown:
+        raise InvalidError(
+            f"this vault is in a database ({shown})",
+            "Back it up with pg_dump and bring it back with pg_restore; for a file that any vault reads: crashvault export",
+        )
 
 
 def copies(home: str) -> list[str]:

@@ -68,7 +68,7 @@ def oracle(store: Store, now: int = vaults.NOW) -> Oracle:
     return Oracle(store, found, store.levels.ranks())
 
 
-@pytest.fixture(scope="module", params=[(engine, seed) for engine in ("sqlite", "postgres") for seed in range(1 + ROUNDS)])
+@pytest.fixture(scope="module", params=[*(("sqlite", seed) for seed in range(1 + ROUNDS)), ("postgres", 0)])
 def full(request: Any, tmp_path_factory: Any) -> Iterator[Oracle]:
     engine, seed = request.param
     random = Random(seed)
@@ -88,7 +88,9 @@ def test_every_way_gives_the_naive_answer(full: Oracle, way: str, monkeypatch: p
     random = Random(way)
     known = vaults.known_ids(full.store)
     asked = 0
-    while asked < QUERIES:
+    while asked < (
+        QUERIES if full.store.db.dialect == "sqlite" else QUERIES // 3
+    ):  # each asks a server hundreds of times
         text = vaults.query(random, known)
         finder = full.store.search(vaults.NOW)
         try:

@@ -160,9 +160,7 @@ class Finder:
         """Rows of all events that can meet a condition, or None where those are more than `limit` or unknown."""
         limit = FEW if limit is None else limit
         if isinstance(condition, Index):
-            return self._few_rows(
-                f"SELECT rowid FROM event_index WHERE {self._match}", (condition.expression,), limit
-            )
+            return self._few_rows(f"SELECT rowid FROM event_index WHERE {self._match}", (condition.expression,), limit)
         if isinstance(condition, Clause):
             return self._few_of_clause(condition, limit)
         if isinstance(condition, Negation):

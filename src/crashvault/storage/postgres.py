@@ -9,7 +9,7 @@ and are written so that rows and unique keys keep them apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -33,6 +33,7 @@ _DAY_BITS = 32  # of an event's id, behind the day of its arrival
 
 if TYPE_CHECKING:
     from .blobs import Blobs
+    from .health import Check
 
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # beginning of the SQLSTATE or part of the message, what people read, what to do
@@ -409,6 +410,23 @@ class Postgres:
     def shrink(self) -> int:
         """Space goes back to the database, not to the file system."""
         return 0
+
+    def size(self) -> int:
+        """Bytes of the database on disk."""
+        return int(self.value("SELECT pg_database_size(current_database())"))
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Ctrl-C ends a statement here anyway."""
+        return nullcontext()
+
+    def checks(self, deep: bool) -> dict[str, Check]:
+        """What `doctor` looks at."""
+        from .health_postgres import CHECKS, DEEP
+
+        return {**CHECKS, **(DEEP if deep else {})}
+
+    def abandon(self) -> None:
+        """After a fork, in the child: the driver knows by itself that the connection is the parent's."""
 
     def checkpoint(self) -> None:
         """The database does that itself."""

@@ -11,13 +11,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CrashvaultError, StoreError
 
 if TYPE_CHECKING:
     from .blobs import Blobs
+    from .health import Check
 
 try:
     import fcntl
@@ -302,9 +303,7 @@ class SQLite:
 
     def unindex(self, index: str, documents: Sequence[tuple[int, str]]) -> None:
         """Take documents out of an index, which wants to be told what they were."""
-        self.execute_many(
-            f"INSERT INTO {index} ({index}, rowid, body) VALUES ('delete', ?, ?)", documents
-        )
+        self.execute_many(f"INSERT INTO {index} ({index}, rowid, body) VALUES ('delete', ?, ?)", documents)
 
     def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""
@@ -345,6 +344,25 @@ class SQLite:
                 self.rows(f"PRAGMA incremental_vacuum({_PAGES_FREED})")
         self.checkpoint()
         return (before - int(self.value("PRAGMA page_count"))) * size
+
+    def size(self) -> int:
+        """Bytes of the vault on disk."""
+        return sum(os.path.getsize(name) for end in ("", "-wal") if os.path.exists(name := f"{self.path}{end}"))
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Let Ctrl-C end a statement that takes long."""
+        return interruptible(self.connection)
+
+    def checks(self, deep: bool) -> dict[str, Check]:
+        """What `doctor` looks at."""
+        from .health import CHECKS, DEEP
+
+        return {**CHECKS, **(DEEP if deep else {})}
+
+    def abandon(self) -> None:
+        """After a fork, in the child: let go of what is the parent's without closing it for the parent."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
 
     def checkpoint(self) -> None:
         """Bring the log into the file, so that its size is what it is."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .levels import Levels
     from .merging import Merging
     from .outbox import Outbox
+    from .postgres import Postgres
     from .projects import Projects
     from .rates import Rates
     from .recording import Recording
@@ -212,14 +213,9 @@ def open_postgres(home: str, url: str, *, create: bool = True, read_only: bool =
 
     `home` is where this node keeps what is its own. Raises StoreError when that cannot be done.
     """
-    try:
-        from .migrations import on_postgres
-        from .postgres import Postgres
-    except ImportError as error:
-        raise StoreError(
-            "the driver of PostgreSQL is not installed", "Install it with: pip install crashvault[postgres]"
-        ) from error
-    db = Postgres(url, read_only=read_only)
+    db = connect_postgres(url, read_only=read_only)
+    from .migrations import on_postgres
+
     try:
         version = on_postgres.schema_version(db)
         if not version and (read_only or not create):
@@ -264,6 +260,27 @@ def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> S
     if not read_only:
         _import_legacy(store)
     return store
+
+
+def postgres_vault_exists(url: str) -> bool:
+    """Whether a database holds a vault. Raises StoreError where it cannot be asked."""
+    from .migrations import on_postgres
+
+    db = connect_postgres(url)
+    try:
+        return on_postgres.schema_version(db) > 0
+    finally:
+        db.close()
+
+
+def connect_postgres(url: str, *, read_only: bool = False) -> Postgres:
+    try:
+        from .postgres import Postgres
+    except ImportError as error:
+        raise StoreError(
+            "the driver of PostgreSQL is not installed", "Install it with: pip install crashvault[postgres]"
+        ) from error
+    return Postgres(url, read_only=read_only)
 
 
 def _import_legacy(store: Store) -> None:

@@ -32,14 +32,10 @@ class StoredBlobs(Blobs):
         key = bytes.fromhex(digest)
         with self.db.reading():
             if not self.has(digest):
-                raise NotFoundError(
-                    f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor"
-                )
+                raise NotFoundError(f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor")
             file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
             for number in range(1 << 31):
-                data = self.db.value(
-                    "SELECT data FROM blob_chunks WHERE digest = ? AND number = ?", (key, number)
-                )
+                data = self.db.value("SELECT data FROM blob_chunks WHERE digest = ? AND number = ?", (key, number))
                 if data is None:
                     break
                 file.write(data)

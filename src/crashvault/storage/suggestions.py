@@ -68,7 +68,8 @@ class Suggestions:
     def issue_tags(self, prefix: str) -> list[str]:
         """Tags that people gave to issues."""
         rows = self.db.rows(
-            "SELECT DISTINCT tag FROM issue_tags WHERE substr(tag, 1, CAST(? AS INTEGER)) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+            "SELECT DISTINCT tag FROM issue_tags WHERE substr(tag, 1, CAST(? AS INTEGER)) = ? LIMIT ?",
+            (len(prefix), prefix, LIMIT),
         )
         return [tag for (tag,) in rows]
 
@@ -82,7 +83,8 @@ class Suggestions:
 
     def projects(self, prefix: str) -> list[str]:
         rows = self.db.rows(
-            "SELECT name FROM projects WHERE substr(name, 1, CAST(? AS INTEGER)) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+            "SELECT name FROM projects WHERE substr(name, 1, CAST(? AS INTEGER)) = ? LIMIT ?",
+            (len(prefix), prefix, LIMIT),
         )
         return [name for (name,) in rows]
 

@@ -39,7 +39,8 @@ def migrate(db: Postgres, first_contents: Callable[[Postgres], None]) -> None:
             first_contents(db)
         for key, value in (("schema_version", VERSION), ("min_reader", MIN_READER)):
             db.execute(
-                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, str(value))
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, str(value)),
             )
 
 
