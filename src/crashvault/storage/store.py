@@ -264,9 +264,9 @@ def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> S
 
 def postgres_vault_exists(url: str) -> bool:
     """Whether a database holds a vault. Raises StoreError where it cannot be asked."""
+    db = connect_postgres(url)
     from .migrations import on_postgres
 
-    db = connect_postgres(url)
     try:
         return on_postgres.schema_version(db) > 0
     finally:
