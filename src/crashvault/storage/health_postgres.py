@@ -25,10 +25,6 @@ def _server(db: Postgres, home: str) -> Found:
     encoding = db.value("SHOW server_encoding")
     if encoding != "UTF8":
         yield "error", f"the database's encoding is {encoding}", "Make a database with: createdb --encoding UTF8"
-    if db.value("SHOW fsync") == "off":
-        yield "warning", "fsync is off", "A crash of the machine may damage the whole database; switch it on"
-    if db.value("SHOW full_page_writes") == "off":
-        yield "warning", "full_page_writes is off", "A crash of the machine may damage the whole database; switch it on"
 
 
 def _connections(db: Postgres, home: str) -> Found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from .postgres import Postgres, convert_error
 from .sql_console import HIDDEN, VIEWS, field_of
 
 STATEMENT_SECONDS = 60
+_AT_ONCE = 2_000  # rows
 _FIELDS = ("message", "release", "environment", "host", "user", "source", "platform", "trace_id", "tags")
 _FRAME = ("exception", "position", "file", "line", "function", "module", "in_app", "context_line")
 _READS = re.compile(r"\s*(select|with|values|table|explain)\b", re.IGNORECASE)
@@ -83,15 +85,15 @@ def _fill(db: Postgres, query: str) -> None:
 
 
 def _copy(db: Postgres, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
-    with db.connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:  # type: ignore[call-overload]
-        for row in rows:
-            copy.write_row(row)
-    db.script(f"ANALYZE {table}")
+    while part := list(islice(rows, _AT_ONCE)):  # read before they are copied: a connection does one thing at a time
+        with db.connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:  # type: ignore[call-overload]
+            for row in part:
+                copy.write_row(row)
 
 
 def _payloads(db: Postgres) -> Iterator[tuple[Any, ...]]:
     last = 0
-    while rows := db.rows("SELECT id, body FROM payloads WHERE id > ? ORDER BY id LIMIT 2000", (last,)):
+    while rows := db.rows("SELECT id, body FROM payloads WHERE id > ? ORDER BY id LIMIT ?", (last, _AT_ONCE)):
         for row, body in rows:
             yield row, *(field_of(body, name) for name in _FIELDS)
         last = rows[-1][0]
