@@ -153,7 +153,7 @@ class Outbox:
             f"""SELECT {_COLUMNS}, (SELECT max(b.due_at) FROM outbox b
                   WHERE b.issue_id = o.issue_id AND b.webhook_id = o.webhook_id AND b.state = 'retry' AND b.id < o.id)
                 FROM outbox o WHERE o.webhook_id = ? AND o.state IN ('queued', 'retry') AND o.due_at <= ?
-                ORDER BY o.id LIMIT ?""",
+                ORDER BY o.id LIMIT ? {self.db.for_update("o")}""",
             (webhook, now, limit),
         )
         blocked = [(row[-1], row[0]) for row in rows if row[-1] is not None and row[-1] > now]

@@ -354,6 +354,15 @@ class Postgres:
         """Give no id below `following` from now on."""
         self.value("SELECT setval(CAST('seq_' || ? AS regclass), ?, false)", (name, following))
 
+    def serialize(self, what: str) -> None:
+        """Have others who name the same thing wait until this transaction ends."""
+        self.value("SELECT CAST(pg_advisory_xact_lock(17240, hashtext(?)) AS text)", (what,))
+
+    def for_update(self, table: str) -> str:
+        """SQL at the end of a SELECT whose rows are changed afterwards: nobody else may change them meanwhile. Those that
+        somebody is changing just now are left out."""
+        return f"FOR UPDATE OF {table} SKIP LOCKED"
+
     def settled(self) -> int:
         """The row of an event up to which nothing new can appear any more."""
         return int(self.value("SELECT cv_settled()"))

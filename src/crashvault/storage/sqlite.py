@@ -273,6 +273,13 @@ class SQLite:
         """Give no id below `following` from now on."""
         self.execute("UPDATE sequences SET next = ? WHERE name = ?", (following, name))
 
+    def serialize(self, what: str) -> None:
+        """Have others who name the same thing wait until this transaction ends. Here they do anyway."""
+
+    def for_update(self, table: str) -> str:
+        """SQL at the end of a SELECT whose rows are changed afterwards: nobody else may change them meanwhile."""
+        return ""
+
     def settled(self) -> int:
         """The row of an event up to which nothing new can appear any more."""
         return int(self.value("SELECT COALESCE(max(id), 0) FROM events"))
