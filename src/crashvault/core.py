@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .config import DATABASE_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
-from .errors import CrashvaultError, InvalidError, StoreError
+from .errors import ConflictError, CrashvaultError, InvalidError, StoreError
 from .storage.sqlite import FILE_NAME
 from .storage.store import Store, open_postgres, open_sqlite, postgres_vault_exists
 
 if TYPE_CHECKING:
     from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
+    from .storage.moving import Moved
 
 CONFIG_FILE = "config.json"
 LOG_FILE = "app.log"
@@ -374,6 +375,38 @@ def copies(home: str) -> list[str]:
     found = [os.path.join(home, name) for name in sorted(os.listdir(home)) if name.endswith(".bak")]
     legacy = os.path.join(home, "legacy")
     return [*found, legacy] if os.path.isdir(legacy) else found
+
+
+# Moving to another engine
+
+
+def open_target(place: str) -> Store:
+    """The vault at a database's address or in a directory, made where there is none. Raises StoreError, InvalidError."""
+    if "://" in place:
+        return open_postgres(home_dir(), str(typed_value("database.url", place)))
+    return open_sqlite(home_dir(place))
+
+
+def rows_to_move(store: Store) -> int:
+    from .storage import moving
+
+    return moving.rows_to_move(store)
+
+
+def move_store(store: Store, target: Store, progress: Callable[[int], object] = lambda rows: None) -> Moved:
+    """Copy a vault into another one, and compare them. Raises ConflictError where a server works on either of them."""
+    from .clock import now
+    from .storage import moving
+
+    for one in (store, target):
+        if one.leases.live("server", now()):
+            raise ConflictError("a server works on this vault", "Stop it first with: crashvault server stop")
+    return moving.move(store, target, progress)
+
+
+def how_to_use(place: str) -> str:
+    """How programs are told that the vault is at a place."""
+    return f"set {DATABASE_VARIABLE}" if "://" in place else f"export CRASHVAULT_HOME={home_dir(place)}"
 
 
 # Health

@@ -28,6 +28,7 @@ FAILURES = (psycopg.Error,)
 _LONGEST = 200  # characters of PostgreSQL's own message
 _FETCHED = 2_000  # rows at a time of a stream
 _VAULT = "17238, 1"  # the advisory lock of those who write
+_SEQUENCES = ("events", "hashes", "issues", "stacks", "backgrounds")
 _DAYS_AHEAD = 3  # partitions that are there before they are needed, today's among them
 _DAY_BITS = 32  # of an event's id, behind the day of its arrival
 
@@ -115,6 +116,7 @@ class Postgres:
     """
 
     dialect = DIALECT
+    rows_begin_with_day = True  # numbers of events: see `cv_allocate`
     has_vocabulary = False  # the index does not tell its words
     numbers = "unnest(CAST(? AS BIGINT[])) WITH ORDINALITY AS c (value, key)"
 
@@ -419,6 +421,45 @@ class Postgres:
     def shrink(self) -> int:
         """Space goes back to the database, not to the file system."""
         return 0
+
+    def make_day(self, day: int) -> None:
+        """Have the partition of one day."""
+        if day not in self._days:
+            self._command(f"SELECT cv_make_days({day}, 1)")
+            self._days.add(day)
+
+    def tables(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """The tables of the vault with their columns and keys, by name."""
+        rows = self.rows(
+            """SELECT CAST(t.relname AS text),
+                 (SELECT array_agg(CAST(a.attname AS text) ORDER BY a.attnum) FROM pg_attribute a
+                  WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                 (SELECT array_agg(CAST(a.attname AS text) ORDER BY array_position(CAST(i.indkey AS smallint[]), a.attnum))
+                  FROM pg_index i JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (i.indkey)
+                  WHERE i.indrelid = t.oid AND i.indisprimary)
+               FROM pg_class t WHERE t.relkind IN ('r', 'p') AND NOT t.relispartition
+                 AND t.relnamespace = CAST(current_schema() AS regnamespace) ORDER BY t.relname"""
+        )
+        return [(name, tuple(columns), tuple(key or ())) for name, columns, key in rows]
+
+    def numbering(self) -> dict[str, int]:
+        """The number that each sequence, and each table that numbers its rows, would give next."""
+        found = {}
+        for name, sequence in self.rows(
+            """SELECT CAST(t.relname AS text), pg_get_serial_sequence(quote_ident(t.relname), 'id') FROM pg_class t
+               JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = 'id' AND a.attidentity <> ''
+               WHERE NOT t.relispartition AND t.relnamespace = CAST(current_schema() AS regnamespace)"""
+        ):
+            sql = f"SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM {sequence}"
+            found[name] = int(self.value(sql))
+        return {**found, **{name: self.following(name) for name in _SEQUENCES}}
+
+    def continue_from(self, name: str, following: int) -> None:
+        """Give no number below `following` from now on."""
+        if name in _SEQUENCES:
+            self.skip_to(name, max(following, self.following(name)))
+        else:
+            self.value("SELECT setval(pg_get_serial_sequence(?, 'id'), ?, false)", (name, max(following, 1)))
 
     def size(self) -> int:
         """Bytes of the database on disk."""

@@ -31,6 +31,7 @@ BUSY_SECONDS = 60.0
 
 FAILURES = (sqlite3.Error, UnicodeDecodeError)  # what SQLite says of a damaged schema may be no text
 _LONGEST = 200  # characters of SQLite's own message
+_NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
 _PAGES_MERGED = 500  # of an index at a time
 _PAGES_FREED = 2_000
 _HEAR_EVERY = 100_000  # steps of SQLite's machine, some milliseconds
@@ -89,6 +90,7 @@ class SQLite:
     """One connection to one vault file. Not to be used by two threads at once."""
 
     dialect = DIALECT
+    rows_begin_with_day = False
     has_vocabulary = True  # the index tells its words
     numbers = "json_each(?) c"  # a table of numbers, `c (key, value)`, given as one parameter: see `many`
 
@@ -327,9 +329,11 @@ class SQLite:
 
     def merge_index(self, index: str) -> None:
         """Rewrite an index without what was deleted, some pages a transaction; until then old terms stay in the file."""
-        pages = -_PAGES_MERGED  # negative: begin to merge all segments into one
+        pages = -_NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
+_PAGES_MERGED  # negative: begin to merge all segments into one
         while self._merge_some(index, pages):
-            pages = _PAGES_MERGED
+            pages = _NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
+_PAGES_MERGED
 
     def _merge_some(self, index: str, pages: int) -> bool:
         """One step of merging; whether there may be more to do."""
@@ -351,6 +355,35 @@ class SQLite:
                 self.rows(f"PRAGMA incremental_vacuum({_PAGES_FREED})")
         self.checkpoint()
         return (before - int(self.value("PRAGMA page_count"))) * size
+
+    def tables(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """The tables of the vault with their columns and keys, by name; without those that make up an index."""
+        found = []
+        for (name,) in self.rows(
+            """SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
+               AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '%!_index!_%' ESCAPE '!' ORDER BY name"""
+        ):
+            columns = self.rows(f"SELECT name, pk FROM pragma_table_info('{name}') ORDER BY cid")
+            key = sorted((place, column) for column, place in columns if place)
+            found.append((name, tuple(column for column, _ in columns), tuple(column for _, column in key)))
+        return found
+
+    def numbering(self) -> dict[str, int]:
+        """The number that each sequence, and each table that numbers its rows, would give next."""
+        counted = self.rows("SELECT name, seq + 1 FROM sqlite_sequence")
+        plain = {
+            name: int(self.value(f"SELECT COALESCE(max(id), 0) + 1 FROM {name}")) for name in _NUMBERED_BY_ROWS
+        }
+        return {**plain, **dict(counted), **dict(self.rows("SELECT name, next FROM sequences"))}
+
+    def continue_from(self, name: str, following: int) -> None:
+        """Give no number below `following` from now on."""
+        if self.execute("UPDATE sequences SET next = max(next, ?) WHERE name = ?", (following, name)):
+            return
+        if name not in _NUMBERED_BY_ROWS and not self.execute(
+            "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (following - 1, name)
+        ):
+            self.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, following - 1))
 
     def size(self) -> int:
         """Bytes of the vault on disk."""
