@@ -317,7 +317,7 @@ class Postgres:
 
     def _command(self, sql: str) -> None:
         with self._converted():
-            self._live().execute(sql)  # type: ignore[call-overload]
+            self._live().execute(sql)
 
     def _rollback(self) -> None:
         try:

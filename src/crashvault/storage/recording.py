@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from itertools import count
+from operator import itemgetter
 from typing import NamedTuple
 
 from ..clock import HOUR, MINUTE
@@ -277,12 +278,12 @@ class Recording:
             """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
                                    title, culprit, first_seen, last_seen, created_at)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
-            sorted(hashes, key=lambda row: row[1:3]),
+            sorted(hashes, key=itemgetter(1, 2)),
         )
         if stored < len(hashes):  # somebody else was quicker with some of them
-            for key, group in self._stored_hashes(list(found)).items():
-                if group.hash_id != found[key].hash_id:
-                    found[key] = group
+            for key, present in self._stored_hashes(list(found)).items():
+                if present.hash_id != found[key].hash_id:
+                    found[key] = present
                     del issues[key]
         self.db.execute_many(
             """INSERT INTO issues (id, project_id, title, culprit, status, level, count, users,

@@ -86,7 +86,7 @@ def _fill(db: Postgres, query: str) -> None:
 
 def _copy(db: Postgres, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
     while part := list(islice(rows, _AT_ONCE)):  # read before they are copied: a connection does one thing at a time
-        with db.connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:  # type: ignore[call-overload]
+        with db.connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
             for row in part:
                 copy.write_row(row)
 
@@ -108,7 +108,7 @@ def _frames(db: Postgres) -> Iterator[tuple[Any, ...]]:
 
 def _refuse_hidden(db: Postgres, query: str) -> None:
     """Whatever a query reads, itself or through a view, is locked when it is prepared."""
-    db.connection.execute(f"PREPARE cv_query_asked AS {query}", prepare=False)  # type: ignore[call-overload]
+    db.connection.execute(f"PREPARE cv_query_asked AS {query}", prepare=False)
     found = db.rows(
         """SELECT CAST(CAST(relation AS regclass) AS text) FROM pg_locks
            WHERE locktype = 'relation' AND pid = pg_backend_pid()"""

@@ -33,7 +33,7 @@ class StoredBlobs(Blobs):
         with self.db.reading():
             if not self.has(digest):
                 raise NotFoundError(f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor")
-            file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+            file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
             for number in range(1 << 31):
                 data = self.db.value("SELECT data FROM blob_chunks WHERE digest = ? AND number = ?", (key, number))
                 if data is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ..clock import DAY, HOUR
@@ -76,7 +77,7 @@ class Telemetry:
         self.db.execute_many(
             f"""INSERT INTO spans (project_id, {_SPAN_COLUMNS}, received_at)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-            sorted(rows, key=lambda row: row[:3]),
+            sorted(rows, key=itemgetter(0, 1, 2)),
         )
 
     def _is_new(self, project_id: int, key: str | None, now: int) -> bool:
