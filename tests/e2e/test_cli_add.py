@@ -107,7 +107,10 @@ def test_attachments(cli: CommandLine, tmp_path: Path) -> None:
     assert [item["content_type"] for item in event["attachments"]][1] == "image/png"
     assert "core.log" in cli("event", event["event_id"]).out
     with core.open_vault(str(cli.home)) as store:
-        stored = [store.blobs.open(digest).read() for digest, _ in store.blobs.list()]
+        stored = []
+        for digest, _ in store.blobs.list():
+            with store.blobs.open(digest) as file:
+                stored.append(file.read())
     assert sorted(stored) == sorted([b"last words", b"\x89PNG"])
     assert cli.json("doctor")["healthy"] is True
 

@@ -56,6 +56,7 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("starting up", "the database is only starting", "Try again in a moment"),
     ("shutting down", "the database is stopping", "Try again in a moment"),
     ("42P01", "the vault is incomplete", "Run: crashvault doctor"),
+    ("invalid integer", "the address of the database cannot be read", "Correct CRASHVAULT_DATABASE_URL"),
     ("resolve host", "the database's host is not known", "Check the name in CRASHVAULT_DATABASE_URL"),
     ("name or service not known", "the database's host is not known", "Check the name in CRASHVAULT_DATABASE_URL"),
     ("refused", "the database does not answer", "Start it, or check host and port in CRASHVAULT_DATABASE_URL"),
