@@ -261,7 +261,7 @@ def test_sql_reads_what_it_may(shop_on_postgres: Any) -> None:
                    "WITH x AS (SELECT * FROM logins) SELECT 1"):  # fmt: skip
         assert "holds secrets" in shop("sql", hidden, code=1).err
     for wrong, said in (
-        ("SELECT nonsense FROM v_issues", "the SQL is wrong"), ("SELECT 1; DELETE FROM events", "the SQL is wrong"),
+        ("SELECT nonsense FROM v_issues", "the SQL is wrong"), ("SELECT 1; COMMIT; DELETE FROM events", "the SQL is wrong"),
         ("WITH x AS (DELETE FROM events RETURNING 1) SELECT * FROM x", "only reading"),
         ("SELECT query_to_xml('SELECT * FROM api_keys', true, true, '')", "cannot be used"),
         ("SELECT pg_read_file('/etc/passwd')", "cannot be used"),
