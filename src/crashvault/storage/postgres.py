@@ -17,7 +17,7 @@ from psycopg import errors, pq
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, NumericBinaryLoader, NumericLoader
 
 from ..errors import StoreError, TransientError
-from .statements import Inserting, inserting, statement
+from .statements import Inserting, inserting, statement, updating
 from .urls import parse_url, shown_url
 
 DIALECT = "postgres"
@@ -186,6 +186,21 @@ class Postgres:
         with self._converted(), self._live().cursor(binary=True) as cursor:
             cursor.executemany(found.sql, [found.values(row) for row in rows])
             return cursor.rowcount
+
+    def update_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run an UPDATE of one row for each of the rows, as one statement where no row is meant twice."""
+        found = updating(sql)
+        if found is None or len(rows) < 2 or not found.is_distinct(rows):
+            return self.execute_many(sql, rows)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with self._converted():
+            connection = self._live()
+            # In the order of their keys, as everybody locks rows.
+            connection.execute(
+                f"SELECT FROM {found.table} WHERE {found.key} = ANY($1) ORDER BY {found.key} FOR UPDATE",
+                (columns[found.place],), binary=True,
+            )  # fmt: skip
+            return connection.execute(found.over(columns), columns, binary=True).rowcount
 
     def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""

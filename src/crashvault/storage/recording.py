@@ -308,28 +308,28 @@ class Recording:
             latest_rows.append((group.last, latest.rank, latest.release, latest.environment,
                                 group.issue_id, before))  # fmt: skip
             last_rows.append((group.latest_row, group.issue_id, group.last))
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE hashes SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END,
                  last_seen = CASE WHEN ? > last_seen THEN ? ELSE last_seen END
                WHERE id = ?""",
             sorted(hash_rows, key=lambda row: row[-1]),
         )
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END
                WHERE id = ?""",
             issue_rows,
         )
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET last_seen = ?, level = ?, release = ?, environment = ?
                WHERE id = ? AND last_seen < ?""",
             latest_rows,
         )
         # `last_seen` may know of an event that is not stored: imported in part, or deleted.
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET last_event = ?
-               WHERE id = ? AND COALESCE((SELECT timestamp FROM events WHERE id = last_event), ?) <= ?""",
+               WHERE id = ? AND COALESCE((SELECT e.timestamp FROM events e WHERE e.id = last_event), ?) <= ?""",
             [(row, issue, moment, moment) for row, issue, moment in last_rows],
         )
 

@@ -314,6 +314,10 @@ class SQLite:
         """Take documents out of an index, which wants to be told what they were."""
         self.execute_many(f"INSERT INTO {index} ({index}, rowid, body) VALUES ('delete', ?, ?)", documents)
 
+    def update_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run an UPDATE of one row for each of the rows."""
+        return self.execute_many(sql, rows)
+
     def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""
         return [tuple(row) for row in rows if self.execute(sql, row)]
