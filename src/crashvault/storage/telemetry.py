@@ -113,7 +113,7 @@ class Telemetry:
                 """INSERT INTO session_users VALUES (?, ?, ?)
                    ON CONFLICT (session_id, "user") DO UPDATE SET crashed = excluded.crashed
                      WHERE session_users.crashed < excluded.crashed""",
-                (row, _digest(session["user"]), int(session["crashed"] > 0)),
+                (row, person_digest(session["user"]), int(session["crashed"] > 0)),
             )
 
     def _add_check_ins(self, project_id: int, check_ins: Sequence[Fields]) -> None:
@@ -219,6 +219,11 @@ def _packed(attributes: Fields) -> bytes | None:
 
 def _bytes(text: str | None) -> bytes | None:
     return bytes.fromhex(text.replace("-", "")) if text else None
+
+
+def person_digest(name: str) -> int:
+    """What is kept of somebody who ran a program."""
+    return _digest(name)
 
 
 def _digest(text: str) -> int:
