@@ -203,7 +203,9 @@ class Candidates:
         return Statistics(self.db).stored()
 
     def sizes(self) -> Sizes:
-        files = self.db.value("SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments) AS files")
+        files = self.db.value(
+            "SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments) AS files"
+        )
         used = self.db.used_size()
         return Sizes(used, int(files), self.stored(), min(self.db.empty_size(), used), *Reported(self.db).span_bytes())
 

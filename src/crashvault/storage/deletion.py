@@ -188,7 +188,7 @@ class Deletion:
     def _remove(self, documents: Sequence[tuple[int, str]], hot: Mapping[int, Row], now: int) -> None:
         """Take events out of all tables but the counters; `documents` has what the index holds of each."""
         rows = [row for row, _ in documents]
-        self.db.execute_many("INSERT INTO event_index (event_index, rowid, body) VALUES ('delete', ?, ?)", documents)
+        self.db.unindex("event_index", documents)
         self.db.execute_many(
             "UPDATE event_keys SET event = NULL, deleted_at = ? WHERE project_id = ? AND event_id = ?",
             [(now, hot[row].project, hot[row].key) for row in rows],

@@ -54,7 +54,9 @@ class Leftovers:
                 self.db.execute(f"UPDATE hashes SET unsettled = 0 WHERE id IN ({marks(part)})", part)
 
     def _marked(self) -> dict[int, set[Word]]:
-        found: dict[int, set[Word]] = {row: set() for (row,) in self.db.rows("SELECT id FROM hashes WHERE unsettled = 1")}
+        found: dict[int, set[Word]] = {
+            row: set() for (row,) in self.db.rows("SELECT id FROM hashes WHERE unsettled = 1")
+        }
         if found:
             for word, hash_id in self.db.stream("SELECT word, hash_id FROM hash_words"):
                 if hash_id in found:

@@ -422,7 +422,9 @@ class Postgres:
     @staticmethod
     def words_between(index: str) -> str:
         """SQL for the distinct words of an index between its two parameters, ascending."""
-        words = f"SELECT DISTINCT w.word COLLATE \"C\" AS word FROM {index} d, unnest(tsvector_to_array(d.body)) AS w (word)"
+        words = (
+            f'SELECT DISTINCT w.word COLLATE "C" AS word FROM {index} d, unnest(tsvector_to_array(d.body)) AS w (word)'
+        )
         return f"SELECT word FROM ({words}) AS words WHERE word >= ? AND word < ? ORDER BY word"
 
     @staticmethod
