@@ -28,6 +28,8 @@ from .statistics import Statistics
 
 PAGE = 200  # candidates at once
 SIZE_TARGET = 0.95  # of `max-size`, so that it is some time until there is too much again
+_PIECE = 16  # bits of a row's number
+_IN_PIECE = (1 << _PIECE) - 1
 _BEGINNING = (-(1 << 62), 0)
 _AT_ONCE = 2_000  # rows read from an index
 
@@ -36,7 +38,7 @@ class Gone:
     """Events that a plan lets go, so that the policies after it count without them."""
 
     def __init__(self) -> None:
-        self._bits = bytearray()
+        self._bits: dict[int, bytearray] = {}  # a bit a row, in pieces: rows of different days may lie far apart
         self.by_hash: dict[int, int] = {}
         self.events = 0
         self.bytes = 0.0
@@ -44,14 +46,16 @@ class Gone:
     def add(self, pairs: Iterable[tuple[int, int]]) -> None:
         """`pairs` of row and hash."""
         for row, hash_id in pairs:
-            if row >> 3 >= len(self._bits):
-                self._bits.extend(bytes((row >> 3) + 1024 - len(self._bits)))
-            self._bits[row >> 3] |= 1 << (row & 7)
+            piece = self._bits.get(row >> _PIECE)
+            if piece is None:
+                piece = self._bits[row >> _PIECE] = bytearray(1 << _PIECE - 3)
+            piece[(row & _IN_PIECE) >> 3] |= 1 << (row & 7)
             self.by_hash[hash_id] = self.by_hash.get(hash_id, 0) + 1
             self.events += 1
 
     def __contains__(self, row: int) -> bool:
-        return row >> 3 < len(self._bits) and bool(self._bits[row >> 3] & 1 << (row & 7))
+        piece = self._bits.get(row >> _PIECE)
+        return piece is not None and bool(piece[(row & _IN_PIECE) >> 3] & 1 << (row & 7))
 
 
 class Quota:

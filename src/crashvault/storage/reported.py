@@ -157,7 +157,7 @@ class Reported:
         """How many spans there are, and about how many bytes one of them takes."""
         count = int(self.db.value("SELECT count(*) FROM spans"))
         packed = self.db.value(
-            f"SELECT avg(COALESCE(length(attributes), 0)) FROM (SELECT attributes FROM spans ORDER BY id DESC LIMIT {_SAMPLED}) AS some"
+            f"SELECT avg(COALESCE(length(attributes), 0)) FROM (SELECT attributes FROM spans ORDER BY id DESC LIMIT {_SAMPLED}) AS sampled"
         )
         return count, _SPAN_ROW + (packed or 0.0)
 
