@@ -18,12 +18,15 @@ import hypothesis
 import pytest
 
 import crashvault
+from crashvault.config import DATABASE_VARIABLE
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 for _path in (ROOT, TESTS):  # `from tests.runtimes import …` and `from nasty import …`, however pytest was started
     if str(_path) not in sys.path:
         sys.path.insert(0, str(_path))
+
+import databases  # noqa: E402  (found by the path above)
 
 # Whoever runs the tests with `nohup` has every program here ignore that the terminal is gone.
 if hasattr(signal, "SIGHUP"):
@@ -152,7 +155,44 @@ def _clean_environment() -> dict[str, str]:
     kept = {
         key: value for key, value in os.environ.items() if key not in unwanted and not key.startswith("CRASHVAULT_")
     }
+    if DATABASE_VARIABLE in os.environ:
+        kept[DATABASE_VARIABLE] = os.environ[DATABASE_VARIABLE]
     return kept | {"PYTHONPATH": str(Path(crashvault.__file__).parents[1]), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+
+
+# Modules whose tests run on both engines.
+ON_BOTH = frozenset({
+    "api/test_alerts.py", "api/test_ingest.py", "api/test_reading.py", "api/test_triage.py", "api/test_webhooks.py",
+    "e2e/test_cli_add.py", "e2e/test_cli_tail.py", "e2e/test_cli_workflow.py", "e2e/test_commands_alert.py",
+    "e2e/test_commands_batch.py", "e2e/test_commands_triage.py", "e2e/test_commands_webhook.py",
+    "notify/test_queueing.py", "notify/test_sender.py",
+    "server/test_alerts.py", "server/test_process.py", "server/test_tail.py", "server/test_webhooks.py",
+})  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=("sqlite", "postgres"), help="Run tests on this engine alone")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    name = str(Path(metafunc.module.__file__).relative_to(TESTS))
+    alone = metafunc.config.getoption("--engine") or metafunc.definition.get_closest_marker("vault_file")
+    if name in ON_BOTH and not alone:
+        metafunc.parametrize("engine", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the vault of a test lies: in a file, or in a database of its own, which every process of the test is told."""
+    chosen = getattr(request, "param", request.config.getoption("--engine") or "sqlite")
+    if chosen == "sqlite":
+        yield chosen
+        return
+    wants_shop = "shop" in request.fixturenames
+    template = request.getfixturevalue("_shop_database") if wants_shop else databases.require_server().template()
+    with databases.database(template) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATABASE_VARIABLE, url)
+        yield chosen
 
 
 @pytest.fixture
@@ -162,15 +202,31 @@ def cli(tmp_path: Path) -> CommandLine:
 
 
 @pytest.fixture
-def shop(cli: CommandLine, _shop_vault: Path) -> CommandLine:
+def shop(cli: CommandLine, engine: str, request: pytest.FixtureRequest) -> CommandLine:
     """The command line on a copy of the shop's vault; see `SHOP`."""
-    shutil.copytree(_shop_vault, cli.home)
+    if engine == "sqlite":
+        shutil.copytree(request.getfixturevalue("_shop_vault"), cli.home)
     return cli
 
 
 @pytest.fixture(scope="session")
 def _shop_vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("shop")
+    return _filled(directory)
+
+
+@pytest.fixture(scope="session")
+def _shop_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with the same, to make others of."""
+    server = databases.require_server()
+    name = server.make(server.template())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATABASE_VARIABLE, server.of(name))
+        _filled(tmp_path_factory.mktemp("shop"))
+    yield name
+
+
+def _filled(directory: Path) -> Path:
     made = CommandLine(directory / "vault", directory)
     made.record(*SHOP)
     made.record({"message": "Disk is almost full", "level": "warning", "host": "web-1"}, project="infra")

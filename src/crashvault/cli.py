@@ -16,7 +16,7 @@ for line in """
     add=new list=ls show=sh event events search stats sql tail
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
-    export import backup restore
+    export import backup restore migrate-store
     assign comment merge unmerge similar dedup batch prune
     note report attach attachments diagnose
     completion setup notify docs test

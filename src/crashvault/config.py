@@ -15,6 +15,7 @@ from .units import parse_rate, parse_size, shown_size
 Origin = Literal["environment", "config.json", "vault", "default"]
 
 
+DATABASE_VARIABLE = "CRASHVAULT_DATABASE_URL"
 JOIN_THRESHOLD = 0.9  # that of the shipped model, see `grouping/similarity.json`
 
 
@@ -93,6 +94,14 @@ def _check_tokens(value: Any) -> object:
     return value
 
 
+def _check_database(value: Any) -> object:
+    if value and not re.match(r"postgres(ql)?://", value, re.I):
+        raise InvalidError(
+            "that is no address of a PostgreSQL database", "Use one such as postgresql://user:password@host/database"
+        )
+    return value
+
+
 def _check_url(value: Any) -> object:
     if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value, re.I):
         raise InvalidError(f"{value!r} is not an address", "Use one such as https://crashes.example.com")
@@ -156,6 +165,15 @@ _AI = {
 
 SETTINGS: dict[str, Setting] = {
     **_AI,
+    "database.url": Setting(
+        "text",
+        "",
+        False,
+        "Address of a PostgreSQL database that holds the vault, such as postgresql://user:password@host/database",
+        DATABASE_VARIABLE,
+        _check_database,
+        secret=True,
+    ),
     "grouping.join": Setting(
         "bool", True, True, "Let events with a new key join an issue that is almost surely the same"
     ),

@@ -12,14 +12,16 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import plugins
-from .config import SETTINGS, Origin, check_key, parse_value, typed_value
+from .config import DATABASE_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
 from .errors import ConflictError, CrashvaultError, InvalidError, StoreError
-from .storage.store import Store, open_sqlite
+from .storage.sqlite import FILE_NAME
+from .storage.store import Store, open_postgres, open_sqlite, postgres_vault_exists
 
 if TYPE_CHECKING:
     from .plugins.found import Found
     from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
+    from .storage.moving import Moved
 
 CONFIG_FILE = "config.json"
 LOG_FILE = "app.log"
@@ -79,9 +81,54 @@ def open_vault(home: str | None = None, *, create: bool = True, read_only: bool 
 
     Raises StoreError when that cannot be done; close the store, or use it in a `with`.
     """
-    place = home_dir(home)
-    use_plugins(place)
-    return open_sqlite(place, create=create, read_only=read_only)
+    found = home_dir(home)
+    use_plugins(found)
+    url = database_url(found)
+    if url:
+        return open_postgres(found, url, create=create, read_only=read_only)
+    return open_sqlite(found, create=create, read_only=read_only)
+
+
+def database_url(home: str) -> str:
+    """The address of the database that holds the vault; empty where a file does. Raises InvalidError."""
+    given = os.environ.get(DATABASE_VARIABLE)
+    if given is None and not os.path.exists(config_path(home)):
+        return ""
+    value = load_config(home).get("database.url", "") if given is None else given
+    return str(typed_value("database.url", value)) if value else ""
+
+
+def vault_exists(home: str) -> bool:
+    """Whether the vault was made already. Raises StoreError where its database cannot be asked."""
+    url = database_url(home)
+    return postgres_vault_exists(url) if url else os.path.exists(os.path.join(home, FILE_NAME))
+
+
+def shown_database(home: str) -> str | None:
+    """The address of the vault's database without its password; None where the vault is a file."""
+    url = database_url(home)
+    if not url:
+        return None
+    from .storage.urls import shown_url
+
+    return shown_url(url)
+
+
+def shown_place(home: str) -> str:
+    """Where the vault is, for people."""
+    return shown_database(home) or home
+
+
+def run_sql(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of one SELECT over the documented views. Raises InvalidError for SQL that is wrong or writes."""
+    url = database_url(home)
+    if url:
+        from .storage import sql_postgres
+
+        return sql_postgres.run(url, query, limit)
+    from .storage import sql_console
+
+    return sql_console.run(home, query, limit)
 
 
 # Configuration
@@ -344,6 +391,7 @@ def write_backup(store: Store, path: str, progress: Callable[[int, int], object]
     from .clock import now
     from .storage import backup
 
+    _check_is_file(store.home)
     with atomic_file(path) as file:
         compress = path.lower().endswith(".gz")
         return backup.write_backup(store.db, store.home, file, now=now(), compress=compress, progress=progress)
@@ -354,6 +402,7 @@ def check_restore(home: str, *, force: bool) -> None:
     from .clock import now
     from .storage import backup
 
+    _check_is_file(home)
     backup.check_target(home, force=force, now=now())
 
 
@@ -364,6 +413,7 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
     from .clock import now
     from .storage import backup
 
+    _check_is_file(home)
     if path == "-":
         return backup.restore_backup(sys.stdin.buffer, home, force=force, now=now(), name="standard input")
     try:
@@ -374,11 +424,53 @@ def restore_backup(path: str, home: str, *, force: bool = False) -> Restored:
         return backup.restore_backup(file, home, force=force, now=now(), name=path)
 
 
+def _check_is_file(home: str) -> None:
+    """Raises InvalidError where the vault is in a database, which has its own tools for backups."""
+    shown = shown_database(home)
+    if shown:
+        raise InvalidError(
+            f"this vault is in a database ({shown})",
+            "Back it up with pg_dump and bring it back with pg_restore; for a file that any vault reads: crashvault export",
+        )
+
+
 def copies(home: str) -> list[str]:
     """What beside the vault holds copies of what is, or was, in it: backups made before upgrades, the old format."""
     found = [os.path.join(home, name) for name in sorted(os.listdir(home)) if name.endswith(".bak")]
     legacy = os.path.join(home, "legacy")
     return [*found, legacy] if os.path.isdir(legacy) else found
+
+
+# Moving to another engine
+
+
+def open_target(place: str) -> Store:
+    """The vault at a database's address or in a directory, made where there is none. Raises StoreError, InvalidError."""
+    if "://" in place:
+        return open_postgres(home_dir(), str(typed_value("database.url", place)))
+    return open_sqlite(home_dir(place))
+
+
+def rows_to_move(store: Store) -> int:
+    from .storage import moving
+
+    return moving.rows_to_move(store)
+
+
+def move_store(store: Store, target: Store, progress: Callable[[int], object] = lambda rows: None) -> Moved:
+    """Copy a vault into another one, and compare them. Raises ConflictError where a server works on either of them."""
+    from .clock import now
+    from .storage import moving
+
+    for one in (store, target):
+        if one.leases.live("server", now()):
+            raise ConflictError("a server works on this vault", "Stop it first with: crashvault server stop")
+    return moving.move(store, target, progress)
+
+
+def how_to_use(place: str) -> str:
+    """How programs are told that the vault is at a place."""
+    return f"set {DATABASE_VARIABLE}" if "://" in place else f"export CRASHVAULT_HOME={home_dir(place)}"
 
 
 # Health

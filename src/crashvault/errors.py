@@ -58,3 +58,7 @@ class StoreError(CrashvaultError):
 
     code = "store_unavailable"
     status = 503
+
+
+class TransientError(StoreError):
+    """Two transactions were in each other's way; the same one may go through when it is tried again."""

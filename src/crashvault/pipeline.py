@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import clock, hooking, lifecycle, plugins
 from .announce import announce_events
 from .config import SETTINGS
-from .errors import InvalidError, StoreError
+from .errors import InvalidError, StoreError, TransientError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import normalize
 from .ingest.scrub import ScrubPolicy, policy_from, remember_clean, scrub
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .tally import Mark, Tally
     from .telling import Recorded
 
+ATTEMPTS = 5  # at a transaction that others are in the way of
 TILE = 32  # events that take each step together
 MANY = 8  # events in a batch from which the fast encoder is worth importing
 
@@ -314,13 +315,14 @@ def _store(
     counts: Mapping[tuple[str, str, str], int],
     tally: Tally | None,
     now: int,
+    attempts: int = ATTEMPTS,
 ) -> list[tuple[int, Receipt]]:
-    """Store drafts in one transaction; where that fails for another reason than the store, in halves."""
+    """Store drafts in one transaction, again where others were in its way; where that fails for another reason than the store, in halves."""
     if not drafts and not counts:
         return []
     prepared, marks = [draft.prepared for draft in drafts], [draft.mark for draft in drafts]
     try:
-        with store.writing():
+        with store.writing(alone=False):
             ids = store.projects.ids({item.project for item in prepared}, now)
             reappeared = tally.reappearing(store, prepared, marks) if tally else set()
             stored = store.recording.append(prepared, ids, now)
@@ -331,6 +333,11 @@ def _store(
             if tally:
                 tally.count(store, stored, marks, prepared, regressed, reappeared, now)
             store.ledger.add(Counter(counts) + _cut(drafts, stored), now)
+    except TransientError:
+        store.recording.forget_seen()
+        if attempts <= 1:
+            raise
+        return _store(store, drafts, counts, tally, now, attempts - 1)
     except StoreError:
         store.recording.forget_seen()
         raise

@@ -361,7 +361,7 @@ def _store_telemetry(store: Store, uploads: Sequence[tuple[Job, Upload]], now: i
     if not drops and not found:
         return
     try:
-        with store.writing():
+        with store.writing(alone=False):
             _add_telemetry(store, found, now)
             store.ledger.add(drops, now)
     except StoreError:
@@ -376,7 +376,7 @@ def _store_one_by_one(
 ) -> None:
     for job, upload in found:
         try:
-            with store.writing():
+            with store.writing(alone=False):
                 _add_telemetry(store, [(job, upload)], now)
         except StoreError:
             raise

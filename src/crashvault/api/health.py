@@ -82,7 +82,7 @@ def _try_store(node: Node) -> None:
     """
     with node.reading() as store:
         store.projects.list()
-    with node.writing_store() as store, store.writing():
+    with node.writing_store() as store, store.writing(alone=False):
         if node.recorder and node.recorder.failing:
             store.leases.seize("ready", str(os.getpid()), clock.now(), clock.MINUTE)
 

@@ -160,6 +160,7 @@ class _Vault:
                 totals = store.statistics.totals()
                 stored = store.statistics.stored()
                 webhooks, deliveries = store.webhooks.list(), store.outbox.counts()
+                size = store.db.size()
         except CrashvaultError:
             up.add_metric((), 0)
             yield up
@@ -175,7 +176,6 @@ class _Vault:
         yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=stored)
         yield GaugeMetricFamily("crashvault_stored_issues", "Issues in the store.", value=totals.issues)
         yield from _webhooks(webhooks, deliveries)
-        size = sum(_size(os.path.join(self._node.home, name)) for name in ("vault.db", "vault.db-wal"))
         yield GaugeMetricFamily("crashvault_store_bytes", "Size of the vault's database.", value=size)
 
 
@@ -190,10 +190,3 @@ def _webhooks(webhooks: Sequence[Webhook], deliveries: Mapping[int, Mapping[str,
             stored.add_metric((webhook.name, state), deliveries.get(webhook.id, {}).get(state, 0))
     yield stored
     yield up
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0

@@ -34,9 +34,10 @@ def doctor(context: Context, deep: bool) -> int:
 
 
 def _print(context: Context, results: list, problems: list) -> None:
+    from .. import core
     from ..console import console, escape
 
-    console.print(f"[muted]Vault[/muted] [highlight]{escape(context.home)}[/highlight]")
+    console.print(f"[muted]Vault[/muted] [highlight]{escape(core.shown_place(context.home))}[/highlight]")
     for name, found in results:
         console.print(f"[success]ok[/success]      {name}" if not found else f"[warning]look[/warning]    {name}")
     for item in problems:

@@ -8,12 +8,9 @@ from .context import Context, command, emit
 @command("init", "crashvault init\ncrashvault --home ./vault init")
 def init(context: Context) -> None:
     """Make the vault, where it is not there yet; other commands do so too when they need it."""
-    import os
+    from .. import core
 
-    from ..storage.sqlite import FILE_NAME
-
-    home = context.home
-    existed = os.path.exists(os.path.join(home, FILE_NAME))
+    existed = core.vault_exists(context.home)
     store = context.store
     if context.json:
         emit({"path": store.home, "created": not existed})

@@ -11,6 +11,8 @@ from .context import Context, command, emit
 def path(context: Context) -> None:
     """Print the path of the vault's directory."""
     if context.json:
-        emit({"path": context.home})
+        from .. import core
+
+        emit({"path": context.home, "database": core.shown_database(context.home)})
     else:
         click.echo(context.home)

@@ -29,12 +29,12 @@ crashvault sql "SELECT * FROM v_events LIMIT 100" --format csv > events.csv
 )
 def sql(context: Context, query: str, style: str, limit: int) -> None:
     """Run a read-only SQL query over the views v_issues, v_events, v_frames and v_tags."""
-    from ..storage.sql_console import run
+    from .. import core
 
     if query == "-":
         query = sys.stdin.read()
     context.store.close()
-    names, rows = run(context.home, query, limit)
+    names, rows = core.run_sql(context.home, query, limit)
     if context.json or style == "json":
         emit([dict(zip(names, row, strict=True)) for row in rows])
     elif style == "csv":

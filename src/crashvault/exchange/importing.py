@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -319,7 +318,7 @@ class _Import:
             given = self._checked(item, schema.Attachment)
             if hashlib.sha256(given.data).hexdigest() != given.digest:
                 raise self._broken(item, f"the content of attachment {given.digest[:12]} is damaged")
-            if not os.path.exists(self.store.blobs.path(given.digest)):
+            if not self.store.blobs.has(given.digest):
                 self.counts["attachments"] += 1
                 if not self.dry_run:
                     self.store.blobs.put(io.BytesIO(given.data), given.digest[:12])

@@ -92,7 +92,7 @@ class Sender:
         store = self._store
         if self._taken(webhook_id):
             return None
-        with store.writing():
+        with store.writing(alone=False):
             now = clock.now()
             self._end_lease_of_the_dead(webhook_id, now)
             if not store.leases.take(lease_name(webhook_id), self._holder, now, LEASE_LASTS):
@@ -182,7 +182,7 @@ class Sender:
         webhook, store = sent.webhook, self._store
         if not (sent.done or sent.back or sent.gone):
             return
-        with store.writing():
+        with store.writing(alone=False):
             now = clock.now()
             store.leases.take(lease_name(webhook.id), self._holder, now, LEASE_LASTS)
             results = [_result(webhook, one, made, now, self._spread()) for one, made in sent.done]

@@ -216,8 +216,7 @@ class VaultWriter:
     def _after_in_child(self) -> None:
         if self._store is not None:  # a write was stuck: it is the parent's, and must not even be closed here
             _ABANDONED.append(self._store)
-            if (lock := self._store.db._lock_fd) is not None:
-                os.close(lock)
+            self._store.db.abandon()
         self.lost = Counter()  # the parent's, like what is queued
         self._start_anew()
 

@@ -180,18 +180,19 @@ class Alerts:
         """Add what a batch has brought, and mark its alerts to be looked at."""
         self.db.execute_many(
             """INSERT INTO alert_counts VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET count = alert_counts.count + excluded.count""",
+               ON CONFLICT (rule_id, grp, series, bucket) DO UPDATE SET count = alert_counts.count + excluded.count""",
             [(*key, count) for key, count in sorted(added.counts.items())],
         )
         self.db.execute_many(
             """INSERT INTO alert_members VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET bucket = excluded.bucket WHERE alert_members.bucket < excluded.bucket""",
+               ON CONFLICT (rule_id, grp, series, member) DO UPDATE SET bucket = excluded.bucket
+                 WHERE alert_members.bucket < excluded.bucket""",
             [(*key, bucket) for key, bucket in sorted(added.members.items())],
         )
         self.counted += len(added.seen)
         self.db.execute_many(
             """INSERT INTO alerts (rule_id, grp, counted_since, last_at, issue_id, event, due_at) VALUES (?, ?, ?, ?, ?, ?, 0)
-               ON CONFLICT DO UPDATE SET last_at = excluded.last_at, issue_id = excluded.issue_id,
+               ON CONFLICT (rule_id, grp) DO UPDATE SET last_at = excluded.last_at, issue_id = excluded.issue_id,
                  event = excluded.event, due_at = CASE WHEN alerts.due_at < ? THEN alerts.due_at + ? ELSE 0 END""",
             [
                 (rule, group, seen.at, seen.at, seen.issue, seen.event, -seen.events, seen.events)
@@ -216,7 +217,7 @@ class Alerts:
             first, last = min(buckets), max(buckets)
             self.db.execute(
                 """INSERT INTO alerts (rule_id, grp, counted_since, last_at) VALUES (?, ?, ?, ?)
-                   ON CONFLICT DO UPDATE SET counted_since = excluded.counted_since""",
+                   ON CONFLICT (rule_id, grp) DO UPDATE SET counted_since = excluded.counted_since""",
                 (rule, group, first * HOUR, last * HOUR),
             )
 
@@ -372,7 +373,7 @@ class Alerts:
 
     def alerts(self, rule: int | None = None, state: str | None = None) -> list[Alert]:
         """Those that exist, of a rule or in a state, the youngest change first."""
-        where, values = ["1"], list[Any]()
+        where, values = ["TRUE"], list[Any]()
         for column, value in (("rule_id", rule), ("state", state)):
             if value is not None:
                 where.append(f"{column} = ?")
@@ -384,7 +385,7 @@ class Alerts:
 
     def history(self, rule: int | None, limit: int, before: int | None = None) -> list[tuple[int, Entry]]:
         """What happened, latest first, each with its number."""
-        where, values = ["1"], list[Any]()
+        where, values = ["TRUE"], list[Any]()
         for condition, value in (("h.rule_id = ?", rule), ("h.id < ?", before)):
             if value is not None:
                 where.append(condition)

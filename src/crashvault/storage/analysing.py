@@ -46,9 +46,9 @@ class Analysing:
         left = iter(rows)
         while part := list(islice(left, _AT_ONCE)):
             found = self.db.rows(
-                """SELECT e.id, h.issue_id, e.timestamp, e.level FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
-                   CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY c.key""",
-                (json.dumps(part),),
+                f"""SELECT e.id, h.issue_id, e.timestamp, e.level FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
+                    CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY c.key""",
+                (self.db.many(part),),
             )
             yield from (Moment(*row) for row in found)
 

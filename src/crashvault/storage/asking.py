@@ -10,7 +10,9 @@ from .issues import Order, Position
 from .query_sql import TRUE, Clause, Condition, Group, Index, conjuncts, where
 from .sqlite import SQLite
 
-_TABLES = "events e CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id"
+_ISSUES = "CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id"
+_TABLES = f"events e {_ISSUES}"
+_OF_EVENTS = f"events e ON e.id = event_index.rowid {_ISSUES}"
 
 
 class Asking:
@@ -20,7 +22,7 @@ class Asking:
         self.db = db
         parts = conjuncts(condition)
         seen = [_seen(part) for part in parts if isinstance(part, Clause) and part.sql.startswith("e.timestamp >")]
-        self._of_issue = where(_all([*seen, *(part for part in parts if _is_of_issue(part))]))
+        self._of_issue = where(_all([*seen, *(part for part in parts if _is_of_issue(part))]), db)
         self._alternatives = _alternatives(_all([part for part in parts if not _is_of_issue(part)]))
         self._stacks: dict[Clause, dict[int, list[int]]] = {}  # which a clause means, by hash
 
@@ -42,7 +44,7 @@ class Asking:
 
     def _fits(self, part: Condition, hash_id: int) -> bool:
         if isinstance(part, Index):
-            sql = "SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT 1"
+            sql = f"SELECT 1 FROM event_index WHERE {self.db.match('event_index')} LIMIT 1"
             return bool(part.expression and self.db.row(sql, (_in_hash(part, hash_id),)))
         if isinstance(part, Clause) and part.sql.startswith("e.stack_id IN (SELECT"):
             return self._has_stack(part, hash_id)
@@ -52,12 +54,12 @@ class Asking:
         """The latest are tried first: mostly it is they that are asked for."""
         parts = conjuncts(condition)
         index = next((part for part in parts if isinstance(part, Index)), None)
-        rest = where(_all([part for part in parts if part is not index]), each=True)
+        rest = where(_all([part for part in parts if part is not index]), self.db, each=True)
         if index is None:
             sql = f"SELECT 1 FROM {_TABLES} WHERE e.hash_id = ? AND ({rest.sql}) ORDER BY e.timestamp DESC LIMIT 1"
             return self.db.row(sql, (hash_id, *rest.parameters)) is not None
-        sql = f"""SELECT 1 FROM event_index CROSS JOIN {_TABLES}
-                  WHERE event_index MATCH ? AND e.id = event_index.rowid AND ({rest.sql})
+        sql = f"""SELECT 1 FROM event_index CROSS JOIN {_OF_EVENTS}
+                  WHERE {self.db.match("event_index")} AND ({rest.sql})
                   ORDER BY event_index.rowid DESC LIMIT 1"""
         return bool(index.expression) and self.db.row(sql, (_in_hash(index, hash_id), *rest.parameters)) is not None
 

@@ -32,6 +32,10 @@ class Blobs:
     def path(self, digest: str) -> str:
         return os.path.join(self.root, digest[:2], digest)
 
+    def has(self, digest: str) -> bool:
+        """Whether the content is there."""
+        return os.path.exists(self.path(digest))
+
     def open(self, digest: str) -> IO[bytes]:
         """The content. Raises NotFoundError."""
         try:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
@@ -29,6 +28,8 @@ from .statistics import Statistics
 
 PAGE = 200  # candidates at once
 SIZE_TARGET = 0.95  # of `max-size`, so that it is some time until there is too much again
+_PIECE = 16  # bits of a row's number
+_IN_PIECE = (1 << _PIECE) - 1
 _BEGINNING = (-(1 << 62), 0)
 _AT_ONCE = 2_000  # rows read from an index
 
@@ -37,7 +38,7 @@ class Gone:
     """Events that a plan lets go, so that the policies after it count without them."""
 
     def __init__(self) -> None:
-        self._bits = bytearray()
+        self._bits: dict[int, bytearray] = {}  # a bit a row, in pieces: rows of different days may lie far apart
         self.by_hash: dict[int, int] = {}
         self.events = 0
         self.bytes = 0.0
@@ -45,14 +46,16 @@ class Gone:
     def add(self, pairs: Iterable[tuple[int, int]]) -> None:
         """`pairs` of row and hash."""
         for row, hash_id in pairs:
-            if row >> 3 >= len(self._bits):
-                self._bits.extend(bytes((row >> 3) + 1024 - len(self._bits)))
-            self._bits[row >> 3] |= 1 << (row & 7)
+            piece = self._bits.get(row >> _PIECE)
+            if piece is None:
+                piece = self._bits[row >> _PIECE] = bytearray(1 << _PIECE - 3)
+            piece[(row & _IN_PIECE) >> 3] |= 1 << (row & 7)
             self.by_hash[hash_id] = self.by_hash.get(hash_id, 0) + 1
             self.events += 1
 
     def __contains__(self, row: int) -> bool:
-        return row >> 3 < len(self._bits) and bool(self._bits[row >> 3] & 1 << (row & 7))
+        piece = self._bits.get(row >> _PIECE)
+        return piece is not None and bool(piece[(row & _IN_PIECE) >> 3] & 1 << (row & 7))
 
 
 class Quota:
@@ -190,9 +193,9 @@ class Candidates:
     def _full_parts(self, most: int, node: Node) -> Iterator[Group]:
         """The same for a part of each issue's events."""
         found = [row for row in self.search.every_event(node) if row not in self.gone]
-        sql = """SELECT h.issue_id, e.id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+        sql = f"""SELECT h.issue_id, e.id FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
                  CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY h.issue_id, e.timestamp, e.id"""
-        pairs = self.db.rows(sql, (json.dumps(found),))
+        pairs = self.db.rows(sql, (self.db.many(found),))
         for _, of_issue in groupby(pairs, key=lambda pair: pair[0]):
             rows = [row for _, row in of_issue]
             if len(rows) > most:
@@ -204,10 +207,11 @@ class Candidates:
         return Statistics(self.db).stored()
 
     def sizes(self) -> Sizes:
-        pages = int(self.db.value("PRAGMA page_count")) - int(self.db.value("PRAGMA freelist_count"))
-        files = self.db.value("SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments)")
-        size, empty = int(self.db.value("PRAGMA page_size")), self.db.empty_size()
-        return Sizes(pages * size, int(files), self.stored(), min(empty, pages * size), *Reported(self.db).span_bytes())
+        files = self.db.value(
+            "SELECT COALESCE(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM attachments) AS files"
+        )
+        used = self.db.used_size()
+        return Sizes(used, int(files), self.stored(), min(self.db.empty_size(), used), *Reported(self.db).span_bytes())
 
     def weights(self, rows: Sequence[int], average: float) -> list[float]:
         """About how many bytes go with each event."""
@@ -253,15 +257,15 @@ class Candidates:
         left = iter(rows)
         while part := list(islice(left, _AT_ONCE)):
             yield from (row for (row,) in self.db.rows(
-                """SELECT e.id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
+                f"""SELECT e.id FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
                    WHERE e.received_at < ? ORDER BY c.key""",
-                (json.dumps(part), before),
+                (self.db.many(part), before),
             ))  # fmt: skip
 
     def _oldest_first(self, rows: Iterable[int]) -> array[int]:
         found = self.db.stream(
-            """SELECT e.id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value ORDER BY e.timestamp, e.id""",
-            (json.dumps(list(rows)),),
+            f"""SELECT e.id FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value ORDER BY e.timestamp, e.id""",
+            (self.db.many(list(rows)),),
         )
         return array("q", (row for (row,) in found))
 

@@ -45,8 +45,6 @@ MINUTES_KEPT = 2 * DAY
 _AT_ONCE = 200  # events a transaction, so that nobody who records waits for long
 _SHARED_AT_ONCE = 50  # stacks, or backgrounds
 _ROWS_AT_ONCE = 2_000  # small rows
-_PAGES_FREED = 250
-_PAGES_AT_ONCE = 250  # of the index
 _FEW = 500  # stacks that are looked up one by one
 _EVENTS_AT_ONCE = 20_000  # that are asked what they share
 _INDEXES = ("event_index", "stack_index")
@@ -61,12 +59,21 @@ _NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a m
 
 # When a hash was seen, of the events it still has; those evicted are known to the hour, the ends of all of them better.
 _HOURS = "FROM evicted_hours WHERE hash_id = hashes.id"
-_FIRST_SEEN = f"""COALESCE(NULLIF(min(
-    COALESCE((SELECT min(timestamp) FROM events WHERE hash_id = hashes.id), {_NEVER}),
-    COALESCE(max(first_seen, (SELECT min(hour) {_HOURS}) * {HOUR}), {_NEVER})), {_NEVER}), first_seen)"""
-_LAST_SEEN = f"""COALESCE(NULLIF(max(
-    COALESCE((SELECT max(timestamp) FROM events WHERE hash_id = hashes.id), -{_NEVER}),
-    COALESCE(min(last_seen, (SELECT max(hour) + 1 {_HOURS}) * {HOUR} - 1), -{_NEVER})), -{_NEVER}), last_seen)"""
+
+
+def _first_seen(db: SQLite) -> str:
+    own = f"{db.greatest}(first_seen, (SELECT min(hour) {_HOURS}) * {HOUR})"
+    return f"""COALESCE(NULLIF({db.least}(
+        COALESCE((SELECT min(timestamp) FROM events WHERE hash_id = hashes.id), {_NEVER}),
+        COALESCE({own}, {_NEVER})), {_NEVER}), first_seen)"""
+
+
+def _last_seen(db: SQLite) -> str:
+    own = f"{db.least}(last_seen, (SELECT max(hour) + 1 {_HOURS}) * {HOUR} - 1)"
+    return f"""COALESCE(NULLIF({db.greatest}(
+        COALESCE((SELECT max(timestamp) FROM events WHERE hash_id = hashes.id), -{_NEVER}),
+        COALESCE({own}, -{_NEVER})), -{_NEVER}), last_seen)"""
+
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -151,10 +158,10 @@ class Deletion:
             for table in (*_EMPTIED, *(reported.TABLES if with_reported else ())):
                 self.db.execute(f"DELETE FROM {table}")
             for index in _INDEXES:
-                self.db.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
+                self.db.clear_index(index)
 
     def _begin(self) -> None:
-        self.db.execute("PRAGMA secure_delete = ON")
+        self.db.erase_safely()
 
     def _some_events(self, issue: int) -> list[int]:
         rows = self.db.rows(
@@ -181,7 +188,7 @@ class Deletion:
     def _remove(self, documents: Sequence[tuple[int, str]], hot: Mapping[int, Row], now: int) -> None:
         """Take events out of all tables but the counters; `documents` has what the index holds of each."""
         rows = [row for row, _ in documents]
-        self.db.execute_many("INSERT INTO event_index (event_index, rowid, body) VALUES ('delete', ?, ?)", documents)
+        self.db.unindex("event_index", documents)
         self.db.execute_many(
             "UPDATE event_keys SET event = NULL, deleted_at = ? WHERE project_id = ? AND event_id = ?",
             [(now, hot[row].project, hot[row].key) for row in rows],
@@ -233,20 +240,21 @@ class Deletion:
         for hash_id, person in counted:
             user = word_of("user", person)
             if not self._is_counted(hash_id, person) and self.db.execute(
-                "DELETE FROM hash_users WHERE hash_id = ? AND user = ?", (hash_id, user)
+                "DELETE FROM hash_users WHERE hash_id = ? AND hash_users.user = ?", (hash_id, user)
             ):
                 self.db.execute("UPDATE hashes SET users = users - 1 WHERE id = ?", (hash_id,))
 
     def _is_counted(self, hash_id: int, person: str) -> bool:
         """Whether an event of a hash counts somebody under that name: it may also have it as a second name."""
         rows = self.db.rows(
-            "SELECT rowid FROM event_index WHERE event_index MATCH ?",
+            f"SELECT rowid FROM event_index WHERE {self.db.match('event_index')}",
             (f'"{word_token(word_of("user", person))}" AND "{hash_token(hash_id)}"',),
         )
         return any(_people(item)[:1] == [person] for item in self._loader.stream(row for (row,) in rows))
 
     def _indexed(self, expression: str) -> bool:
-        return bool(self.db.row("SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT 1", (expression,)))
+        sql = f"SELECT 1 FROM event_index WHERE {self.db.match('event_index')} LIMIT 1"
+        return self.db.row(sql, (expression,)) is not None
 
     # What events share
 
@@ -274,12 +282,13 @@ class Deletion:
         if column == "stack_id" and len(candidates) <= _FEW:
             return {candidate for candidate in candidates if self._has_events(candidate)}
         left = set(candidates)
-        oldest, high = self.db.rows("SELECT COALESCE(min(id), 0), COALESCE(max(id), 0) FROM events")[0]
-        while left and high >= oldest:
-            low = high - _EVENTS_AT_ONCE
-            rows = self.db.rows(f"SELECT DISTINCT {column} FROM events WHERE id > ? AND id <= ?", (low, high))
-            left.difference_update(row for (row,) in rows)
-            high = low
+        before: int | None = 1 << 62
+        while left and before is not None:
+            rows = self.db.rows(
+                f"SELECT {column}, id FROM events WHERE id < ? ORDER BY id DESC LIMIT ?", (before, _EVENTS_AT_ONCE)
+            )
+            left.difference_update(part for part, _ in rows)
+            before = rows[-1][1] if rows else None
         return set(candidates) - left
 
     def _has_events(self, stack: int) -> bool:
@@ -296,10 +305,7 @@ class Deletion:
         if body is None:  # another process was quicker
             return
         event = codec.join(b"{}", codec.expand(body))
-        self.db.execute(
-            "INSERT INTO stack_index (stack_index, rowid, body) VALUES ('delete', ?, ?)",
-            (stack, stack_document(event)),
-        )
+        self.db.unindex("stack_index", [(stack, stack_document(event))])
         for table, column in (("stack_hashes", "stack_id"), ("stacks", "id")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (stack,))
         words = stack_words(event)
@@ -332,7 +338,7 @@ class Deletion:
         self._lower("hash_minutes", ("minute", "hash_id"), minutes)
         self._lower("project_hours", ("project_id", "hour", "level"), totals)
         self.db.execute_many(
-            f"UPDATE hashes SET count = count - ?, first_seen = {_FIRST_SEEN}, last_seen = {_LAST_SEEN} WHERE id = ?",
+            f"UPDATE hashes SET count = count - ?, first_seen = {_first_seen(self.db)}, last_seen = {_last_seen(self.db)} WHERE id = ?",
             [(count, hash_id) for hash_id, count in hashes.items()],
         )
 
@@ -368,7 +374,7 @@ class Deletion:
             (issue,),
         )[0]
         self.db.execute(
-            "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+            "UPDATE issues SET title = CASE WHEN title_fixed = 1 THEN title ELSE ? END, culprit = ? WHERE id = ?",
             (title, culprit, issue),
         )
         recompute_issue(self.db, issue)
@@ -384,7 +390,7 @@ class Deletion:
         )
         if found:
             self.db.execute(
-                "UPDATE issues SET title = CASE WHEN title_fixed THEN title ELSE ? END, culprit = ? WHERE id = ?",
+                "UPDATE issues SET title = CASE WHEN title_fixed = 1 THEN title ELSE ? END, culprit = ? WHERE id = ?",
                 (*found, member),
             )
             return
@@ -489,28 +495,12 @@ class Deletion:
         """Rewrite the index without what was deleted: until then old terms stay readable in the file."""
         self._begin()
         for index in _INDEXES:
-            pages = -_PAGES_AT_ONCE  # negative: begin to merge all segments into one
-            while self._merge_some(index, pages):
-                pages = _PAGES_AT_ONCE
-
-    def _merge_some(self, index: str, pages: int) -> bool:
-        """One step of merging; whether there may be more to do."""
-        before = self.db.connection.total_changes
-        with self.writing():
-            self.db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
-        return self.db.connection.total_changes - before >= 2
+            self.db.merge_index(index, self.writing)
 
     def shrink_file(self) -> int:
         """Give free pages back; the bytes by which the file got smaller."""
         self._begin()
-        size = int(self.db.value("PRAGMA page_size"))
-        before = int(self.db.value("PRAGMA page_count"))
-        while int(self.db.value("PRAGMA freelist_count")):
-            with self.writing():
-                for _ in range(_PAGES_FREED):  # a statement without columns is stepped once: one page each
-                    self.db.execute("PRAGMA incremental_vacuum(1)")
-        self._checkpoint()
-        return (before - int(self.db.value("PRAGMA page_count"))) * size
+        return self.db.shrink(self.writing, self._checkpoint)
 
     def _checkpoint(self) -> None:
         self.db.checkpoint()

@@ -43,7 +43,8 @@ class Events:
         high = bytes.fromhex(digits.ljust(32, "f"))
         rows = self.db.rows(
             """SELECT k.event, k.event_id, p.name FROM projects p JOIN event_keys k ON k.project_id = p.id
-               WHERE k.event_id BETWEEN ?1 AND ?2 AND k.event IS NOT NULL AND (?4 IS NULL OR p.name = ?4) LIMIT ?3""",
+               WHERE k.event_id BETWEEN ?1 AND ?2 AND k.event IS NOT NULL AND (?4 IS NULL OR p.name = ?4)
+               ORDER BY k.event_id, p.id LIMIT ?3""",
             (low, high, _SHOWN_CANDIDATES + 1, project),
         )
         if not rows:
@@ -75,13 +76,12 @@ class Events:
 
     def newest_row(self) -> int:
         """The row of the last event that arrived; 0 in an empty vault."""
-        return int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))
+        return self.db.settled()
 
     def rows_after(self, row: int, limit: int = 1000) -> list[int]:
-        """Rows that arrived after a row, in the order of arrival."""
-        return [
-            found for (found,) in self.db.rows("SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?", (row, limit))
-        ]
+        """Rows that arrived after a row, in the order of arrival, and before any that may still appear."""
+        sql = "SELECT id FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+        return [found for (found,) in self.db.rows(sql, (row, self.db.settled(), limit))]
 
     def neighbours(self, item: StoredEvent) -> tuple[int | None, int | None]:
         """Rows of the events before and after this one in its issue: the nearest of each hash, and of those the nearest."""
@@ -119,6 +119,6 @@ class Events:
     def all_rows(self) -> Iterator[int]:
         """Every row, oldest arrival first; for export."""
         last = 0
-        while rows := self.rows_after(last, 5000):
-            yield from rows
-            last = rows[-1]
+        while rows := self.db.rows("SELECT id FROM events WHERE id > ? ORDER BY id LIMIT 5000", (last,)):
+            last = rows[-1][0]
+            yield from (row for (row,) in rows)

@@ -26,7 +26,7 @@ def of_hashes(db: SQLite, hashes: Sequence[int]) -> dict[int, Evicted]:
         found.setdefault(hash_id, Evicted([], [])).hours.append((hour[0], hour[1], hour[2]))
     lost = list(found)
     for hash_id, user in db.rows(
-        f"SELECT hash_id, user FROM hash_users WHERE hash_id IN ({marks(lost)}) ORDER BY 1, 2", lost
+        f"SELECT hash_id, hash_users.user FROM hash_users WHERE hash_id IN ({marks(lost)}) ORDER BY 1, 2", lost
     ):
         found[hash_id].users.append(user)
     return found

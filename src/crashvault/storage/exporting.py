@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -78,9 +77,9 @@ class Exporting:
         counts: dict[int, int] = {}
         for part in chunks(rows, 10_000):
             for issue, count in self.db.rows(
-                """SELECT h.issue_id, count(*) FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
-                   CROSS JOIN hashes h ON h.id = e.hash_id GROUP BY h.issue_id""",
-                (json.dumps(list(part)),),
+                f"""SELECT h.issue_id, count(*) FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
+                    CROSS JOIN hashes h ON h.id = e.hash_id GROUP BY h.issue_id""",
+                (self.db.many(part),),
             ):
                 counts[issue] = counts.get(issue, 0) + count
         return counts
@@ -182,8 +181,8 @@ class Exporting:
         for column, ids in (("event", selection.rows), ("issue_id", selection.issues)):
             for part in chunks(ids, 10_000):
                 found.update(digest for (digest,) in self.db.rows(
-                    f"SELECT a.digest FROM json_each(?) c CROSS JOIN attachments a ON a.{column} = c.value",
-                    (json.dumps(list(part)),),
+                    f"SELECT a.digest FROM {self.db.numbers} CROSS JOIN attachments a ON a.{column} = c.value",
+                    (self.db.many(part),),
                 ))  # fmt: skip
         return sorted(found)
 

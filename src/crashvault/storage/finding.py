@@ -7,7 +7,6 @@ side or a clock was wrong.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ _STRETCH, _LONGEST_STRETCH = 2_000, 50_000  # events
 _SKIPPED = 10_000  # events of a stretch from which it is worth asking first whether the index has any of them
 _GAP, _RANGES = 1_000, 32  # rows between two ranges, and how many ranges a stretch is cut into at most
 _EVENT_TABLES = "events e JOIN hashes h ON h.id = e.hash_id JOIN issues i ON i.id = h.issue_id"
+_ALL = 1 << 62  # rows
 _NEWEST: tuple[int, int] = (1 << 62, 1 << 62)
 
 
@@ -35,6 +35,7 @@ class Stretch(NamedTuple):
 class Finder:
     def __init__(self, db: SQLite) -> None:
         self.db = db
+        self._match = db.match("event_index")
 
     # Along time
 
@@ -72,7 +73,7 @@ class Finder:
             end = self.db.row(f"{sql} LIMIT 1 OFFSET ?", (*parameters, size - 1))
             if end is None:
                 return last
-            low, high = self.db.rows(f"SELECT min(id), max(id) FROM ({sql} LIMIT ?)", (*parameters, size))[0]
+            low, high = self.db.rows(f"SELECT min(id), max(id) FROM ({sql} LIMIT ?) AS stretch", (*parameters, size))[0]
             if self._index_rows(index.expression, low, high, 1):
                 return last
             last = (end[1], end[0])
@@ -84,12 +85,12 @@ class Finder:
 
         The index finds at once what is rare among many others.
         """
+        newest = max(after, self.db.settled())
         index = next((part for part in conjuncts(condition) if isinstance(part, Index)), None)
         if index is None:
-            sql = "SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?"
-            rows = [row for (row,) in self.db.rows(sql, (after, limit))]
+            sql = "SELECT id FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+            rows = [row for (row,) in self.db.rows(sql, (after, newest, limit))]
             return rows, rows[-1] if rows else after
-        newest = max(after, int(self.db.value("SELECT COALESCE(max(id), 0) FROM events")))
         rows = self._index_rows(index.expression, after + 1, newest, limit) if index.expression else []
         return rows, rows[-1] if len(rows) == limit else newest
 
@@ -123,9 +124,9 @@ class Finder:
             row for low, high in row_ranges(rows) for row in self._index_rows(expression, low, high)
         )
 
-    def _index_rows(self, expression: str, low: int, high: int, limit: int = -1) -> list[int]:
+    def _index_rows(self, expression: str, low: int, high: int, limit: int = _ALL) -> list[int]:
         found = self.db.rows(
-            "SELECT rowid FROM event_index WHERE event_index MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?",
+            f"SELECT rowid FROM event_index WHERE {self._match} AND rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?",
             (expression, low, high, limit),
         )
         return [row for (row,) in found]
@@ -139,17 +140,17 @@ class Finder:
         if "h." in clause.sql or "i." in clause.sql:
             tables += " CROSS JOIN hashes h ON h.id = e.hash_id CROSS JOIN issues i ON i.id = h.issue_id"
         found = self.db.rows(
-            f"SELECT c.value FROM json_each(?) c {tables} WHERE {clause.sql}",
-            (json.dumps(sorted(rows)), *clause.parameters),
+            f"SELECT c.value FROM {self.db.numbers} {tables} WHERE {clause.sql}",
+            (self.db.many(sorted(rows)), *clause.parameters),
         )
         return {row for (row,) in found}
 
     def latest_first(self, rows: Iterable[int]) -> list[int]:
         """Rows in the order of listings; those that are gone are left out."""
         found = self.db.rows(
-            """SELECT e.id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
-               ORDER BY e.timestamp DESC, e.id DESC""",
-            (json.dumps(list(rows)),),
+            f"""SELECT e.id FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
+                ORDER BY e.timestamp DESC, e.id DESC""",
+            (self.db.many(list(rows)),),
         )
         return [row for (row,) in found]
 
@@ -159,9 +160,7 @@ class Finder:
         """Rows of all events that can meet a condition, or None where those are more than `limit` or unknown."""
         limit = FEW if limit is None else limit
         if isinstance(condition, Index):
-            return self._few_rows(
-                "SELECT rowid FROM event_index WHERE event_index MATCH ?", (condition.expression,), limit
-            )
+            return self._few_rows(f"SELECT rowid FROM event_index WHERE {self._match}", (condition.expression,), limit)
         if isinstance(condition, Clause):
             return self._few_of_clause(condition, limit)
         if isinstance(condition, Negation):
@@ -210,7 +209,7 @@ class Finder:
     def every(self, condition: Condition) -> Iterator[int]:
         """Rows of all events that meet a condition, in the order of arrival."""
         if isinstance(condition, Index) and condition.expression:
-            sql = "SELECT rowid FROM event_index WHERE event_index MATCH ? ORDER BY rowid"
+            sql = f"SELECT rowid FROM event_index WHERE {self._match} ORDER BY rowid"
             return (row for (row,) in self.db.stream(sql, (condition.expression,)))
         few = self.few(condition)
         if few is not None:
@@ -226,7 +225,7 @@ class Finder:
             if not condition.expression:
                 return 0, True
             found = self.db.value(
-                "SELECT count(*) FROM (SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT ?)",
+                f"SELECT count(*) FROM (SELECT 1 FROM event_index WHERE {self._match} LIMIT ?) AS found",
                 (condition.expression, limit + 1),
             )
             return min(found, limit), found <= limit

@@ -8,14 +8,15 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ..errors import StoreError
 from .blobs import Blobs
 from .migrations import VERSION
-from .sqlite import FAILURES, SQLite, interruptible
+from .sqlite import FAILURES, SQLite
 from .webhooks import FAILURES_ALLOWED
 
-_LOW_SPACE = 200 * 1024 * 1024
+LOW_SPACE = 200 * 1024 * 1024
 _LONG_LOG = 512 * 1024 * 1024
 
 
@@ -26,16 +27,16 @@ class Finding(NamedTuple):
     hint: str
 
 
-Check = Callable[[SQLite, str], Iterator[tuple[str, str, str]]]
+Check = Callable[[Any, str], Iterator[tuple[str, str, str]]]
 
 
-def examine(db: SQLite, home: str, *, deep: bool = False) -> Iterator[tuple[str, list[Finding]]]:
+def examine(db: Any, home: str, *, deep: bool = False) -> Iterator[tuple[str, list[Finding]]]:
     """Run every check; its name, and what it found. `deep` also reads every page of the file."""
-    for name, check in {**CHECKS, **(DEEP if deep else {})}.items():
+    for name, check in db.checks(deep).items():
         try:
-            with interruptible(db.connection):
+            with db.interruptible():
                 found = [Finding(severity, name, message, hint) for severity, message, hint in check(db, home)]
-        except FAILURES as error:
+        except (*FAILURES, StoreError) as error:
             found = [Finding("error", name, f"the check failed: {error}", _RESTORE)]
         yield name, found
 
@@ -63,29 +64,28 @@ def _index(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
             yield "error", f"{index}: {error}", _RESTORE
 
 
-def _schema(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
-    version = int(db.connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()[0])
+def check_schema(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    version = int(db.value("SELECT value FROM meta WHERE key = 'schema_version'"))
     if version > VERSION:
         yield "warning", f"the vault has schema {version}, this program knows {VERSION}", "Upgrade Crashvault"
 
 
-def _totals(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
-    hashes, hours = db.connection.execute(
-        "SELECT (SELECT COALESCE(sum(count), 0) FROM hashes), (SELECT COALESCE(sum(count), 0) FROM project_hours)"
-    ).fetchone()
+def check_totals(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    hashes = db.value("SELECT COALESCE(sum(count), 0) FROM hashes")
+    hours = db.value("SELECT COALESCE(sum(count), 0) FROM project_hours")
     if hashes != hours:
         yield "warning", f"issues count {hashes} events, charts {hours}", "Run: crashvault gc, and please report it"
 
 
-def _counters(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+def check_counters(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     """Whether each hash counts what it has stored and what was evicted of it."""
-    wrong, evicted = db.connection.execute(
+    ((wrong, evicted),) = db.rows(
         """SELECT (SELECT count(*) FROM hashes h
                    LEFT JOIN (SELECT hash_id, count(*) AS stored FROM events GROUP BY hash_id) e ON e.hash_id = h.id
                    WHERE h.count - h.evicted <> COALESCE(e.stored, 0)),
                   (SELECT count(*) FROM hashes h
                    WHERE h.evicted <> (SELECT COALESCE(sum(count), 0) FROM evicted_hours WHERE hash_id = h.id))"""
-    ).fetchone()
+    )
     if wrong or evicted:
         yield (
             "warning",
@@ -116,7 +116,7 @@ def _permissions(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
 
 def _space(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     free = shutil.disk_usage(home).free
-    if free < _LOW_SPACE:
+    if free < LOW_SPACE:
         yield "warning", f"only {free >> 20} MiB of disk are free", "Delete old events: crashvault prune --days 30"
     log = f"{db.path}-wal"
     if os.path.exists(log) and os.path.getsize(log) > _LONG_LOG:
@@ -140,11 +140,11 @@ def _legacy(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
         yield "warning", f"{path} of the old vault could not be imported: {why}", "It lies in the folder legacy"
 
 
-def _webhooks(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+def check_webhooks(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     """Deliveries that were given up, and webhooks that are left alone because they fail."""
-    rows = db.connection.execute(
+    rows = db.rows(
         """SELECT w.name, (SELECT count(*) FROM outbox o WHERE o.webhook_id = w.id AND o.state = 'failed'),
-                  w.enabled AND w.silent_until IS NOT NULL AND w.failures >= ?, w.failures, w.last_error
+                  w.enabled = 1 AND w.silent_until IS NOT NULL AND w.failures >= ?, w.failures, w.last_error
            FROM webhooks w ORDER BY w.id""",
         (FAILURES_ALLOWED,),
     )
@@ -161,13 +161,13 @@ def _webhooks(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
 
 CHECKS: dict[str, Check] = {
     "structure": _structure,
-    "schema": _schema,
-    "totals": _totals,
+    "schema": check_schema,
+    "totals": check_totals,
     "attachments": _attachments,
     "permissions": _permissions,
     "disk space": _space,
     "file system": _filesystem,
     "old vault": _legacy,
-    "webhooks": _webhooks,
+    "webhooks": check_webhooks,
 }
-DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index, "counters": _counters}
+DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index, "counters": check_counters}

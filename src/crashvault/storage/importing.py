@@ -132,9 +132,9 @@ class Importing:
         """A number for an issue: the file's own if it was never given here (or nothing was), else a new one."""
         if wanted is not None and wanted in self._numbers:
             return self._numbers[wanted]
-        following = int(self.db.value("SELECT next FROM sequences WHERE name = 'issues'"))
+        following = self.db.following("issues")
         if wanted is not None and (wanted >= following or (self.fresh and not self._taken(wanted))):
-            self.db.execute("UPDATE sequences SET next = ? WHERE name = 'issues'", (max(following, wanted + 1),))
+            self.db.skip_to("issues", max(following, wanted + 1))
             return wanted
         return self.db.allocate("issues", 1)
 

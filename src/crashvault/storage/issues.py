@@ -28,7 +28,8 @@ SORTS: dict[str, str] = {
     "users": "i.users",
     # Triage severity first, then level; among equals what happens to more people, more often, more lately.
     "priority": """(CASE i.severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'low' THEN 1 ELSE 2 END) * 100000
-      + i.level * 1000 + min(i.users, 400) + min(i.count, 400) + i.last_seen / 86400000000 % 100""",
+      + i.level * 1000 + CASE WHEN i.users < 400 THEN i.users ELSE 400 END
+      + CASE WHEN i.count < 400 THEN i.count ELSE 400 END + i.last_seen / 86400000000 % 100""",
 }
 
 
@@ -247,7 +248,7 @@ class Order(NamedTuple):
         shown there; it is left out.
         """
         if after is None:
-            return (Where("1", ()),)
+            return (Where("TRUE", ()),)
         key, compare = SORTS[self.sort], "<" if self.descending else ">"
         if self.sort in _INDEXED:
             found = [

@@ -90,7 +90,7 @@ class Keys:
 
     def note_uses(self, uses: Mapping[int, int]) -> None:
         """Remember when keys were last used: id → time."""
-        with self.db.writing():
+        with self.db.writing(alone=False):
             self.db.execute_many(
                 "UPDATE api_keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)",
                 [(at, key_id, at) for key_id, at in sorted(uses.items())],

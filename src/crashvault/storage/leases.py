@@ -24,7 +24,7 @@ class Leases:
 
     def take(self, name: str, holder: str, now: int, duration: int) -> bool:
         """Take or renew a lease for `duration` microseconds; whether it is ours now."""
-        with self.db.writing():
+        with self.db.writing(alone=False):
             self.db.execute(
                 """INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
                    SET holder = excluded.holder, expires_at = excluded.expires_at
@@ -35,7 +35,7 @@ class Leases:
 
     def seize(self, name: str, holder: str, now: int, duration: int) -> None:
         """Take a lease whoever has it: for those who know by other means that the holder is gone."""
-        with self.db.writing():
+        with self.db.writing(alone=False):
             self.db.execute(
                 """INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
                    SET holder = excluded.holder, expires_at = excluded.expires_at""",
@@ -43,5 +43,5 @@ class Leases:
             )
 
     def release(self, name: str, holder: str) -> None:
-        with self.db.writing():
+        with self.db.writing(alone=False):
             self.db.execute("DELETE FROM leases WHERE name = ? AND holder = ?", (name, holder))

@@ -28,7 +28,7 @@ class Ledger:
         rows = [(*entry, count, now, now) for entry, count in sorted(counts.items()) if count > 0]
         if not rows:
             return
-        with self.db.writing():
+        with self.db.writing(alone=False):
             self.db.execute_many(
                 """INSERT INTO drops VALUES (?, ?, ?, ?, ?, ?)
                    ON CONFLICT (reason, source, category)

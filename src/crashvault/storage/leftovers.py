@@ -54,7 +54,9 @@ class Leftovers:
                 self.db.execute(f"UPDATE hashes SET unsettled = 0 WHERE id IN ({marks(part)})", part)
 
     def _marked(self) -> dict[int, set[Word]]:
-        found: dict[int, set[Word]] = {row: set() for (row,) in self.db.rows("SELECT id FROM hashes WHERE unsettled")}
+        found: dict[int, set[Word]] = {
+            row: set() for (row,) in self.db.rows("SELECT id FROM hashes WHERE unsettled = 1")
+        }
         if found:
             for word, hash_id in self.db.stream("SELECT word, hash_id FROM hash_words"):
                 if hash_id in found:
@@ -70,7 +72,7 @@ class Leftovers:
         if len(rows) <= _READ:
             return left
         hashed = hash_token(hash_id)
-        asked = "SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT 1"
+        asked = f"SELECT 1 FROM event_index WHERE {self.db.match('event_index')} LIMIT 1"
         return {word for word in left if not self.db.row(asked, (f'"{word_token(word)}" AND "{hashed}"',))}
 
     def _words_of(self, rows: Sequence[tuple[int, int]]) -> set[Word]:
@@ -100,7 +102,7 @@ class Leftovers:
 
     def _indexed_words(self) -> Iterator[Word]:
         """Every word of the index, ascending."""
-        terms = self.db.stream("SELECT term FROM event_terms WHERE term >= ? AND term < ?", (f"{SIGN}0", f"{SIGN}g"))
+        terms = self.db.stream(self.db.words_between("event_index"), (f"{SIGN}0", f"{SIGN}g"))
         return (int(term[1:], 16) for (term,) in terms)
 
     def _listed_values(self) -> Iterator[list[tuple[str, str]]]:

@@ -128,21 +128,21 @@ class Outbox:
     def next_due(self) -> dict[int, int]:
         """When each enabled webhook has something to send: webhook → microseconds."""
         rows = self.db.rows(
-            """SELECT w.id, max((SELECT min(due_at) FROM outbox o WHERE o.webhook_id = w.id
-                                 AND o.state IN ('queued', 'retry', 'held')), COALESCE(w.silent_until, 0))
-               FROM webhooks w WHERE w.enabled"""
+            """SELECT w.id, (SELECT min(due_at) FROM outbox o WHERE o.webhook_id = w.id
+                             AND o.state IN ('queued', 'retry', 'held')), COALESCE(w.silent_until, 0)
+               FROM webhooks w WHERE w.enabled = 1"""
         )
         begun = self.db.rows(
-            """SELECT id FROM webhooks w WHERE enabled AND COALESCE(silent_until, 0) = 0
+            """SELECT id FROM webhooks w WHERE enabled = 1 AND COALESCE(silent_until, 0) = 0
                AND EXISTS (SELECT 1 FROM outbox o WHERE o.webhook_id = w.id AND o.state = 'delivering')"""
         )
-        found = {webhook: due for webhook, due in rows if due is not None}
+        found = {webhook: max(due, silent_until) for webhook, due, silent_until in rows if due is not None}
         return {**dict.fromkeys((webhook for (webhook,) in begun), 0), **found}
 
     def recover(self, webhook: int) -> None:
         """What somebody who is gone had claimed waits again. For the one who has just taken the lease."""
         self.db.execute(
-            """UPDATE outbox SET state = CASE WHEN attempts THEN 'retry' ELSE 'queued' END
+            """UPDATE outbox SET state = CASE WHEN attempts > 0 THEN 'retry' ELSE 'queued' END
                WHERE webhook_id = ? AND state = 'delivering'""",
             (webhook,),
         )
@@ -153,7 +153,7 @@ class Outbox:
             f"""SELECT {_COLUMNS}, (SELECT max(b.due_at) FROM outbox b
                   WHERE b.issue_id = o.issue_id AND b.webhook_id = o.webhook_id AND b.state = 'retry' AND b.id < o.id)
                 FROM outbox o WHERE o.webhook_id = ? AND o.state IN ('queued', 'retry') AND o.due_at <= ?
-                ORDER BY o.id LIMIT ?""",
+                ORDER BY o.id LIMIT ? {self.db.for_update("o")}""",
             (webhook, now, limit),
         )
         blocked = [(row[-1], row[0]) for row in rows if row[-1] is not None and row[-1] > now]
@@ -250,7 +250,7 @@ class Outbox:
         self, *, webhook: int | None = None, state: str | None = None, limit: int = 50, before: int | None = None
     ) -> tuple[list[Delivery], int]:
         """Deliveries, the latest first, and how many there are in all. `before`: only those queued before that one."""
-        conditions, values = ["1"], []
+        conditions, values = ["TRUE"], []
         for column, value in (("webhook_id", webhook), ("state", state)):
             if value is not None:
                 conditions.append(f"o.{column} = ?")

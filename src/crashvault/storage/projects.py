@@ -33,7 +33,7 @@ class Projects:
         if self._rollbacks != self.db.rollbacks:
             self._ids.clear()
             self._rollbacks = self.db.rollbacks
-        for name in names:
+        for name in sorted(names):
             if name not in self._ids:
                 self._ids[name] = self._find(name) or self._create(name, now)
         return self._ids
@@ -116,7 +116,8 @@ class Projects:
         return None if value is None else int(value)
 
     def _create(self, name: str, now: int) -> int:
-        sql = "INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?) RETURNING id"
+        sql = """INSERT INTO projects (name, public_key, created_at) VALUES (?, ?, ?)
+                 ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id"""
         return int(self.db.value(sql, (name, _new_public_key(), now)))
 
 

@@ -10,7 +10,7 @@ Some leaves can only be narrowed by SQL: that words stand next to each other, fo
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
@@ -85,9 +85,9 @@ class Negation(NamedTuple):
 
 Condition: TypeAlias = Index | Clause | Group | Negation
 
-TRUE = Clause("1")
-FALSE = Clause("0")
-_UNSURE = Clause("1", (), exact=False)  # whether it holds is for others to see
+TRUE = Clause("TRUE")
+FALSE = Clause("FALSE")
+_UNSURE = Clause("TRUE", (), exact=False)  # whether it holds is for others to see
 _SOME_STACK = Clause("e.stack_id IS NOT NULL", (), exact=False)
 
 
@@ -187,7 +187,7 @@ class Compiler:
         if len(tokens) <= _AT_ONCE:
             return Index(any_token(tokens))
         slices = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
-        return Group("OR", tuple(_index_clause(any_token(part)) for part in slices))
+        return Group("OR", tuple(_index_clause(any_token(part), self.db) for part in slices))
 
     def _values(self, field: str, pattern: Pattern) -> list[str] | None:
         """The distinct values of a field that fit, None where those are too many; an exact one is taken as it is."""
@@ -198,7 +198,7 @@ class Compiler:
             sql, parameters = f"{sql} AND value >= ? AND value < ?", [field, *_span(pattern)]
         longest = max(pattern.pieces, key=len)
         if longest:
-            sql, parameters = f"{sql} AND instr(value, ?)", [*parameters, longest]
+            sql, parameters = f"{sql} AND {self.db.contains('value')}", [*parameters, longest]
         found = (value for (value,) in self.db.stream(sql, parameters) if pattern.matches(value))
         return _not_too_many(found)
 
@@ -213,8 +213,9 @@ class Compiler:
             numbers.update(word_of(field, value) for value in found)
         if not numbers:
             return FALSE
-        sql = "e.stack_id IN (SELECT stack_id FROM stack_words WHERE word IN (SELECT value FROM json_each(?)))"
-        return Clause(sql, (json.dumps(sorted(numbers)),))
+        words = f"SELECT c.value FROM {self.db.numbers}"
+        sql = f"e.stack_id IN (SELECT stack_id FROM stack_words WHERE word IN ({words}))"
+        return Clause(sql, (self.db.many(sorted(numbers)),))
 
     def _tag(self, term: Term) -> Condition:
         patterns = _patterns(term.values)
@@ -291,7 +292,7 @@ class Compiler:
     def _flag(self, term: Term) -> Condition:
         flags = {
             "new": Clause(
-                "(i.status = 'open' AND NOT i.is_regressed AND i.created_at > ?)", (self.now - NEW_FOR,)
+                "(i.status = 'open' AND i.is_regressed = 0 AND i.created_at > ?)", (self.now - NEW_FOR,)
             ),
             "regressed": Clause("i.is_regressed = 1"),
         }  # fmt: skip
@@ -309,11 +310,23 @@ class Compiler:
         prefix = _prefix_expression(pattern)
         if prefix is not None:
             return Index(prefix) if pattern.exact or self.bulk else self._beginning(pattern, prefix)
+        if not self.db.has_vocabulary:
+            return self._scanned("event_index", "e.id", pattern)
         tokens = self._vocabulary("event_terms", pattern)
         return _UNSURE if tokens is None else self._any_token(tokens)
 
+    def _scanned(self, index: str, column: str, pattern: Pattern) -> Condition:
+        """A pattern with a wildcard at its beginning or inside, for an index that does not tell its words: those of
+        each document are looked at, unless that would be many documents."""
+        few = self.bulk or self.db.row(f"SELECT 1 FROM {index} LIMIT 1 OFFSET ?", (SCANNED,)) is None
+        if not few:
+            return _UNSURE if index == "event_index" else _SOME_STACK
+        return Clause(f"{column} IN ({self.db.having_word(index)})", (pattern_like(pattern),))
+
     def _beginning(self, pattern: Pattern, prefix: str) -> Condition:
         """Words that begin so, spelt out: the index reads all it has of a beginning each time it is asked."""
+        if not self.db.has_vocabulary:
+            return Index(prefix)
         terms = self.db.rows(
             "SELECT term FROM event_terms WHERE term >= ? AND term < ? LIMIT ?", (*_span(pattern), SPELT_OUT + 1)
         )
@@ -325,6 +338,8 @@ class Compiler:
         expression = _prefix_expression(pattern)
         if expression is not None:
             return self._in_stacks(expression)
+        if not self.db.has_vocabulary:
+            return self._scanned("stack_index", "e.stack_id", pattern)
         tokens = self._vocabulary("stack_terms", pattern)
         if tokens is None:
             return _SOME_STACK
@@ -333,9 +348,10 @@ class Compiler:
         return self._joined("OR", parts) if parts else None
 
     def _in_stacks(self, expression: str) -> Condition | None:
-        if not self.db.row("SELECT 1 FROM stack_index WHERE stack_index MATCH ? LIMIT 1", (expression,)):
+        match = self.db.match("stack_index")
+        if not self.db.row(f"SELECT 1 FROM stack_index WHERE {match} LIMIT 1", (expression,)):
             return None
-        return Clause("e.stack_id IN (SELECT rowid FROM stack_index WHERE stack_index MATCH ?)", (expression,))
+        return Clause(f"e.stack_id IN (SELECT rowid FROM stack_index WHERE {match})", (expression,))
 
     def _vocabulary(self, table: str, pattern: Pattern) -> list[str] | None:
         """The tokens of an index that fit a pattern with a wildcard at its beginning or inside; None: too many.
@@ -358,6 +374,11 @@ class Compiler:
 def _span(pattern: Pattern) -> list[str]:
     """The least and the greatest text that begin as a pattern does."""
     return [pattern.literal, f"{pattern.literal}\U0010ffff"]
+
+
+def pattern_like(pattern: Pattern) -> str:
+    """A pattern as LIKE has it."""
+    return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pattern.pieces)
 
 
 def _not_too_many(found: Iterable[str]) -> list[str] | None:
@@ -423,7 +444,7 @@ def exact(condition: Condition) -> bool:
     return exact(condition.part) if isinstance(condition, Negation) else True
 
 
-def where(condition: Condition, *, each: bool = False) -> Clause:
+def where(condition: Condition, db: SQLite, *, each: bool = False) -> Clause:
     """A condition as SQL over `events e`, `hashes h`, `issues i`.
 
     `each`: look an event up in the index when it comes by, instead of fetching all that the index has: for
@@ -436,15 +457,15 @@ def where(condition: Condition, *, each: bool = False) -> Clause:
             return FALSE
         # Asking the index for each event costs as much as the expression is long; a long one is asked once.
         if each and condition.expression.count('"') <= 2 * _SHORT:
-            sql = "EXISTS (SELECT 1 FROM event_index WHERE event_index MATCH ? AND rowid = e.id)"
+            sql = f"EXISTS (SELECT 1 FROM event_index WHERE {db.match('event_index')} AND rowid = e.id)"
             return Clause(sql, (condition.expression,))
-        return _index_clause(condition.expression)
+        return _index_clause(condition.expression, db)
     if isinstance(condition, Negation):
-        inner = where(condition.part, each=each)
+        inner = where(condition.part, db, each=each)
         # What SQL can only narrow cannot be excluded: all of it stays a candidate.
         # A comparison with NULL is neither true nor false; for us it does not hold, so its negation does.
         return Clause(f"({inner.sql}) IS NOT TRUE", inner.parameters) if exact(condition.part) else _UNSURE
-    parts = [where(part, each=each) for part in condition.parts]
+    parts = [where(part, db, each=each) for part in condition.parts]
     return Clause(
         _balanced([f"({part.sql})" for part in parts], f" {condition.joiner} "),
         tuple(value for part in parts for value in part.parameters),
@@ -492,8 +513,8 @@ def _members(joiner: str, condition: Condition) -> tuple[Condition, ...]:
     return condition.parts if isinstance(condition, Group) and condition.joiner == joiner else (condition,)
 
 
-def _index_clause(expression: str) -> Clause:
-    return Clause("e.id IN (SELECT rowid FROM event_index WHERE event_index MATCH ?)", (expression,))
+def _index_clause(expression: str, db: SQLite) -> Clause:
+    return Clause(f"e.id IN (SELECT rowid FROM event_index WHERE {db.match('event_index')})", (expression,))
 
 
 def _join_expressions(expressions: Sequence[str], joiner: str) -> str:

@@ -26,7 +26,8 @@ class Rates:
 
     def take(self, kind: str, who: str, *, wanted: int, limit: int, window: int, now: int) -> Grant:
         """Count up to `wanted` requests against `limit` in `window` microseconds."""
-        with self.db.writing():
+        with self.db.writing(alone=False):
+            self.db.serialize(f"rate {kind} {who}")
             started, used, before = self._window(kind, who, window, now)
             counted = used + before * (started + window - now) / window
             free = max(0, int(limit - counted))
@@ -55,7 +56,7 @@ class Rates:
 
     def forget_old(self, now: int, age: int) -> int:
         """Remove the rows of those who have not come for `age` microseconds."""
-        with self.db.writing():
+        with self.db.writing(alone=False):
             return self.db.execute("DELETE FROM rate_windows WHERE started_at < ?", (now - age,))
 
 

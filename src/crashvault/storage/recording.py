@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import HOUR, MINUTE
+from ..errors import TransientError
 from ..models import AttachmentInfo, Event, Grouping
 from . import codec
 from .document import (
@@ -172,15 +175,12 @@ class Recording:
         """
         self._refresh()
         taken = self._taken_keys(batch, projects)
-        fresh = self._fresh(batch, projects, taken, by_time=not imported)
-        hashes = self._hashes(fresh, projects, now)
-        stacks = self._stacks(fresh)
-        backgrounds = self._backgrounds(fresh)
-        first = self.db.allocate("events", len(fresh)) if fresh else 0
-        rows = [
-            (first + offset, item, hashes[projects[item.project], item.grouping.hash])
-            for offset, item in enumerate(fresh)
-        ]
+        fresh = self._claimed(self._fresh(batch, projects, taken, by_time=not imported), projects, taken)
+        events = list(fresh.values())
+        hashes = self._hashes(events, projects, now)
+        stacks = self._stacks(events)
+        backgrounds = self._backgrounds(events)
+        rows = [(row, item, hashes[projects[item.project], item.grouping.hash]) for row, item in fresh.items()]
         for row, item, group in rows:
             group.add(item, row)
         self._insert_rows(rows, projects, stacks, backgrounds)
@@ -236,6 +236,25 @@ class Recording:
                 fresh[key] = item
         return sorted(fresh.values(), key=lambda item: item.timestamp) if by_time else list(fresh.values())
 
+    def _claimed(
+        self, fresh: Sequence[Prepared], projects: dict[str, int], taken: dict[tuple[int, bytes], int | None]
+    ) -> dict[int, Prepared]:
+        """Rows for those whose id nobody else has stored meanwhile; the others are `taken`."""
+        if not fresh:
+            return {}
+        rows = dict(enumerate(fresh, self.db.allocate("events", len(fresh))))
+        keys = sorted((projects[item.project], item.key, row) for row, item in rows.items())
+        stored = self.db.execute_many(
+            "INSERT INTO event_keys (project_id, event_id, event) VALUES (?, ?, ?)"
+            " ON CONFLICT (project_id, event_id) DO NOTHING",
+            keys,
+        )
+        if stored == len(keys):
+            return rows
+        present = self._taken_keys(fresh, projects)
+        taken.update((key, row) for key, row in present.items() if row not in rows)
+        return {row: item for row, item in rows.items() if (projects[item.project], item.key) not in taken}
+
     # Issues
 
     def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
@@ -288,17 +307,19 @@ class Recording:
             found[key] = _Hash(hash_id, target or issue, issue, target is None)
             if target and item.join:
                 found[key].joined = issue, item.join
+        stored = self.db.execute_many(
+            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
+                                   title, culprit, first_seen, last_seen, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
+            sorted(hashes, key=itemgetter(1, 2)),
+        )
+        if stored < len(hashes):
+            raise TransientError("somebody else has stored the same new issue at the same moment", "Try again")
         self.db.execute_many(
             """INSERT INTO issues (id, project_id, title, culprit, status, level, count, users,
                                    first_seen, last_seen, created_at, changed_at, last_event, merged_into)
                VALUES (?, ?, ?, ?, 'open', ?, 0, 0, ?, ?, ?, ?, 0, ?)""",
             issues,
-        )
-        self.db.execute_many(
-            """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
-                                   title, culprit, first_seen, last_seen, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            hashes,
         )
         self.similarity().add(sketches)
         return found
@@ -323,7 +344,8 @@ class Recording:
 
     def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
         hash_rows, issue_rows, latest_rows, last_rows = [], [], [], []
-        for group in sorted(groups, key=lambda group: group.latest_row):  # of equal times the later row counts
+        # In the order of the issues, as everybody who records does it; of equal times the later row counts.
+        for group in sorted(groups, key=lambda group: (group.issue_id, group.latest_row)):
             latest = group.latest
             if latest is None:
                 continue
@@ -335,28 +357,28 @@ class Recording:
             latest_rows.append((group.last, latest.rank, latest.release, latest.environment,
                                 group.issue_id, before))  # fmt: skip
             last_rows.append((group.latest_row, group.issue_id, group.last))
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE hashes SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END,
                  last_seen = CASE WHEN ? > last_seen THEN ? ELSE last_seen END
                WHERE id = ?""",
-            hash_rows,
+            sorted(hash_rows, key=lambda row: row[-1]),
         )
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END
                WHERE id = ?""",
             issue_rows,
         )
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET last_seen = ?, level = ?, release = ?, environment = ?
                WHERE id = ? AND last_seen < ?""",
             latest_rows,
         )
         # `last_seen` may know of an event that is not stored: imported in part, or deleted.
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET last_event = ?
-               WHERE id = ? AND COALESCE((SELECT timestamp FROM events WHERE id = last_event), ?) <= ?""",
+               WHERE id = ? AND COALESCE((SELECT e.timestamp FROM events e WHERE e.id = last_event), ?) <= ?""",
             [(row, issue, moment, moment) for row, issue, moment in last_rows],
         )
 
@@ -372,24 +394,22 @@ class Recording:
         """The row of every stack of the batch; new ones are stored and indexed."""
         wanted = {item.stack_digest: item for item in fresh if item.stack_digest is not None}
         found = self._known("stacks", list(wanted))
-        new = [(digest, item) for digest, item in wanted.items() if digest not in found]
+        new = {digest: item.stack for digest, item in wanted.items() if digest not in found and item.stack}
         if not new:
             return found
-        first = self.db.allocate("stacks", len(new))
-        bodies, documents, words = [], [], []
+        stored, others = self._share("stacks", new)
+        found.update(others)
+        documents, words = [], []
         listed: set[Word] = set()
-        for stack_id, (digest, item) in enumerate(new, start=first):
-            assert item.stack is not None
+        for digest, stack_id in stored.items():
             found[digest] = stack_id
-            bodies.append((stack_id, digest, codec.shrink(item.stack, codec.STACK)))
-            static = codec.static_part(item.stack)
+            static = codec.static_part(new[digest])
             documents.append((stack_id, stack_document(static)))
             found_words = stack_words(static)
             words += [(word, stack_id) for word in found_words]
             listed.update(found_words)
         self._list_words(listed)
-        self.db.execute_many("INSERT INTO stacks (id, digest, body) VALUES (?, ?, ?)", bodies)
-        self.db.execute_many("INSERT INTO stack_index (rowid, body) VALUES (?, ?)", documents)
+        self.db.index("stack_index", documents)
         self.db.execute_many("INSERT INTO stack_words VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(words))
         return found
 
@@ -397,13 +417,25 @@ class Recording:
         """The row of every background of the batch; new ones are stored."""
         wanted = {item.background_digest: item.background for item in fresh if item.background}
         found = self._known("backgrounds", [digest for digest in wanted if digest])
-        new = [(digest, body) for digest, body in wanted.items() if digest and body and digest not in found]
+        new = {digest: body for digest, body in wanted.items() if digest and body and digest not in found}
         if new:
-            first = self.db.allocate("backgrounds", len(new))
-            rows = [(first + n, digest, codec.shrink(body, codec.STACK)) for n, (digest, body) in enumerate(new)]
-            self.db.execute_many("INSERT INTO backgrounds (id, digest, body) VALUES (?, ?, ?)", rows)
-            found.update((digest, row) for row, digest, _ in rows)
+            stored, others = self._share("backgrounds", new)
+            found.update({**stored, **others})
         return found
+
+    def _share(self, table: str, bodies: dict[bytes, bytes]) -> tuple[dict[bytes, int], dict[bytes, int]]:
+        """Store parts that events share: the rows of those that are stored now, and of those that somebody else has
+        stored meanwhile."""
+        ids = dict(zip(sorted(bodies), count(self.db.allocate(table, len(bodies))), strict=False))
+        stored = self.db.execute_many(
+            f"INSERT INTO {table} (id, digest, body) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+            [(row, digest, codec.shrink(bodies[digest], codec.STACK)) for digest, row in ids.items()],
+        )
+        if stored == len(ids):
+            return ids, {}
+        known = self._known(table, list(ids))
+        others = {digest: row for digest, row in known.items() if row != ids[digest]}
+        return {digest: row for digest, row in ids.items() if digest not in others}, others
 
     def _insert_rows(
         self,
@@ -412,22 +444,20 @@ class Recording:
         stacks: dict[bytes, int],
         backgrounds: dict[bytes, int],
     ) -> None:
-        keys, hot, bodies, documents, pairs = [], [], [], [], set()
+        hot, bodies, documents, pairs = [], [], [], set()
         for row, item, group in rows:
             project = projects[item.project]
             stack = stacks[item.stack_digest] if item.stack_digest else None
             background = backgrounds[item.background_digest] if item.background_digest else None
-            keys.append((project, item.key, row))
             hot.append((row, project, item.key, group.hash_id, stack, background,
                         item.timestamp, item.received_at, item.rank))  # fmt: skip
             bodies.append((row, item.payload))
             documents.append((row, f"{item.document} {hash_token(group.hash_id)}"))
             if stack is not None:
                 pairs.add((stack, group.hash_id))
-        self.db.execute_many("INSERT INTO event_keys (project_id, event_id, event) VALUES (?, ?, ?)", keys)
         self.db.execute_many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", hot)
         self.db.execute_many("INSERT INTO payloads VALUES (?, ?)", bodies)
-        self.db.execute_many("INSERT INTO event_index (rowid, body) VALUES (?, ?)", documents)
+        self.db.index("event_index", documents)
         unseen = pairs - self._pairs
         self.db.execute_many("INSERT INTO stack_hashes VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(unseen))
         self._pairs |= unseen
@@ -475,8 +505,9 @@ class Recording:
 
     def _add_users(self, people: dict[tuple[int, int], _Hash]) -> None:
         """Count each person once for a hash, and once for the issue however many hashes were merged into it."""
-        insert = "INSERT INTO hash_users VALUES (?, ?) ON CONFLICT DO NOTHING"
-        new = [pair for pair in sorted(people) if self.db.execute(insert, pair)]
+        new = self.db.insert_new(
+            'INSERT INTO hash_users (hash_id, "user") VALUES (?, ?) ON CONFLICT DO NOTHING', sorted(people)
+        )
         merged = self._merged({people[pair].issue_id for pair in new})
         counted: set[tuple[int, int]] = set()
         fresh = set(new)

@@ -117,7 +117,7 @@ class Reported:
             if not self.db.row("SELECT 1 FROM spans WHERE project_id = ? AND trace_id = ? LIMIT 1", key):
                 continue
             asked = f'"{word_token(trace_word(trace))}"'
-            if not self.db.row("SELECT 1 FROM event_index WHERE event_index MATCH ? LIMIT 1", (asked,)):
+            if not self.db.row(f"SELECT 1 FROM event_index WHERE {self.db.match('event_index')} LIMIT 1", (asked,)):
                 self.db.execute("DELETE FROM spans WHERE project_id = ? AND trace_id = ?", key)
 
     # By person
@@ -145,7 +145,7 @@ class Reported:
         for part in chunks(found.people, _AT_ONCE):
             with self.writing():
                 removed["session_users"] += self.db.execute_many(
-                    "DELETE FROM session_users WHERE session_id = ? AND user = ?", part
+                    "DELETE FROM session_users WHERE session_id = ? AND session_users.user = ?", part
                 )
         removed["feedback"] = self._remove_all("feedback", found.feedback)
         removed["spans"] = self._remove_all("spans", found.spans)
@@ -157,7 +157,7 @@ class Reported:
         """How many spans there are, and about how many bytes one of them takes."""
         count = int(self.db.value("SELECT count(*) FROM spans"))
         packed = self.db.value(
-            f"SELECT avg(COALESCE(length(attributes), 0)) FROM (SELECT attributes FROM spans ORDER BY id DESC LIMIT {_SAMPLED})"
+            f"SELECT avg(COALESCE(length(attributes), 0)) FROM (SELECT attributes FROM spans ORDER BY id DESC LIMIT {_SAMPLED}) AS sampled"
         )
         return count, _SPAN_ROW + (packed or 0.0)
 

@@ -12,7 +12,6 @@ The total is exact where the index can count it or all matches were seen, else i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -39,7 +38,7 @@ from .query_sql import (
     issue_only,
     where,
 )
-from .sqlite import SQLite, chunks
+from .sqlite import SQLite, chunks, marks
 
 COUNTED = 1_000  # matches up to which a total is counted when walking
 CHECKED = 5_000  # events that are read to answer one query that the index cannot answer alone
@@ -139,9 +138,9 @@ class Search:
         found: set[int] = set()
         for part in _slices(self.every_event(node), _SLICE):
             found.update(issue for (issue,) in self.db.rows(
-                """SELECT DISTINCT h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
-                   CROSS JOIN hashes h ON h.id = e.hash_id""",
-                (json.dumps(part),),
+                f"""SELECT DISTINCT h.issue_id FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
+                    CROSS JOIN hashes h ON h.id = e.hash_id""",
+                (self.db.many(part),),
             ))  # fmt: skip
         return sorted(found)
 
@@ -302,7 +301,7 @@ class Search:
         if not exact(condition):
             enough = CHECKED if paged or after is not None else offset + limit
             found, complete = self._checked_issues(node, condition, enough)
-            return self._issues_where(_issues_in(found), part)._replace(total_exact=complete)
+            return self._issues_where(self._issues_in(found), part)._replace(total_exact=complete)
         known = self._issues_of_few(condition)
         if known is None:
             known = self._issues_of_words(node)
@@ -314,11 +313,11 @@ class Search:
             known = self._issues_of_hashes(node)
         if known is None:
             return self._issues_along(condition, part)[0]
-        return self._issues_where(_issues_in(known), part)
+        return self._issues_where(self._issues_in(known), part)
 
     def _issue_condition(self, node: Node) -> Clause:
         """An issue-only tree over `issues i` alone. Issues that were merged away have no events, and are left out here."""
-        clause = where(self.compiler.condition(node))
+        clause = where(self.compiler.condition(node), self.db)
         sql = clause.sql.replace("h.project_id", "i.project_id")
         if "h.hash" in sql:
             sql = f"EXISTS (SELECT 1 FROM hashes h WHERE h.issue_id = i.id AND ({sql}))"
@@ -329,7 +328,7 @@ class Search:
         if part.after is None:
             total = int(self.db.value(f"SELECT count(*) FROM issues i WHERE {clause.sql}", clause.parameters))
         if part.after is None:
-            return Page(self._listed(clause, Where("1", ()), part, part.limit, part.offset), total, True)
+            return Page(self._listed(clause, Where("TRUE", ()), part, part.limit, part.offset), total, True)
         found: list[int] = []
         wanted = part.offset + part.limit
         for behind in part.order.behind(part.after):
@@ -343,6 +342,9 @@ class Search:
         )
         return [row for (row,) in rows]
 
+    def _issues_in(self, issues: Iterable[int]) -> Clause:
+        return Clause(f"i.id IN (SELECT c.value FROM {self.db.numbers})", (self.db.many(sorted(issues)),))
+
     def _issues_of_few(self, condition: Condition) -> set[int] | None:
         """The issues of a query that has few candidate events."""
         rows = self.finder.few(condition)
@@ -353,9 +355,9 @@ class Search:
     def _placed(self, rows: Sequence[int]) -> list[tuple[int, int, int]]:
         """Rows of events with their hash and issue, in the order given."""
         return self.db.rows(
-            """SELECT c.value, h.id, h.issue_id FROM json_each(?) c CROSS JOIN events e ON e.id = c.value
-               CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY c.key""",
-            (json.dumps(rows),),
+            f"""SELECT c.value, h.id, h.issue_id FROM {self.db.numbers} CROSS JOIN events e ON e.id = c.value
+                CROSS JOIN hashes h ON h.id = e.hash_id ORDER BY c.key""",
+            (self.db.many(rows),),
         )
 
     def _checked_issues(self, node: Node, condition: Condition, wanted: int) -> tuple[set[int], bool]:
@@ -401,10 +403,10 @@ class Search:
         if not all(map(is_counted, words)):
             return None
         # `fingerprint:` must hold for the very hash that has the word, so this is no condition on the issue alone.
-        clause = where(self.compiler.condition(all_of(about_issues)))
+        clause = where(self.compiler.condition(all_of(about_issues)), self.db)
         rows = self.db.rows(
             f"""SELECT DISTINCT i.id FROM hash_words w JOIN hashes h ON h.id = w.hash_id JOIN issues i ON i.id = h.issue_id
-                WHERE w.word IN ({",".join("?" * len(words))}) AND {clause.sql}""",
+                WHERE w.word IN ({marks(words)}) AND {clause.sql}""",
             (*words, *clause.parameters),
         )
         return {issue for (issue,) in rows}
@@ -418,15 +420,15 @@ class Search:
     def _issues_of_hashes(self, node: Node) -> set[int] | None:
         """The issues of a query whose event terms ask nothing of the issue: each event is looked at once, without it."""
         wanted = self.compiler.condition(_about_events(node))
-        clause = where(wanted)
+        clause = where(wanted, self.db)
         if not clause.exact or "i." in clause.sql or "h." in clause.sql:
             return None
         hashes = sorted(self._hashes(wanted))
-        clause = where(self.compiler.condition(all_of(part for part in _all_parts(node) if issue_only(part))))
+        clause = where(self.compiler.condition(all_of(part for part in _all_parts(node) if issue_only(part))), self.db)
         rows = self.db.rows(
-            f"""SELECT DISTINCT i.id FROM json_each(?) c CROSS JOIN hashes h ON h.id = c.value
+            f"""SELECT DISTINCT i.id FROM {self.db.numbers} CROSS JOIN hashes h ON h.id = c.value
                 CROSS JOIN issues i ON i.id = h.issue_id WHERE {clause.sql}""",
-            (json.dumps(hashes), *clause.parameters),
+            (self.db.many(hashes), *clause.parameters),
         )
         return {issue for (issue,) in rows}
 
@@ -435,15 +437,15 @@ class Search:
         if isinstance(condition, Group) and condition.joiner == "OR":
             return set().union(*map(self._hashes, condition.parts))
         if isinstance(condition, Index):
-            sql = """SELECT DISTINCT e.hash_id FROM event_index CROSS JOIN events e ON e.id = event_index.rowid
-                     WHERE event_index MATCH ?"""
+            sql = f"""SELECT DISTINCT e.hash_id FROM event_index CROSS JOIN events e ON e.id = event_index.rowid
+                      WHERE {self.db.match("event_index")}"""
             rows = self.db.rows(sql, (condition.expression,)) if condition.expression else []
         elif isinstance(condition, Clause) and condition.sql.startswith("e.stack_id IN (SELECT"):
             sql = f"""SELECT DISTINCT s.hash_id FROM stack_hashes s WHERE {condition.sql.replace("e.stack_id", "s.stack_id")}
                       AND EXISTS (SELECT 1 FROM events e WHERE e.hash_id = s.hash_id AND e.stack_id = s.stack_id)"""
             rows = self.db.rows(sql, condition.parameters)
         else:
-            clause = where(condition)
+            clause = where(condition, self.db)
             rows = self.db.rows(f"SELECT DISTINCT e.hash_id FROM events e WHERE {clause.sql}", clause.parameters)
         return {row for (row,) in rows}
 
@@ -472,10 +474,6 @@ class _Part(NamedTuple):
     limit: int
     offset: int
     after: Position | None
-
-
-def _issues_in(issues: Iterable[int]) -> Clause:
-    return Clause("i.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(issues)),))
 
 
 def _asks_issues(node: Node) -> bool:

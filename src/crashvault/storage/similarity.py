@@ -81,7 +81,8 @@ class Similarity:
         self.db.execute_many("INSERT INTO sketches VALUES (?, ?, ?)", sketches)
         self.db.execute_many("INSERT INTO traits VALUES (?, ?, ?)", sorted(traits))
         self.db.execute_many(
-            "INSERT INTO trait_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hashes = hashes + excluded.hashes",
+            "INSERT INTO trait_counts VALUES (?, ?, ?) ON CONFLICT (project_id, trait)"
+            " DO UPDATE SET hashes = trait_counts.hashes + excluded.hashes",
             [(*key, count) for key, count in sorted(counts.items())],
         )
 
@@ -119,7 +120,7 @@ class Similarity:
             f"""SELECT h.id, h.project_id, (SELECT min(e.id) FROM events e WHERE e.hash_id = h.id)
                 FROM hashes h WHERE h.id IN ({marks(ids)}) AND h.id NOT IN (SELECT hash_id FROM sketches)
                 AND (SELECT count(*) FROM (SELECT 1 FROM hashes o WHERE o.issue_id = h.issue_id AND o.id < h.id
-                                           LIMIT {MEMBERS})) < {MEMBERS}""",
+                                           LIMIT {MEMBERS}) AS older) < {MEMBERS}""",
             ids,
         )
         events = {item.row: item for item in Loader(self.db).load([row for _, _, row in first if row is not None])}
@@ -249,7 +250,7 @@ class Similarity:
             for place, (one, other) in enumerate(islice(pairs, _PAIRS))
         ]
         self.db.execute_many(
-            """INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+            """INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, one, other) DO UPDATE
                SET same = excluded.same, score = excluded.score, at = excluded.at""",
             rows,
         )
@@ -280,8 +281,8 @@ class Similarity:
         found: set[bytes] = set()
         for part in chunks(hashes, 400):
             for one, other in self.db.rows(
-                f"""SELECT one, other FROM verdicts WHERE project_id = ? AND NOT same AND one IN ({marks(part)})
-                    UNION SELECT other, one FROM verdicts WHERE project_id = ? AND NOT same AND other IN ({marks(part)})""",
+                f"""SELECT one, other FROM verdicts WHERE project_id = ? AND same = 0 AND one IN ({marks(part)})
+                    UNION SELECT other, one FROM verdicts WHERE project_id = ? AND same = 0 AND other IN ({marks(part)})""",
                 (project, *part, project, *part),
             ):
                 found.add(other if one in part else one)
@@ -289,7 +290,7 @@ class Similarity:
 
     def splits(self, project: int) -> list[tuple[bytes, bytes]]:
         """Pairs of hashes that somebody took apart."""
-        return self.db.rows("SELECT one, other FROM verdicts WHERE project_id = ? AND NOT same", (project,))
+        return self.db.rows("SELECT one, other FROM verdicts WHERE project_id = ? AND same = 0", (project,))
 
     def verdicts(self) -> Iterator[tuple[str, Verdict]]:
         """All of them, each with the name of its project."""
@@ -302,7 +303,7 @@ class Similarity:
     def take_verdicts(self, project: int, verdicts: Iterable[Verdict]) -> None:
         """Take over what was said elsewhere: the later word counts, and of two at once that for keeping apart."""
         self.db.execute_many(
-            """INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+            """INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, one, other) DO UPDATE
                SET same = excluded.same, score = excluded.score, at = excluded.at
                WHERE (excluded.at, -excluded.same, COALESCE(excluded.score, -1))
                    > (verdicts.at, -verdicts.same, COALESCE(verdicts.score, -1))""",

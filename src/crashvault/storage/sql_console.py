@@ -14,7 +14,7 @@ from . import codec
 from .sqlite import FILE_NAME, SQLite, convert_error, interruptible
 
 VIEWS = ("v_issues", "v_events", "v_frames", "v_tags")
-_HIDDEN = frozenset({"webhooks", "settings", "api_keys", "users", "logins"})  # secrets lie there
+HIDDEN = frozenset({"webhooks", "settings", "api_keys", "users", "logins"})  # secrets lie there
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
@@ -37,7 +37,7 @@ def run(home: str, query: str, limit: int) -> tuple[list[str], list[tuple[Any, .
 
 
 def _authorize(action: int, table: str | None, *_: Any) -> int:
-    hidden = action == sqlite3.SQLITE_READ and table in _HIDDEN
+    hidden = action == sqlite3.SQLITE_READ and table in HIDDEN
     return sqlite3.SQLITE_OK if action in _ALLOWED and not hidden else sqlite3.SQLITE_DENY
 
 
@@ -61,7 +61,7 @@ def _explained(error: Exception, path: str) -> Exception:
 
 def _add_functions(connection: sqlite3.Connection) -> None:
     for name, count, function in (
-        ("cv_time", 1, _time), ("cv_uuid", 1, _uuid), ("cv_field", 2, _field), ("cv_frames", 1, _frames)
+        ("cv_time", 1, _time), ("cv_uuid", 1, _uuid), ("cv_field", 2, field_of), ("cv_frames", 1, _frames)
     ):  # fmt: skip
         connection.create_function(name, count, function, deterministic=True)
 
@@ -74,7 +74,7 @@ def _uuid(value: bytes) -> str:
     return dashed(value)
 
 
-def _field(body: bytes, name: str) -> Any:
+def field_of(body: bytes, name: str) -> Any:
     """One field of a payload; text and numbers as they are, the rest as JSON."""
     value = json.loads(codec.expand(body)).get(name)
     if name == "tags":

@@ -7,13 +7,18 @@ handler sleeps and retries, which starves some of them under load.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CrashvaultError, StoreError
+
+if TYPE_CHECKING:
+    from .blobs import Blobs
+    from .health import Check
 
 try:
     import fcntl
@@ -26,6 +31,9 @@ BUSY_SECONDS = 60.0
 
 FAILURES = (sqlite3.Error, UnicodeDecodeError)  # what SQLite says of a damaged schema may be no text
 _LONGEST = 200  # characters of SQLite's own message
+_NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
+_PAGES_MERGED = 250  # of an index at a time
+_PAGES_FREED = 250
 _HEAR_EVERY = 100_000  # steps of SQLite's machine, some milliseconds
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # part of SQLite's message, what people read, what to do
@@ -78,10 +86,17 @@ def convert_error(error: Exception, path: str) -> StoreError:
     return StoreError(f"the vault {path} answers: {text}", "Run: crashvault doctor")
 
 
+Transaction = Callable[[], AbstractContextManager[None]]
+
+
 class SQLite:
     """One connection to one vault file. Not to be used by two threads at once."""
 
     dialect = DIALECT
+    rows_begin_with_day = False
+    least, greatest = "min", "max"  # of two numbers; nothing where one of them is nothing
+    has_vocabulary = True  # the index tells its words
+    numbers = "json_each(?) c"  # a table of numbers, `c (key, value)`, given as one parameter: see `many`
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
@@ -182,8 +197,8 @@ class SQLite:
     # Transactions
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One write transaction; nested use joins the outer one."""
+    def writing(self, *, alone: bool = True) -> Iterator[None]:
+        """One write transaction; nested use joins the outer one. Here nobody else ever writes meanwhile."""
         if self._depth:
             self._depth += 1
             try:
@@ -264,6 +279,154 @@ class SQLite:
             "UPDATE sequences SET next = next + ? WHERE name = ? RETURNING next - ?", (count, name, count)
         )
         return int(first)
+
+    def following(self, name: str) -> int:
+        """The id that would be given next."""
+        return int(self.value("SELECT next FROM sequences WHERE name = ?", (name,)))
+
+    def skip_to(self, name: str, following: int) -> None:
+        """Give no id below `following` from now on."""
+        self.execute("UPDATE sequences SET next = ? WHERE name = ?", (following, name))
+
+    def serialize(self, what: str) -> None:
+        """Have others who name the same thing wait until this transaction ends. Here they do anyway."""
+
+    def for_update(self, table: str) -> str:
+        """SQL at the end of a SELECT whose rows are changed afterwards: nobody else may change them meanwhile."""
+        return ""
+
+    def settled(self) -> int:
+        """The row of an event up to which nothing new can appear any more."""
+        return int(self.value("SELECT COALESCE(max(id), 0) FROM events"))
+
+    @staticmethod
+    def many(values: Sequence[int]) -> str:
+        """The parameter of `numbers`."""
+        return json.dumps(list(values))
+
+    @staticmethod
+    def contains(column: str) -> str:
+        """SQL that is true where a column has the text of its parameter in it."""
+        return f"instr({column}, ?) > 0"
+
+    @staticmethod
+    def having_word(index: str) -> str:
+        """SQL for the rows of an index whose documents have a word like the parameter; for engines without vocabulary."""
+        raise NotImplementedError(index)
+
+    @staticmethod
+    def words_between(index: str) -> str:
+        """SQL for the distinct words of an index between its two parameters, ascending."""
+        return f"SELECT term FROM {index.replace('index', 'terms')} WHERE term >= ? AND term < ?"
+
+    @staticmethod
+    def match(index: str) -> str:
+        """SQL that is true where a document of an index meets the expression of its parameter."""
+        return f"{index} MATCH ?"
+
+    def index(self, index: str, documents: Sequence[tuple[int, str]]) -> None:
+        """Put documents into an index."""
+        self.execute_many(f"INSERT INTO {index} (rowid, body) VALUES (?, ?)", documents)
+
+    def unindex(self, index: str, documents: Sequence[tuple[int, str]]) -> None:
+        """Take documents out of an index, which wants to be told what they were."""
+        self.execute_many(f"INSERT INTO {index} ({index}, rowid, body) VALUES ('delete', ?, ?)", documents)
+
+    def update_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run an UPDATE of one row for each of the rows."""
+        return self.execute_many(sql, rows)
+
+    def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""
+        return [tuple(row) for row in rows if self.execute(sql, row)]
+
+    def blobs(self, home: str) -> Blobs:
+        """Where the contents of attachments lie."""
+        from .blobs import Blobs
+
+        return Blobs(home)
+
+    def clear_index(self, index: str) -> None:
+        self.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
+
+    def merge_index(self, index: str, writing: Transaction) -> None:
+        """Rewrite an index without what was deleted, some pages a transaction; until then old terms stay in the file."""
+        pages = -_PAGES_MERGED  # negative: begin to merge all segments into one
+        while self._merge_some(index, pages, writing):
+            pages = _PAGES_MERGED
+
+    def _merge_some(self, index: str, pages: int, writing: Transaction) -> bool:
+        """One step of merging; whether there may be more to do."""
+        before = self.connection.total_changes
+        with writing():
+            self.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
+        return self.connection.total_changes - before >= 2
+
+    def erase_safely(self) -> None:
+        """From now on what is deleted is overwritten."""
+        self.execute("PRAGMA secure_delete = ON")
+
+    def shrink(self, writing: Transaction, checkpoint: Callable[[], object]) -> int:
+        """Give free pages back to the file system; the bytes by which the file got smaller."""
+        size = int(self.value("PRAGMA page_size"))
+        before = int(self.value("PRAGMA page_count"))
+        while int(self.value("PRAGMA freelist_count")):
+            with writing():
+                for _ in range(_PAGES_FREED):  # a statement without columns is stepped once: one page each
+                    self.execute("PRAGMA incremental_vacuum(1)")
+        checkpoint()
+        return (before - int(self.value("PRAGMA page_count"))) * size
+
+    def tables(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """The tables of the vault with their columns and keys, by name; without those that make up an index."""
+        found = []
+        for (name,) in self.rows(
+            """SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
+               AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '%!_index!_%' ESCAPE '!' ORDER BY name"""
+        ):
+            columns = self.rows(f"SELECT name, pk FROM pragma_table_info('{name}') ORDER BY cid")
+            key = sorted((place, column) for column, place in columns if place)
+            found.append((name, tuple(column for column, _ in columns), tuple(column for _, column in key)))
+        return found
+
+    def numbering(self) -> dict[str, int]:
+        """The number that each sequence, and each table that numbers its rows, would give next."""
+        counted = self.rows("SELECT name, seq + 1 FROM sqlite_sequence")
+        plain = {name: int(self.value(f"SELECT COALESCE(max(id), 0) + 1 FROM {name}")) for name in _NUMBERED_BY_ROWS}
+        return {**plain, **dict(counted), **dict(self.rows("SELECT name, next FROM sequences"))}
+
+    def continue_from(self, name: str, following: int) -> None:
+        """Give no number below `following` from now on."""
+        if self.execute("UPDATE sequences SET next = max(next, ?) WHERE name = ?", (following, name)):
+            return
+        if name not in _NUMBERED_BY_ROWS and not self.execute(
+            "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (following - 1, name)
+        ):
+            self.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, following - 1))
+
+    def size(self) -> int:
+        """Bytes of the vault on disk."""
+        return sum(os.path.getsize(name) for end in ("", "-wal") if os.path.exists(name := f"{self.path}{end}"))
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Let Ctrl-C end a statement that takes long."""
+        return interruptible(self.connection)
+
+    def checks(self, deep: bool) -> dict[str, Check]:
+        """What `doctor` looks at."""
+        from .health import CHECKS, DEEP
+
+        return {**CHECKS, **(DEEP if deep else {})}
+
+    def abandon(self) -> None:
+        """After a fork, in the child: let go of what is the parent's without closing it for the parent."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+
+    def used_size(self) -> int:
+        """Bytes of the database without its free pages."""
+        pages = int(self.value("PRAGMA page_count")) - int(self.value("PRAGMA freelist_count"))
+        return pages * int(self.value("PRAGMA page_size"))
 
     def empty_size(self) -> int:
         """The bytes that the database takes without a row: a page for each table and index."""

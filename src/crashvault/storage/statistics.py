@@ -40,7 +40,7 @@ class Statistics:
         where, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
         by_status = dict(
             self.db.rows(
-                f"SELECT status, count(*) FROM issues {where or 'WHERE 1'} AND merged_into IS NULL GROUP BY status",
+                f"SELECT status, count(*) FROM issues {where or 'WHERE TRUE'} AND merged_into IS NULL GROUP BY status",
                 parameters,
             )
         )
@@ -116,7 +116,7 @@ class Statistics:
     def releases(self, project: int | None = None, limit: int = 100) -> list[ReleaseIssues]:
         """Releases by the issues that they were seen with last, the one seen last first."""
         rows = self.db.rows(
-            """SELECT release, count(*), sum(status = 'open'), sum(count), min(first_seen), max(last_seen) FROM issues
+            """SELECT release, count(*), count(*) FILTER (WHERE status = 'open'), sum(count), min(first_seen), max(last_seen) FROM issues
                WHERE release IS NOT NULL AND merged_into IS NULL AND (?1 IS NULL OR project_id = ?1)
                GROUP BY release ORDER BY max(last_seen) DESC LIMIT ?2""",
             (project, limit),

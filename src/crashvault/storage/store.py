@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from .migrations import VERSION, migrate, schema_version
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .levels import Levels
     from .merging import Merging
     from .outbox import Outbox
+    from .postgres import Postgres
     from .projects import Projects
     from .rates import Rates
     from .recording import Recording
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 class Store:
     """Repositories over one connection. Each is imported when it is first used: start-up is hot."""
 
-    def __init__(self, db: SQLite, home: str) -> None:
+    def __init__(self, db: Any, home: str) -> None:
         self.db = db
         self.home = home
         self.legacy: Report | None = None  # what opening this vault imported from an earlier format
@@ -63,11 +64,11 @@ class Store:
         self.close()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One write transaction over all repositories."""
+    def writing(self, *, alone: bool = True) -> Iterator[None]:
+        """One write transaction over all repositories; see the drivers for `alone`."""
         self._writing += 1
         try:
-            with self.db.writing():
+            with self.db.writing(alone=alone):
                 yield
         except BaseException:
             self._afterwards.clear()
@@ -248,9 +249,28 @@ class Store:
 
     @cached_property
     def blobs(self) -> Blobs:
-        from .blobs import Blobs
+        return self.db.blobs(self.home)
 
-        return Blobs(self.home)
+
+def open_postgres(home: str, url: str, *, create: bool = True, read_only: bool = False) -> Store:
+    """Open the vault in a PostgreSQL database, make it where there is none, bring an older one up to date.
+
+    `home` is where this node keeps what is its own. Raises StoreError when that cannot be done.
+    """
+    db = connect_postgres(url, read_only=read_only)
+    from .migrations import on_postgres
+
+    try:
+        version = on_postgres.schema_version(db)
+        if not version and (read_only or not create):
+            raise StoreError(f"there is no vault in {db.path}", "Make one with: crashvault init")
+        if version < VERSION and not read_only:
+            on_postgres.migrate(db, _add_default_project)
+    except BaseException:
+        db.close()
+        raise
+    _make_home(home)
+    return Store(db, home)
 
 
 def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> Store:
@@ -284,6 +304,27 @@ def open_sqlite(home: str, *, create: bool = True, read_only: bool = False) -> S
     if not read_only:
         _import_legacy(store)
     return store
+
+
+def postgres_vault_exists(url: str) -> bool:
+    """Whether a database holds a vault. Raises StoreError where it cannot be asked."""
+    db = connect_postgres(url)
+    from .migrations import on_postgres
+
+    try:
+        return on_postgres.schema_version(db) > 0
+    finally:
+        db.close()
+
+
+def connect_postgres(url: str, *, read_only: bool = False) -> Postgres:
+    try:
+        from .postgres import Postgres
+    except ImportError as error:
+        raise StoreError(
+            "the driver of PostgreSQL is not installed", "Install it with: pip install crashvault[postgres]"
+        ) from error
+    return Postgres(url, read_only=read_only)
 
 
 def _import_legacy(store: Store) -> None:
@@ -347,7 +388,7 @@ def _make_home(home: str) -> None:
         ) from error
 
 
-def _add_default_project(db: SQLite) -> None:
+def _add_default_project(db: Any) -> None:
     from ..clock import now
     from ..models import DEFAULT_PROJECT
     from .projects import Projects

@@ -21,7 +21,7 @@ class Suggestions:
             (str(issue), title)
             for issue, title in self.db.rows(
                 f"""SELECT id, title FROM issues WHERE merged_into IS {"NOT" if merged else ""} NULL
-                     AND substr(id, 1, ?) = ? ORDER BY last_seen DESC LIMIT ?""",
+                     AND substr(CAST(id AS TEXT), 1, CAST(? AS INTEGER)) = ? ORDER BY last_seen DESC LIMIT ?""",
                 (len(prefix), prefix, LIMIT),
             )
         ]
@@ -54,7 +54,7 @@ class Suggestions:
         return self._names("alert_rules", prefix)
 
     def _names(self, table: str, prefix: str) -> list[str]:
-        sql = f"SELECT name FROM {table} WHERE substr(name, 1, ?) = ? ORDER BY name LIMIT ?"
+        sql = f"SELECT name FROM {table} WHERE substr(name, 1, CAST(? AS INTEGER)) = ? ORDER BY name LIMIT ?"
         return [name for (name,) in self.db.rows(sql, (len(prefix), prefix, LIMIT))]
 
     def values(self, field: str, prefix: str) -> list[str]:
@@ -69,28 +69,30 @@ class Suggestions:
     def issue_tags(self, prefix: str) -> list[str]:
         """Tags that people gave to issues."""
         rows = self.db.rows(
-            "SELECT DISTINCT tag FROM issue_tags WHERE substr(tag, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+            "SELECT DISTINCT tag FROM issue_tags WHERE substr(tag, 1, CAST(? AS INTEGER)) = ? LIMIT ?",
+            (len(prefix), prefix, LIMIT),
         )
         return [tag for (tag,) in rows]
 
     def people(self, prefix: str) -> list[str]:
         """Who has issues assigned."""
         rows = self.db.rows(
-            "SELECT DISTINCT assigned FROM issues WHERE substr(assigned, 1, ?) = ? LIMIT ?",
+            "SELECT DISTINCT assigned FROM issues WHERE substr(assigned, 1, CAST(? AS INTEGER)) = ? LIMIT ?",
             (len(prefix), prefix, LIMIT),
         )
         return [name for (name,) in rows]
 
     def projects(self, prefix: str) -> list[str]:
         rows = self.db.rows(
-            "SELECT name FROM projects WHERE substr(name, 1, ?) = ? LIMIT ?", (len(prefix), prefix, LIMIT)
+            "SELECT name FROM projects WHERE substr(name, 1, CAST(? AS INTEGER)) = ? LIMIT ?",
+            (len(prefix), prefix, LIMIT),
         )
         return [name for (name,) in rows]
 
     def keys(self, prefix: str) -> list[tuple[str, str]]:
         """(prefix, name) of the keys that are in force."""
         return self.db.rows(
-            "SELECT prefix, name FROM api_keys WHERE revoked_at IS NULL AND substr(prefix, 1, ?) = ? LIMIT ?",
+            "SELECT prefix, name FROM api_keys WHERE revoked_at IS NULL AND substr(prefix, 1, CAST(? AS INTEGER)) = ? LIMIT ?",
             (len(prefix), prefix, LIMIT),
         )
 

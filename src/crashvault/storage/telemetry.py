@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ..clock import DAY, HOUR
@@ -20,6 +21,7 @@ _SPAN_COLUMNS = (
 Place = tuple[int, int]  # of a span: when it began, and its row
 START: Place = (1 - (1 << 62), 0)
 END: Place = ((1 << 62) - 1, 0)
+_ALL = 1 << 62  # spans
 _OUTCOMES = ("errored", "crashed", "abnormal", "exited")
 
 
@@ -58,7 +60,8 @@ class Telemetry:
     ) -> None:
         """Store what came for one project; call it inside `writing()`. What is known already changes nothing."""
         self._add_spans(project_id, spans, now)
-        for session in sessions:
+        # Everybody writes in the same order, so that nobody waits for each other.
+        for session in sorted(sessions, key=lambda one: (one["started"] // HOUR, one["release"], one["environment"])):
             if self._is_new(project_id, session.get("key"), now):
                 self._add_session(project_id, session)
         self._add_check_ins(project_id, check_ins)
@@ -74,7 +77,7 @@ class Telemetry:
         self.db.execute_many(
             f"""INSERT INTO spans (project_id, {_SPAN_COLUMNS}, received_at)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-            rows,
+            sorted(rows, key=itemgetter(0, 1, 2)),
         )
 
     def _is_new(self, project_id: int, key: str | None, now: int) -> bool:
@@ -89,11 +92,9 @@ class Telemetry:
             self.db.execute("DELETE FROM session_updates WHERE day < ?", (today - 1,))
             self._forgotten_on = today
         digest = _digest(f"{project_id}\0{key}")
-        sql = "SELECT 1 FROM session_updates WHERE day IN (?, ?) AND digest = ?"
-        if self.db.row(sql, (today - 1, today, digest)):
+        if self.db.row("SELECT 1 FROM session_updates WHERE day = ? AND digest = ?", (today - 1, digest)):
             return False
-        self.db.execute("INSERT INTO session_updates VALUES (?, ?)", (today, digest))
-        return True
+        return self.db.execute("INSERT INTO session_updates VALUES (?, ?) ON CONFLICT DO NOTHING", (today, digest)) > 0
 
     def _add_session(self, project_id: int, session: Fields) -> None:
         counts = [session["started_count"], *(session[name] for name in _OUTCOMES)]
@@ -110,7 +111,8 @@ class Telemetry:
         if session.get("user"):
             self.db.execute(
                 """INSERT INTO session_users VALUES (?, ?, ?)
-                   ON CONFLICT DO UPDATE SET crashed = max(session_users.crashed, excluded.crashed)""",
+                   ON CONFLICT (session_id, "user") DO UPDATE SET crashed = excluded.crashed
+                     WHERE session_users.crashed < excluded.crashed""",
                 (row, person_digest(session["user"]), int(session["crashed"] > 0)),
             )
 
@@ -146,7 +148,7 @@ class Telemetry:
     # Reading
 
     def trace(
-        self, trace_id: str, project: str | None = None, limit: int = -1, after: Place = START
+        self, trace_id: str, project: str | None = None, limit: int | None = None, after: Place = START
     ) -> tuple[list[dict[str, Any]], Place | None]:
         """Spans of a trace (32 hex digits) in the order in which they began, and the place of the last if there are more.
 
@@ -157,10 +159,10 @@ class Telemetry:
                 JOIN projects p ON p.id = s.project_id
                 WHERE trace_id = ?1 AND (?2 IS NULL OR p.name = ?2) AND (started_at, s.id) > (?3, ?4)
                 ORDER BY started_at, s.id LIMIT ?5""",
-            (bytes.fromhex(trace_id), project, *after, limit if limit < 0 else limit + 1),
+            (bytes.fromhex(trace_id), project, *after, _ALL if limit is None else limit + 1),
         )
         spans = [_span(row[1:]) for row in rows]
-        if not 0 <= limit < len(rows):
+        if limit is None or limit >= len(rows):
             return spans, None
         return spans[:limit], (spans[limit - 1]["start"], rows[limit - 1][0])
 

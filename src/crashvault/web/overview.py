@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -163,11 +162,9 @@ def change_alert(visit: Visit) -> Reply:
 
 def system(visit: Visit) -> Reply:
     store, node = visit.store, visit.call.node
-    path = os.path.join(store.home, "vault.db")
-    sizes = [os.path.getsize(path + end) for end in ("", "-wal") if os.path.exists(path + end)]
     context = {
         "health": health.described(node, health.reasons(node)),
-        "size": sum(sizes), "totals": store.statistics.totals(), "recorder": node.recorder.depth if node.recorder else 0,
+        "size": store.db.size(), "totals": store.statistics.totals(), "recorder": node.recorder.depth if node.recorder else 0,
         "tails": node.tails, "drops": reading.dropped(visit.call)["items"],
         "findings": [] if not visit.asked("examine") else [one for _, found in core.examine(store) for one in found],
         "examined": bool(visit.asked("examine")), "check_ins": store.telemetry.check_ins(limit=30),

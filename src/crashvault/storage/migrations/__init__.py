@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ...errors import StoreError
 from ..sqlite import FAILURES, SQLite, convert_error
@@ -32,6 +32,11 @@ def schema_version(db: SQLite) -> int:
         raise convert_error(error, db.path) from error
     if not all(value.isdigit() for value in rows.values()):
         raise StoreError(f"{db.path} is not a vault", "Move the file away, or choose another --home")
+    return check_readable(rows)
+
+
+def check_readable(rows: Mapping[str, str]) -> int:
+    """The version that a vault says it has. Raises StoreError where this program is too old to read it."""
     if int(rows.get("min_reader", 0)) > VERSION:
         raise StoreError(
             f"this vault has schema {rows['schema_version']}, which needs a newer Crashvault (this one knows {VERSION})",
