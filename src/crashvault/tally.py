@@ -108,9 +108,9 @@ class Tally:
                     seen[rule.id, group] = Seen(now, its[-1].issue, its[-1].row, len(its))
                     # What an issue counts stays apart from what those merged into it do, as their hashes do.
                     parts = _by_home(its) if rule.by == "issue" else {group: its}
-                    for part, seen in parts.items():
+                    for part, noted in parts.items():
                         for one in series:
-                            _add(counts, members, (rule.id, part, one.name), one, seen, now)
+                            _add(counts, members, (rule.id, part, one.name), one, noted, now)
         return Additions(counts, members, seen)
 
     def count(
