@@ -95,12 +95,12 @@ def test_what_cannot_hold_yet_is_not_looked_at(vault: Vault) -> None:
     [rule] = [vault.rule("many", "count > 5 in 1m and users >= 2 in 1m")]
     vault.record(0, {"user": "ana"})
     vault.look(0.5)
-    assert vault.store.alerts.earliest_due() is None
+    assert not vault.store.alerts.is_due(START + 100 * SECOND)
     for second in range(1, 5):
         vault.record(second, {"user": "bob"})
-        assert vault.store.alerts.earliest_due() is None
+        assert not vault.store.alerts.is_due(START + 100 * SECOND)
     vault.record(5, {"user": "bob"})
-    assert vault.store.alerts.earliest_due() == 0
+    assert vault.store.alerts.is_due(START)
     assert vault.look(5.5) == [("many", "firing", None)]
     assert rule.by == ""
 
@@ -405,3 +405,54 @@ def test_what_has_left_every_window_is_forgotten(vault: Vault) -> None:
     vault.look(2 * 3600)
     assert vault.store.db.value("SELECT count(*) FROM alert_counts") == 0
     assert vault.store.db.value("SELECT count(*) FROM alerts") == 0
+
+
+def test_a_clock_that_was_a_year_ahead_does_no_harm(vault: Vault) -> None:
+    year = 365 * 24 * 3600
+    vault.rule("many", "count >= 2 in 1m")
+    vault.rule("dead", "silence > 5m")
+    vault.record(year, {}, {})
+    assert vault.look(year + 1) == [("many", "firing", None)]
+    assert ("many", "resolved", None) in [told for second in range(0, 130, 5) for told in vault.look(second)]
+    assert [told for second in range(130, 500, 5) for told in vault.look(second)] == [("dead", "firing", None)]
+    vault.record(800, {}, {})
+    assert ("many", "firing", None) in vault.look(801)
+
+
+def test_a_clock_that_jumps_ahead_ends_what_fires(vault: Vault) -> None:
+    vault.rule("many", "count >= 2 in 1m")
+    vault.record(0, {}, {})
+    assert vault.look(1) == [("many", "firing", None)]
+    assert vault.look(7 * 24 * 3600) == [("many", "resolved", None)]
+
+
+def test_a_query_that_has_lost_its_meaning_stops_no_recording(vault: Vault) -> None:
+    vault.store.levels.add("urgent", 45, None, None)
+    vault.rule("urgent", "count >= 1 in 1m", query="level:urgent")
+    rule = vault.rule("all", "count >= 1 in 1m")
+    vault.store.alerts.mute(rule.id, "level:urgent", None, START)
+    vault.store.levels.remove("urgent")
+    [receipt] = vault.record(0)
+    assert receipt.transition == "new"
+    assert vault.look(1) == [("all", "firing", None)]
+
+
+def test_the_issue_of_an_alert_may_be_gone(vault: Vault) -> None:
+    vault.webhook()
+    vault.rule("many", "count >= 2 in 1m", by="issue")
+    [first, _] = vault.record(0, {}, {})
+    vault.store.deletion.issues([first.issue_id], START)
+    assert vault.look(1) == [("many", "firing", str(first.issue_id))]
+    assert [told for second in range(2, 200) for told in vault.look(second)] == [
+        ("many", "resolved", str(first.issue_id))
+    ]
+    assert len(vault.deliveries()) == 2
+
+
+def test_what_a_rule_rests_for_is_not_told_again(vault: Vault) -> None:
+    """Around the line it neither resolves nor fires at each crossing."""
+    vault.rule("many", "count >= 3 in 10s", cooldown=0, linger=30 * SECOND)
+    for second in range(0, 120, 3):  # three or four in ten seconds, then two, in turn
+        vault.record(second, *[{}] * (1 if second % 24 < 12 else 2))
+        vault.look(second + 0.5)
+    assert vault.told == [("many", "firing", None)]

@@ -137,7 +137,7 @@ def _deliver(context: Context) -> None:
     """Look at alerts and send what this command has queued, after everything was said and where no server does it."""
     try:
         told = _look_at_alerts(context) if context.has_counted else False
-        if told or context.has_queued:
+        if told or context.has_told or context.has_queued:
             from .notify.service import deliver_briefly
 
             deliver_briefly(context.home)

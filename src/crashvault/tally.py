@@ -13,6 +13,8 @@ from .alerts.condition import facts, parse
 from .alerts.counters import Series, series_of
 from .alerts.streams import Streams
 from .clock import MINUTE
+from .errors import InvalidError
+from .logs import log
 from .models import Event
 from .query.tree import Everything, Node, Pattern, Term, all_of, fields_used, leaves, negate
 from .storage.document import SIGN, stack_document, word_of
@@ -58,8 +60,13 @@ class Tally:
     """The rules of a vault, made ready for recording."""
 
     def __init__(self, store: Store, now: int) -> None:
-        self.ready = [_Counting(rule, tuple(series_of(parse(rule.condition)))) for rule in store.alerts.rules()]
-        nodes = _nodes(store, [one.rule for one in self.ready], now)
+        rules = store.alerts.rules()
+        meant = [
+            (node, _Counting(rule, tuple(series_of(parse(rule.condition)))))
+            for rule, node in zip(rules, _nodes(store, rules, now), strict=True)
+            if node is not None
+        ]
+        nodes, self.ready = [node for node, _ in meant], [one for _, one in meant]
         self.streams = Streams(zip(nodes, self.ready, strict=True), store.levels.ranks())
         self._stacks: dict[bytes, str] = {}
         self._keys = tuple({one.rule.by for one in self.ready if one.rule.by.startswith("tag.")})
@@ -108,9 +115,9 @@ class Tally:
                     seen[rule.id, group] = Seen(now, its[-1].issue, its[-1].row, len(its))
                     # What an issue counts stays apart from what those merged into it do, as their hashes do.
                     parts = _by_home(its) if rule.by == "issue" else {group: its}
-                    for part, noted in parts.items():
+                    for part, some in parts.items():
                         for one in series:
-                            _add(counts, members, (rule.id, part, one.name), one, noted, now)
+                            _add(counts, members, (rule.id, part, one.name), one, some, now)
         return Additions(counts, members, seen)
 
     def count(
@@ -264,14 +271,26 @@ def _names_tag(term: Term, tag: str) -> bool:
     )
 
 
-def _nodes(store: Store, rules: Sequence[Rule], now: int) -> list[Node]:
+def _nodes(store: Store, rules: Sequence[Rule], now: int) -> list[Node | None]:
     """What each rule counts: its query in its project, without what is muted."""
     search = store.search(now)
     quiet: dict[int, list[Node]] = {}
     for mute in store.alerts.mutes(now):
         if mute.query:
-            quiet.setdefault(mute.rule_id, []).append(negate(search.parse(mute.query)))
-    return [rule_node(search, rule.query, rule.project, quiet.get(rule.id, ())) for rule in rules]
+            try:
+                quiet.setdefault(mute.rule_id, []).append(negate(search.parse(mute.query)))
+            except InvalidError as error:
+                log("error", "a mute of an alert is without effect", query=mute.query, error=str(error))
+    return [_node(search, rule, quiet.get(rule.id, ())) for rule in rules]
+
+
+def _node(search: Any, rule: Rule, quiet: Iterable[Node]) -> Node | None:
+    """None where a query has no meaning any more, as of a level that was removed: recording goes on."""
+    try:
+        return rule_node(search, rule.query, rule.project, quiet)
+    except InvalidError as error:
+        log("error", "an alert counts nothing", name=rule.name, error=str(error))
+        return None
 
 
 def rule_node(search: Any, query: str, project: str, more: Iterable[Node] = ()) -> Node:

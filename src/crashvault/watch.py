@@ -17,7 +17,7 @@ from . import clock, core, lifecycle
 from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
 from .alerts.counters import HOURS, Counters, Series, series_of
 from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, room, shown_span
-from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
+from .alerts.life import FIRED, FIRING, OK, Change, Terms, put_back, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
 from .announce import PUSH, announce_alert
@@ -70,7 +70,7 @@ class Watch:
         if not store.alerts.version():
             return []
         told: list[Told] = []
-        while (due := store.alerts.earliest_due()) is not None and due <= now:
+        while store.alerts.is_due(now):
             with store.writing():
                 self._read_rules()
                 quiet = {mute.rule_id for mute in store.alerts.mutes(now) if not mute.query}
@@ -96,17 +96,18 @@ class Watch:
             }
             self._version = version
 
-    def _settle(self, rule_id: int, alerts: Sequence[Alert], quiet: bool, now: int) -> list[Told]:
+    def _settle(self, rule_id: int, given: Sequence[Alert], quiet: bool, now: int) -> list[Told]:
         """Look at alerts of one rule, and keep what has become of them."""
         if rule_id not in self._rules:  # removed, while its events were being recorded
-            self._store.alerts.settle((), [alert._replace(due_at=None) for alert in alerts])
+            self._store.alerts.settle((), [alert._replace(due_at=None) for alert in given])
             return []
         rule, condition, series = self._rules[rule_id]
+        alerts = [_put_back(alert, now) for alert in given]
         counters = self._store.alerts.counters(rule_id, alerts, series, now)
         told: list[Told] = []
         changed: list[Alert] = []
         unchanged: list[Alert] = []
-        for alert in alerts:
+        for was, alert in zip(given, alerts, strict=True):
             known = counters[alert.group]
             found = alert
             for moment in (*_missed(alert, series, rule), now):
@@ -117,7 +118,7 @@ class Watch:
                 reason = alert.reason if life.state == OK else verdict.reason
                 found = found._replace(life=life, reason=reason)
             found = found._replace(due_at=_next_look(condition, known, found.life.state == OK, now))
-            is_same = found.life == alert.life and found.reason == alert.reason
+            is_same = found.life == was.life and found.reason == was.reason and found.last_at == was.last_at
             (unchanged if is_same else changed).append(found)
         self._store.alerts.settle(changed, unchanged)
         return told
@@ -151,6 +152,13 @@ class Watch:
             self._read_rules()
             for rule, _, series in self._rules.values():
                 self._store.alerts.forget(rule.id, series, now, now - HISTORY_KEPT)
+
+
+def _put_back(alert: Alert, now: int) -> Alert:
+    """The same where the clock was set back since."""
+    last_at = alert.last_at if alert.last_at is None else min(alert.last_at, now)
+    since = min(alert.counted_since, now)
+    return alert._replace(counted_since=since, last_at=last_at, life=put_back(alert.life, now))
 
 
 def _missed(alert: Alert, series: Sequence[Series], rule: Rule) -> list[int]:

@@ -84,3 +84,9 @@ def test_a_resolved_issue_stays_so_for_older_releases(cli: CommandLine) -> None:
     cli("resolve", "1", "--in", "next")
     cli("add", "boom", "--release", "shop@1.4")
     assert cli.json("list", "--status", "all")["items"][0]["status"] == "resolved"
+
+
+def test_what_time_alone_brings_about_is_noticed_by_who_asks(cli: CommandLine) -> None:
+    cli("alert", "add", "idle", "--when", "count < 1 in 1m")
+    assert cli.json("alert", "list")["items"][0]["state"] == "firing"
+    assert [entry["what"] for entry in cli.json("alert", "history")["items"]] == ["fired"]

@@ -34,6 +34,12 @@ class Change(NamedTuple):
     tell: bool  # whether people hear of it
 
 
+def put_back(life: Life, now: int) -> Life:
+    """The same where the clock was set back: nothing has happened at a time to come."""
+    told = life.told_at if life.told_at is None else min(life.told_at, now)
+    return life._replace(since=min(life.since, now), held_at=min(life.held_at, now), told_at=told)
+
+
 def step(life: Life, holds: bool, now: int, terms: Terms, *, quiet: bool = False) -> tuple[Life, list[Change]]:
     """The next state at a time, and what has happened.
 

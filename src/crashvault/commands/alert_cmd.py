@@ -75,6 +75,7 @@ def list_alerts(context: Context, firing: bool) -> None:
     from ..console import Column, console, escape
     from ..output.shapes import listing
 
+    _look(context)
     shapes = [shape for shape in _shapes(context, now()) if not firing or shape["state"] == "firing"]
     if context.json:
         emit(listing(shapes, len(shapes), None))
@@ -100,6 +101,7 @@ def show(context: Context, alert_name: str) -> None:
     from ..clock import now
     from ..console import console, escape
 
+    _look(context)
     store, moment = context.store, now()
     rule = store.alerts.require(alert_name)
     shape = watch.rule_shape(rule, store.alerts.alerts(rule.id), store.alerts.mutes(moment))
@@ -195,6 +197,7 @@ def history(context: Context, alert_name: str | None, limit: int) -> None:
     from ..console import console
     from ..output.shapes import listing
 
+    _look(context)
     rule = context.store.alerts.require(alert_name).id if alert_name else None
     found = context.store.alerts.history(rule, limit + 1)
     shapes = [watch.entry_shape(entry) for _, entry in found[:limit]]
@@ -221,6 +224,23 @@ def _spans(given: dict[str, Any]) -> dict[str, Any]:
         text = given[name]
         given[name] = None if text is None else 0 if text.strip() in ("0", "0s", "none") else parse_span(text)
     return given
+
+
+def _look(context: Context) -> None:
+    """Where no server looks at alerts, whoever asks about them does: time alone may have changed them."""
+    from .. import watch
+    from ..errors import StoreError
+    from ..logs import log_debug
+
+    if not context.store.alerts.version():
+        return
+    try:
+        told = watch.look_once(context.home)
+    except StoreError as error:  # what cannot be written can still be read
+        log_debug("alerts not looked at", error=error)
+        return
+    watch.show_on_desktop(told)
+    context.has_told = bool(told)
 
 
 def _shapes(context: Context, moment: int) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ class Context:
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
         self._store: Store | None = None
+        self.has_told = False  # whether people are to be told of alerts that this run has looked at
 
     def update(self, given: dict[str, Any]) -> None:
         """Take over what was given; an option may stand before the command's name or behind it."""

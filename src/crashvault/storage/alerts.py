@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..clock import HOUR
+from ..clock import HOUR, MINUTE
 from ..errors import ConflictError, NotFoundError
 from . import named
 from .sqlite import SQLite, chunks, marks
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _VERSION = "alerts"  # of meta
 _COUNTS, _MEMBERS = ("alert_counts", "bucket", "count"), ("alert_members", "member", "bucket")
+_DUE = (
+    "(due_at BETWEEN 0 AND ? OR due_at > ?)"  # what is due in the far future was put there by a clock that went wrong
+)
+_FURTHEST = 2 * MINUTE  # from now that an alert is due, see `next_look`
 _AT_ONCE = 1_000  # alerts that are looked at in one transaction
 
 
@@ -247,14 +251,14 @@ class Alerts:
 
     # Evaluating
 
-    def earliest_due(self) -> int | None:
-        """When the next alert must be looked at; None: only after an event."""
-        return self.db.value("SELECT min(due_at) FROM alerts WHERE due_at >= 0")
+    def is_due(self, now: int) -> bool:
+        """Whether an alert must be looked at now."""
+        return bool(self.db.row(f"SELECT 1 FROM alerts WHERE {_DUE} LIMIT 1", (now, now + _FURTHEST)))
 
     def due(self, now: int) -> list[Alert]:
         rows = self.db.rows(
-            f"SELECT {_ALERT} FROM alerts WHERE due_at >= 0 AND due_at <= ? ORDER BY due_at LIMIT {_AT_ONCE}",
-            (now,),
+            f"SELECT {_ALERT} FROM alerts WHERE {_DUE} ORDER BY due_at LIMIT {_AT_ONCE}",
+            (now, now + _FURTHEST),
         )
         return [_alert(row) for row in rows]
 
@@ -337,9 +341,9 @@ class Alerts:
     def settle(self, changed: Sequence[Alert], unchanged: Sequence[Alert]) -> None:
         """Keep what alerts are by now; of the unchanged only when to look at them again."""
         self.db.execute_many(
-            """UPDATE alerts SET state = ?, since = ?, held_at = ?, told_at = ?, is_told = ?, reason = ?, due_at = ?
+            """UPDATE alerts SET last_at = ?, state = ?, since = ?, held_at = ?, told_at = ?, is_told = ?, reason = ?, due_at = ?
                WHERE rule_id = ? AND grp = ?""",
-            [(*alert.life, alert.reason, alert.due_at, alert.rule_id, alert.group) for alert in changed],
+            [(alert.last_at, *alert.life, alert.reason, alert.due_at, alert.rule_id, alert.group) for alert in changed],
         )
         self.db.execute_many(
             "UPDATE alerts SET due_at = ? WHERE rule_id = ? AND grp = ?",
