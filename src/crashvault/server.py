@@ -184,9 +184,9 @@ class Worker:
         from .ratelimit import RateLimiter
 
         node.metrics = Metrics(node)
-        node.keyring = Keyring(node.open_store)
+        node.keyring = Keyring(node.open_store, away=lambda: node.recorder.away if node.settings.spool else None)
         node.limiter = RateLimiter(node.open_store, _rates(node.settings))
-        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit)
+        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit, self._spooling())
         node.recorder.start()
         self._deliveries = Service(node.open_store, node.metrics.delivery)
         self._deliveries.start()
@@ -220,6 +220,19 @@ class Worker:
         if self.node.settings.durability == "normal":
             store.db.relax()
         return store
+
+    def _spooling(self) -> Any:
+        """Where requests are kept while the database is away; a vault in a file has nothing to be away from."""
+        from .accepted import Spooling
+        from .api.spooled import reader_of
+        from .storage.spool import Spool, spool_exists
+
+        home, settings = self.node.home, self.node.settings
+        # What was spooled before the setting was taken back must still come into the vault.
+        if core.shown_database(home) is None or not (settings.spool or spool_exists(home)):
+            return None
+        most = settings.spool_size if settings.spool else 0
+        return Spooling(partial(Spool, home, most), partial(reader_of, self.node))
 
     def _front(self, listener: Listener) -> Any:
         from .api.doors import is_ingest
@@ -298,6 +311,8 @@ class Worker:
             for connection in list(connections):
                 connection.look(now)  # type: ignore[union-attr]
             self.node.metrics.state(self.node.recorder.depth, len(connections))
+            if (spooled := self.node.recorder.spooled) is not None:
+                self.node.metrics.spool(spooled.requests, spooled.bytes, spooled.age(clock.now()))
             if self.parent is not None and os.getppid() != self.parent:  # it was killed
                 self._stop()
             try:
@@ -351,7 +366,8 @@ class Worker:
 
 
 # What a process cannot change while it runs.
-_FIXED = ("host", "port", "unix_socket", "auth", "tls_cert", "tls_key", "workers", "durability", "queue", "body_timeout",
+_FIXED = ("host", "port", "unix_socket", "auth", "tls_cert", "tls_key", "workers", "durability", "queue", "spool", "spool_size",
+          "body_timeout",
           "keep_alive", "shutdown_timeout")  # fmt: skip
 
 

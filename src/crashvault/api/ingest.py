@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from ..accepted import Job
 from ..auth import allows
 from ..errors import CrashvaultError, NotFoundError
 from ..models import DEFAULT_PROJECT
-from ..recorder import Job
+from . import spooled
 from .doors import Door, RefusedError, Request, Scope, find, methods_of, otlp_type
 from .errors import error_response, json_bytes, response_of, status_of
 from .node import Node
@@ -66,7 +67,8 @@ async def _answered(request: Request, door: Door, named: str | None, receive: Re
     request.body = await _body(request, receive)
     if request.access is None and request.needs_key:  # perhaps the envelope itself names its key
         await _admit_by_envelope(request, named)
-    job = Job(partial(door.read, request), len(request.body), request.project, door.source)
+    pack = partial(spooled.pack, request)
+    job = Job(partial(door.read, request), len(request.body), request.project, door.source, pack)
     request.handed = True
     outcome = await request.node.recorder.submit(job)
     request.node.metrics.outcome(door.source, outcome)
@@ -166,7 +168,7 @@ def project_name(node: Node, named: str) -> str:
 
 def _check_rate(request: Request) -> None:
     limiter = request.node.limiter
-    if limiter is None or not request.node.settings.rate_limit_ingest:
+    if limiter is None or not request.node.settings.rate_limit_ingest or request.node.recorder.away:
         return
     access, client = request.access, request.scope.get("client")
     who = f"key:{access.key_id or access.name}" if access else f"address:{client[0] if client else ''}"

@@ -41,6 +41,8 @@ class NodeSettings(NamedTuple):
     workers: int
     durability: str  # full or normal
     queue: int
+    spool: bool
+    spool_size: int  # bytes
     max_body: int  # bytes as they come
     max_unpacked: int  # bytes after decompression
     body_timeout: int  # seconds

@@ -16,13 +16,15 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, NumericBinaryLoader, NumericLoader
 
-from ..errors import StoreError, TransientError
+from ..errors import AwayError, StoreError, TransientError
 from .statements import Inserting, inserting, statement
 from .urls import parse_url, shown_url
 
 DIALECT = "postgres"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60
+# A line that is dead without a word is noticed within ten seconds.
+_LINE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 FAILURES = (psycopg.Error,)
 
 _LONGEST = 200  # characters of PostgreSQL's own message
@@ -74,10 +76,23 @@ def convert_error(error: Exception, shown: str) -> StoreError:
     if isinstance(error, _RETRIED):
         return TransientError(f"two transactions were in each other's way ({text})", "Try again")
     lowered = text.lower()
+    kind = AwayError if is_away(error) else StoreError
     for part, what, hint in _HINTS:
         if state.startswith(part) if part[0].isdigit() else not state and part in lowered:
-            return StoreError(f"{what} ({shown}: {text})", hint)
-    return StoreError(f"the vault {shown} answers: {text}", "Run: crashvault doctor")
+            return kind(f"{what} ({shown}: {text})", hint)
+    return kind(f"the vault {shown} answers: {text}", "Run: crashvault doctor")
+
+
+# Connections, resources, shutting down and starting up, standby: SQLSTATEs of a database that will take it another time.
+_AWAY = ("08", "53", "57P", "25006")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database has not answered, or takes nothing just now."""
+    state = getattr(error, "sqlstate", None)
+    if state:
+        return bool(state.startswith(_AWAY))
+    return isinstance(error, psycopg.OperationalError)
 
 
 class _BoolDumper(Int8Dumper):
@@ -134,7 +149,7 @@ class Postgres:
     def _connect(self) -> psycopg.Connection[Any]:
         try:
             connection = psycopg.connect(
-                **parse_url(self.url, connect_timeout=CONNECT_SECONDS), autocommit=True,
+                **parse_url(self.url, connect_timeout=CONNECT_SECONDS, **_LINE), autocommit=True,
                 cursor_factory=psycopg.RawCursor,
             )  # fmt: skip
             adapters = connection.adapters
