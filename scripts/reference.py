@@ -1,4 +1,4 @@
-"""Write the reference pages from the code: docs/cli.md and docs/configuration.md. Usage: reference.py [--check]"""
+"""Write the reference pages from the code, and the man page. Usage: reference.py [--check]"""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Any
 
 import click
 
+from crashvault import __version__
 from crashvault.cli import cli
 from crashvault.config import SETTINGS, Setting, shown_value
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import manpage
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/docs from the code; change it there. -->"
@@ -245,10 +250,73 @@ def _schema_kind(schema: dict[str, Any]) -> str:
     return f"{kind}{span}" if default is None else f"{kind}{span}, default `{default}`"
 
 
+_WORDS_INTRO = """# Words
+
+What may stand where a command, a query, a request or a message takes one of several words; made from the code.
+"""
+
+
+def words_page() -> str:
+    """docs/reference.md"""
+    parts = [NOTE, _WORDS_INTRO]
+    for title, text, rows in _word_tables():
+        parts += [f"## {title}", "", *([text, ""] if text else []), *rows, ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _word_tables() -> Iterator[tuple[str, str, list[str]]]:
+    """Headings, what to say below them, and tables."""
+    from crashvault import models
+    from crashvault.exchange import FORMATS
+    from crashvault.ingest.limits import REASONS
+    from crashvault.query import fields
+    from crashvault.webhooks import base, registry
+
+    yield "Query fields", "Described in [the query language](query-language.md).", fields.markdown_table().splitlines()
+    aliases = {known: other for other, known in models.LEVEL_ALIASES.items()}
+    levels = [
+        (f"`{name}`", rank, models.LEVEL_LOOKS[name][1], f"`{aliases[name]}`" if name in aliases else "")
+        for name, rank in models.LEVEL_RANKS.items()
+    ]
+    yield "Levels", "`crashvault level add` makes more.", _table(("level", "rank", "emoji", "also"), levels)
+    words = [("severity of an issue", models.SEVERITIES), ("status of an issue", models.STATUSES),
+             ("format of `export`", FORMATS), ("what `webhook add --on` takes", base.CHOICES)]  # fmt: skip
+    listed = [(what, ", ".join(f"`{name}`" for name in names)) for what, names in words]
+    yield "Other words", "", _table(("of", "words"), listed)
+    providers = [registry.provider(name) for name in registry.names()]
+    rows = [
+        (
+            f"`{one.name}`",
+            one.title,
+            "yes" if one.signed else "",
+            "<br>".join(f"`{key}` {about}" for key, about in one.options.items()),
+        )
+        for one in providers
+    ]
+    text = "Described in [Webhooks](webhooks.md). Options are given as `--option NAME=VALUE`."
+    yield "Webhook providers", text, _table(("type", "service", "signed", "options"), rows)
+    reasons = [(f"`{name}`", about) for name, about in REASONS.items()]
+    text = "In `errors` of an event, with the field; the [limits](storage.md#limits-of-an-event) say how much is kept."
+    yield "Why a part of an event was changed", text, _table(("reason", "what was done"), reasons)
+
+
+def _table(heads: tuple[str, ...], rows: list[Any]) -> list[str]:
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
+    return [*lines, *(f"| {' | '.join(_cell(str(value)) for value in row)} |" for row in rows)]
+
+
+def man_page() -> str:
+    """docs/crashvault.1"""
+    root = root_context()
+    return manpage.page(cli, root, command_pages(cli, root), VARIABLES, __version__)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
+    "crashvault.1": man_page,
     "configuration.md": configuration_page,
     "http-api.md": http_page,
+    "reference.md": words_page,
 }
 
 

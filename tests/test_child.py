@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import crashvault
-from crashvault.child.streams import Tail
+from crashvault.child.tail import Tail
 
 DRIVER = """
 import base64, json, os, sys

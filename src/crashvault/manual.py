@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .errors import NotFoundError
@@ -27,11 +28,18 @@ def folder() -> str | None:
 def topics() -> list[Topic]:
     """What there is to read, by name."""
     place = folder()
-    names = sorted((name for name in os.listdir(place) if name.endswith(".md")), key=str.casefold) if place else []
+    names = sorted(_pages(place), key=str.casefold) if place else []
     return [
         Topic(name.removesuffix(".md"), _title(os.path.join(place or "", name)), os.path.join(place or "", name))
         for name in names
     ]
+
+
+def _pages(place: str) -> Iterator[str]:
+    """Names of pages, also of those one folder deeper, such as `connect/python.md`."""
+    for entry in os.scandir(place):
+        names = [f"{entry.name}/{name}" for name in os.listdir(entry.path)] if entry.is_dir() else [entry.name]
+        yield from (name for name in names if name.endswith(".md"))
 
 
 def _title(path: str) -> str:

@@ -31,6 +31,11 @@ ENVIRONMENT = (
     "serving/background.py",
     "notify/delivery.py",  # what a program of its own is given
 )  # the operating system, as the person at the keyboard has it
+# Who speaks to other machines: outbound.py alone, since it refuses private addresses. The others serve, or ask this machine.
+NETWORK = ("outbound.py", "serving/", "server.py")
+# Who changes files: the vault and its logs, the server's own, and what a person asked a command for.
+WRITING = ("storage/", "core.py", "logs.py", "serving/", "server.py", "sdk/autolog.py", "child/", "console.py", "exchange/helper.py",
+           "commands/demo_cmd.py", "commands/group.py", "analysis/review/tools.py", "webhooks/apprise_sending.py")  # fmt: skip
 HEAVY = ("rich", "msgspec", "urllib", "urllib3", "pluggy", "logging", "httpx", "httpx2", "asyncio", "dataclasses", "inspect",
          "importlib.metadata", "sentry_sdk", "psycopg", "jinja2", "ssl", "http", "email", "unittest", "pydoc")  # fmt: skip
 
@@ -87,6 +92,37 @@ def test_only_the_clock_reads_the_clock() -> None:
     reading = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
     wrong = [inside(path) for path in FILES if inside(path) != "clock.py" and reading & set(uses(path))]
     assert wrong == []
+
+
+def test_only_outbound_speaks_to_other_machines() -> None:
+    clients = {"http.client", "urllib.request", "httpx", "requests", "urllib3", "aiohttp", "ssl", "smtplib", "ftplib"}
+    wrong = [inside(path) for path in FILES if not inside(path).startswith(NETWORK) and clients & set(imports(path))]
+    assert wrong == []
+
+
+def test_only_some_rooms_write_files() -> None:
+    writers = [inside(path) for path in FILES if set(writes(path))]
+    assert [name for name in writers if not name.startswith(WRITING)] == []
+    assert [room for room in WRITING if not any(name.startswith(room) for name in writers)] == []
+
+
+def writes(path: Path) -> Iterator[str]:
+    """Every call in a file that changes the file system."""
+    changing = {"os.replace", "os.rename", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.truncate", "shutil.rmtree",
+                "os.O_CREAT", "os.O_WRONLY", "os.O_RDWR", "os.fdopen", "shutil.copyfile", "shutil.copytree", "shutil.move", "os.rmdir", "os.chmod"}  # fmt: skip
+    yield from changing & set(uses(path))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if name in ("write_text", "write_bytes", "touch"):
+            yield name
+        modes = [part.value for part in node.args[1:2] if isinstance(part, ast.Constant)]
+        modes += [
+            word.value.value for word in node.keywords if word.arg == "mode" and isinstance(word.value, ast.Constant)
+        ]
+        if name == "open" and any(set(str(mode)) & set("wax+") for mode in modes):
+            yield name
 
 
 def test_commands_write_no_files_and_no_database() -> None:

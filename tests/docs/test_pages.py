@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from tests.conftest import PATIENCE, ROOT, CommandLine
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/README.md")])
 RUN = [page for page in PAGES if "```console\n" in page.read_text("utf-8")]
 
 

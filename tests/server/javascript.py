@@ -12,17 +12,18 @@ import pytest
 from tests import runtimes
 
 VERSION = "11.12.0"
+PACKAGES = (f"@sentry/node@{VERSION}", f"@sentry/browser@{VERSION}", "raven@2.6.4", "esbuild")
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crashvault-tests" / f"sentry-{VERSION}"
 
 
 def modules() -> Path:
     """The folder with `node_modules`. Skips, or fails in CI, where npm cannot bring them."""
     runtimes.require("node", "npm")
-    done = _CACHE / "installed"
+    done = _CACHE / f"installed-{len(PACKAGES)}"
     if not done.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(_CACHE),
-                   f"@sentry/node@{VERSION}", f"@sentry/browser@{VERSION}", "esbuild"]  # fmt: skip
+                   *PACKAGES]  # fmt: skip
         found = subprocess.run(command, capture_output=True, text=True, timeout=200)
         if found.returncode:
             missing(f"npm could not install Sentry's SDKs: {found.stderr[-500:]}")

@@ -32,6 +32,17 @@ try {
 Sentry.flush(10000).then((sent) => process.exit(sent ? 0 : 3));
 """
 
+RAVEN = """
+const Raven = require("raven");
+Raven.config(process.argv[2], { release: "legacy@1", environment: "staging", name: "old-1", tags: { region: "eu" } }).install();
+function payInvoice(id) {
+  throw new RangeError(`invoice ${id} is out of range`);
+}
+try { payInvoice(42); } catch (error) {
+  Raven.captureException(error, (failed) => process.exit(failed ? 3 : 0));
+}
+"""
+
 PAGE = """<!doctype html><title>shop</title><script src="/bundle.js"></script>"""
 BROWSER = """
 import * as Sentry from "@sentry/browser";
@@ -68,6 +79,23 @@ def test_node(server: Any, tmp_path: Path) -> None:
     assert (event["release"], event["environment"], event["host"]) == ("api@3", "staging", "api-1")
     assert event["platform"] == "javascript" and event["user"]["id"] == "u9" and "region=eu" in event["tags"]
     assert any(crumb.get("message") == "order opened" for crumb in event["breadcrumbs"])
+
+
+def test_raven_as_it_was_before_envelopes(server: Any, tmp_path: Path) -> None:
+    modules = javascript.modules()
+    program = tmp_path / "app.js"
+    program.write_text(RAVEN)
+    environment = {**os.environ, "NODE_PATH": str(modules / "node_modules"), "NODE_NO_WARNINGS": "1"}
+    dsn = server.dsn.replace("@", ":secret@", 1)  # clients of that time insist on both keys
+    done = subprocess.run(["node", str(program), dsn], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr + done.stdout
+    event = the_event(server)
+    assert event["exception"] == {"type": "RangeError", "value": "invoice 42 is out of range"}
+    crash = event["frames"][-1]
+    assert (crash["function"], crash["in_app"]) == ("payInvoice", True)
+    assert "is out of range" in crash["context_line"]
+    assert (event["release"], event["environment"], event["host"]) == ("legacy@1", "staging", "old-1")
+    assert "region=eu" in event["tags"]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ Without any terminal (CI, cron) the child leads a group, so that a timeout reach
 What is left open on purpose: a background process that outlives the child and still holds its output is
 listened to for `GRACE` seconds, then let go (it gets EPIPE or EIO when it writes again; a daemon should
 redirect its output). If this program is killed with SIGKILL, a child on a pseudo-terminal is hung up; one on
-pipes ends when it next writes. POSIX only.
+pipes ends when it next writes. POSIX only; elsewhere `portable` does what can be done.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from .launch import NOT_EXECUTABLE, NOT_FOUND, Failure
 from .pipe_run import PipeRun
 from .result import ChildResult
 from .signals import Signals
+from .tail import KEEP
 from .terminal import open_terminal
 from .terminal_run import TerminalRun
 
-KEEP = 65_536  # bytes of output that are remembered
 _PIPEFAIL_SHELLS = ("bash", "zsh", "ksh")
 
 

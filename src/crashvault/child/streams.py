@@ -9,36 +9,15 @@ import select
 import sys
 import termios
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+
+from .tail import Tail
 
 _CHUNK = 262_144  # bytes a read: large enough to be rare, small enough for the processor's cache
 _PIPE_SIZE = 1_048_576  # bytes, what Linux allows everybody
 _FLOOD = 65_536  # bytes at once from which on the kernel moves pages for us
 _PAUSE = 2  # milliseconds without output after which a flood is over
-
-
-class Tail:
-    """The last `keep` bytes of a stream."""
-
-    def __init__(self, keep: int) -> None:
-        self.keep = keep
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self._lock = threading.Lock()
-
-    def add(self, data: memoryview) -> None:
-        chunk = bytes(data[-self.keep :]) if self.keep else b""
-        with self._lock:
-            self._chunks.append(chunk)
-            self._size += len(chunk)
-            while self._chunks and self._size - len(self._chunks[0]) >= self.keep:
-                self._size -= len(self._chunks.popleft())
-
-    def value(self) -> bytes:
-        with self._lock:
-            return b"".join(self._chunks)[-self.keep :] if self.keep else b""
 
 
 class Pump(threading.Thread):

@@ -24,7 +24,7 @@ def start(arguments: Sequence[str], home: str, log_folder: str) -> None:
     reading, writing = os.pipe()
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "crashvault", *arguments],
+            [sys.executable, "-P", "-m", "crashvault", *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(writing,), start_new_session=True,
             env={**os.environ, _READY: str(writing), "CRASHVAULT_HOME": home, "NO_COLOR": "1"},
         )  # fmt: skip

@@ -6,7 +6,6 @@ The file is locked as long as the server lives, so that one left behind by a cra
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -17,6 +16,11 @@ from typing import Any, NamedTuple
 
 from ..core import server_file
 from .errors import ServerError
+
+try:
+    import fcntl
+except ImportError:  # Windows: no server
+    fcntl = None  # type: ignore[assignment]
 
 _TRIES = 20  # to have the lock, which those who only ask hold for a moment
 _PAUSE = 0.01  # seconds between them
@@ -42,7 +46,12 @@ class PidFile:
         self._descriptor: int | None = None
 
     def hold(self) -> None:
-        """Raises ServerError where another server has this vault."""
+        """Raises ServerError where another server has this vault, and where there can be none."""
+        if fcntl is None:
+            raise ServerError(
+                "the server needs Linux, macOS or another POSIX system",
+                "On Windows run it under WSL; all that records, reads and triages works without it",
+            )
         for _ in range(_TRIES):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _locked(descriptor) and _is_at(descriptor, self.path):
@@ -92,6 +101,8 @@ def _is_at(descriptor: int, path: str) -> bool:
 
 def running(home: str) -> Running | None:
     """The server of this vault, if one lives."""
+    if fcntl is None:
+        return None
     try:
         descriptor = os.open(server_file(home), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -329,11 +329,9 @@ class SQLite:
 
     def merge_index(self, index: str) -> None:
         """Rewrite an index without what was deleted, some pages a transaction; until then old terms stay in the file."""
-        pages = -_NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
-_PAGES_MERGED  # negative: begin to merge all segments into one
+        pages = -_PAGES_MERGED  # negative: begin to merge all segments into one
         while self._merge_some(index, pages):
-            pages = _NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
-_PAGES_MERGED
+            pages = _PAGES_MERGED
 
     def _merge_some(self, index: str, pages: int) -> bool:
         """One step of merging; whether there may be more to do."""
