@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from . import clock
 from .ingest import fields
 from .ingest.fields import microseconds
+from .ingest.limits import DEFAULT_LIMITS
 from .ingest.native import BodyError, parse_json
+from .ingest.sentry_event import to_raw
 from .ingest.telemetry import Upload, UploadedEvent
 from .pipeline import Receipt
 from .storage.spool import Spool, Spooled
@@ -100,7 +102,9 @@ def _promise(event: UploadedEvent, own_id: str) -> Receipt:
         raw = raw_event(event)()
     except BodyError as error:
         return Receipt("", None, False, "dropped", "", str(error), error.code)
-    return Receipt(fields.event_id(raw.get("event_id"), fields.Notes()) or own_id, None, False, "spooled", "")
+    return Receipt(
+        fields.event_id(raw.get("event_id"), fields.Notes(DEFAULT_LIMITS)) or own_id, None, False, "spooled", ""
+    )
 
 
 def _decoded(event: UploadedEvent) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Keyring:
     that takes some microseconds, and lets a revocation count from the next request on.
 
     `away()` says whether the vault's database is known not to answer; None where that is no reason to let anybody in.
-    Otherwise whoever was known when it was last asked is let in until it is back: a revocation counts from then on.
+    Otherwise whoever was good when `remember` was last called is let in until it is back: a revocation counts then.
 
     May be called by several threads. Close it, so that the last uses are written.
     """
@@ -167,7 +167,7 @@ class Keyring:
     ) -> None:
         self._open = open_store
         self._away = away
-        self._last_keys: dict[str, tuple[ApiKey, Access]] = {}
+        self._last_keys: dict[bytes, tuple[ApiKey, Access]] = {}  # by digest; of those who may be let in meanwhile
         self._last_dsns: dict[str, Access] = {}
         self._now = now
         self._lock = threading.Lock()
@@ -186,7 +186,7 @@ class Keyring:
             return None
         now = self._now()
         with self._lock:
-            found = self._found(self._keys, self._last_keys, token, now, _looked_up)
+            found = self._found(self._keys, token, now, _looked_up, lambda: self._last_keys.get(digest_of(token)))
             if found is None or key_status(found[0], now) != "active":
                 return None
             self._note_use(found[0], now)
@@ -197,15 +197,23 @@ class Keyring:
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
         with self._lock:
-            return self._found(self._dsns, self._last_dsns, public_key, self._now(), _sender)
+            return self._found(self._dsns, public_key, self._now(), _sender, lambda: self._last_dsns.get(public_key))
+
+    def remember(self, store: Store) -> None:
+        """Keep who is good now, for the time when the database is away."""
+        projects = {project.name: project for project in store.projects.list()}
+        keys = {key.digest: (key, _access_of(key, projects.get(key.project or ""))) for key in store.keys.list()}
+        dsns = {project.public_key: _sender_to(project) for project in projects.values()}
+        with self._lock:
+            self._last_keys, self._last_dsns = keys, dsns
 
     def _found(
         self,
         known: dict[str, T | None],
-        last: dict[str, T],
         token: str,
         now: int,
         look_up: Callable[[Store, str], T | None],
+        last: Callable[[], T | None],
     ) -> T | None:
         """What a token belongs to, as the vault has it, or had it when it could last be asked. Raises StoreError."""
         away = self._away()
@@ -214,15 +222,12 @@ class Keyring:
                 store = self._current(now)
                 if token not in known:
                     known[token] = look_up(store, token)
-                    _keep_last(last, token, known[token])
                 return known[token]
             except AwayError:
                 self._forget()
                 if away is None:
                     raise
-        if token not in last:
-            raise AwayError("the database is away, and nobody here knows this key", "Try again later")
-        return last[token]
+        return last()
 
     def _current(self, now: int) -> Store:
         """The open vault, after what was known from an older state of it is forgotten. Raises StoreError."""
@@ -293,24 +298,20 @@ def _looked_up(store: Store, token: str) -> tuple[ApiKey, Access] | None:
     key = store.keys.find(digest)
     if key is None or not hmac.compare_digest(key.digest, digest):
         return None
+    return key, _access_of(key, store.projects.find(key.project) if key.project is not None else None)
+
+
+def _access_of(key: ApiKey, project: Project | None) -> Access:
     scopes = frozenset[str]().union(*(SCOPES.get(scope, frozenset()) for scope in key.scopes))
-    project = store.projects.find(key.project) if key.project is not None else None
-    return key, Access(key.id, key.name, scopes, key.project, project.id if project else None)
-
-
-def _keep_last(last: dict[str, T], token: str, found: T | None) -> None:
-    if len(last) > _MOST_KNOWN:
-        last.clear()
-    if found is None:
-        last.pop(token, None)
-    else:
-        last[token] = found
+    return Access(key.id, key.name, scopes, key.project, project.id if project else None)
 
 
 def _sender(store: Store, public_key: str) -> Access | None:
     project = store.projects.by_public_key(public_key)
-    if project is None:
-        return None
+    return _sender_to(project) if project else None
+
+
+def _sender_to(project: Project) -> Access:
     return Access(None, f"dsn:{project.name}", SCOPES["ingest"], project.name, project.id)
 
 

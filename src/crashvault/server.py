@@ -207,6 +207,7 @@ class Worker:
             for listener, server in zip(self.listeners, self._servers, strict=True)
         ]
         try:
+            await node.run(self._read_settings)
             while not all(server.started for server in self._servers) and not any(task.done() for task in serving):
                 await asyncio.sleep(0.005)
             self._on_ready()
@@ -333,10 +334,14 @@ class Worker:
 
     def _read_settings(self) -> None:
         """Take over settings that were changed for all servers."""
+        from .api.ingest import remember_projects
         from .api.node import read_settings
 
         with self.node.reading() as store:
             found = read_settings(store, **_given(self.plan))
+            if self.node.settings.spool:
+                remember_projects(self.node, store)
+                self.node.keyring.remember(store)
         if found == self.node.settings:
             return
         fixed = {name: getattr(self.node.settings, name) for name in _FIXED}

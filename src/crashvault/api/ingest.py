@@ -19,6 +19,7 @@ from ..accepted import Job
 from ..auth import allows
 from ..errors import CrashvaultError, NotFoundError
 from ..models import DEFAULT_PROJECT
+from ..storage.store import Store
 from . import spooled
 from .doors import Door, RefusedError, Request, Scope, find, methods_of, otlp_type
 from .errors import error_response, json_bytes, response_of, status_of
@@ -159,11 +160,15 @@ def project_name(node: Node, named: str) -> str:
     known: dict[str, str] = node.__dict__.setdefault("project_names", {})
     if named not in known:
         with node.reading() as store:
-            found = {str(project.id): project.name for project in store.projects.list()}
-        known.update({name: name for name in found.values()} | found)
+            remember_projects(node, store)
     if named not in known:
         raise NotFoundError(f"there is no project {named}", "See: crashvault project list")
     return known[named]
+
+
+def remember_projects(node: Node, store: Store) -> None:
+    found = {str(project.id): project.name for project in store.projects.list()}
+    node.__dict__.setdefault("project_names", {}).update({name: name for name in found.values()} | found)
 
 
 def _check_rate(request: Request) -> None:

@@ -98,15 +98,14 @@ class Spool:
         """The oldest requests with their numbers, at most so many and about so large, at least one."""
         found: list[tuple[int, Spooled]] = []
         size = 0
-        for number, *rest in self._db.rows(
+        for number, key, accepted_at, project, source, length in self._db.rows(
             "SELECT id, key, accepted_at, project, source, length(request) FROM requests ORDER BY id LIMIT ?", (most,)
         ):
-            length = rest.pop()
             if found and size + length > most_bytes:
                 break
             size += length
             request = self._db.value("SELECT request FROM requests WHERE id = ?", (number,))
-            found.append((number, Spooled(*rest, request)))
+            found.append((number, Spooled(key, accepted_at, project, source, request)))
         return found
 
     def remove(self, last: int) -> None:

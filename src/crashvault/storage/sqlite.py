@@ -369,9 +369,7 @@ class SQLite:
     def numbering(self) -> dict[str, int]:
         """The number that each sequence, and each table that numbers its rows, would give next."""
         counted = self.rows("SELECT name, seq + 1 FROM sqlite_sequence")
-        plain = {
-            name: int(self.value(f"SELECT COALESCE(max(id), 0) + 1 FROM {name}")) for name in _NUMBERED_BY_ROWS
-        }
+        plain = {name: int(self.value(f"SELECT COALESCE(max(id), 0) + 1 FROM {name}")) for name in _NUMBERED_BY_ROWS}
         return {**plain, **dict(counted), **dict(self.rows("SELECT name, next FROM sequences"))}
 
     def continue_from(self, name: str, following: int) -> None:
