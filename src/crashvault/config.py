@@ -15,6 +15,7 @@ Origin = Literal["environment", "config.json", "vault", "default"]
 
 
 DATABASE_VARIABLE = "CRASHVAULT_DATABASE_URL"
+REPLICA_VARIABLE = "CRASHVAULT_REPLICA_URL"
 
 
 class Setting(NamedTuple):
@@ -166,6 +167,23 @@ SETTINGS: dict[str, Setting] = {
         DATABASE_VARIABLE,
         _check_database,
         secret=True,
+    ),
+    "database.replica_url": Setting(
+        "text",
+        "",
+        False,
+        "Address of a copy of that database, a standby, that answers queries",
+        REPLICA_VARIABLE,
+        _check_database,
+        secret=True,
+    ),
+    "database.replica_staleness": Setting(
+        "int",
+        10,
+        False,
+        "Seconds that the copy may be behind; beyond that the database itself answers",
+        "CRASHVAULT_REPLICA_STALENESS",
+        _between(1, 86_400),
     ),
     "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(

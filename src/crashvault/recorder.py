@@ -86,6 +86,7 @@ class Recorder:
         self._rate = _RATE_BEFORE_ANY
         self._changed = threading.Condition()
         self._stopping = False
+        self._ending = threading.Event()  # the same for who looks out: a notice has to wake the writing thread
         self._refused: Counter[tuple[str, str, str]] = Counter()
         self._written_at = 0.0
         self._last_size = 0  # requests in the last commit
@@ -145,6 +146,7 @@ class Recorder:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._ending.set()
         if self._thread.is_alive():
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
@@ -330,10 +332,7 @@ class Recorder:
 
     def _look_out(self) -> None:
         """Try to open the vault again and again; a database behind a dead line takes its time to fail."""
-        while True:
-            with self._changed:
-                if self._changed.wait_for(lambda: self._stopping, _LOOKED):
-                    return
+        while not self._ending.wait(_LOOKED):
             try:
                 with self._open_store() as store:
                     store.projects.list()

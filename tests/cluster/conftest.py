@@ -13,11 +13,11 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("faults", "notify")]
 
-from tests.server.conftest import Server
+from tests.server.conftest import Server  # noqa: E402
 
-import clusters
-from crashvault.config import DATABASE_VARIABLE
-from crashvault.storage.store import Store, open_postgres
+import clusters  # noqa: E402
+from crashvault.config import DATABASE_VARIABLE  # noqa: E402
+from crashvault.storage.store import Store, open_postgres  # noqa: E402
 
 PATIENCE = 30.0  # seconds
 

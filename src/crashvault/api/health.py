@@ -60,11 +60,14 @@ def _state(node: Node, found: list[str]) -> dict[str, object]:
     """How a server is, and what its spool holds, if it has one."""
     status = "ok" if not found else "spooling" if _spools(node) else "failing"
     spooled = node.recorder.spooled if node.recorder else None
+    told: dict[str, object] = {"status": status, "reasons": found}
+    if node.replica is not None:
+        told["replica"] = node.replica.state().described()
     if spooled is None:
-        return {"status": status, "reasons": found}
+        return told
     age = round(spooled.age(clock.now()), 1)
     shown = {"requests": spooled.requests, "bytes": spooled.bytes, "oldest_seconds": age}
-    return {"status": status, "reasons": found, "spool": shown}
+    return {**told, "spool": shown}
 
 
 def _status(node: Node, found: list[str]) -> int:

@@ -72,6 +72,7 @@ async def _answered(request: Request, door: Door, named: str | None, receive: Re
     job = Job(partial(door.read, request), len(request.body), request.project, door.source, pack)
     request.handed = True
     outcome = await request.node.recorder.submit(job)
+    request.node.wrote(_who(request))
     request.node.metrics.outcome(door.source, outcome)
     return door.answer(request, outcome)
 
@@ -166,6 +167,11 @@ def project_name(node: Node, named: str) -> str:
     return known[named]
 
 
+def _who(request: Request) -> str:
+    access, client = request.access, request.scope.get("client")
+    return f"key:{access.key_id or access.name}" if access else f"address:{client[0] if client else ''}"
+
+
 def remember_projects(node: Node, store: Store) -> None:
     found = {str(project.id): project.name for project in store.projects.list()}
     node.__dict__.setdefault("project_names", {}).update({name: name for name in found.values()} | found)
@@ -175,9 +181,7 @@ def _check_rate(request: Request) -> None:
     limiter = request.node.limiter
     if limiter is None or not request.node.settings.rate_limit_ingest or request.node.recorder.away:
         return
-    access, client = request.access, request.scope.get("client")
-    who = f"key:{access.key_id or access.name}" if access else f"address:{client[0] if client else ''}"
-    verdict = limiter.check("ingest", who)
+    verdict = limiter.check("ingest", _who(request))
     if not verdict.allowed:
         wait = str(max(1, round(verdict.reset_seconds)))
         raise RefusedError(

@@ -439,10 +439,18 @@ class SpoolDepth(Struct):
     oldest_seconds: float
 
 
+class ReplicaState(Struct):
+    """The copy of the database that answers queries."""
+
+    status: Literal["ok", "stale", "away"]
+    staleness_seconds: float
+
+
 class Ready(Struct, kw_only=True):
     status: Literal["ok", "spooling", "failing"]
     reasons: list[str]
     spool: SpoolDepth | UnsetType = UNSET
+    replica: ReplicaState | UnsetType = UNSET
 
 
 class Health(Ready, kw_only=True):

@@ -21,7 +21,7 @@ _FORMATS = ("text", "json", "markdown", "html")
 _GIT_SECONDS = 20.0  # for all suspects together
 
 
-@command("batch-analyze", _EXAMPLES)
+@command("batch-analyze", _EXAMPLES, reads=True)
 @click.argument("query", nargs=-1)
 @click.option(
     "--status",

@@ -345,6 +345,31 @@ class Postgres:
         """Whether the connection is of no use any more."""
         return self.connection.closed
 
+    def written(self) -> int:
+        """How far the log of a primary is written."""
+        return int(self.value("SELECT CAST(pg_current_wal_lsn() - CAST('0/0' AS pg_lsn) AS BIGINT)"))
+
+    def replayed(self) -> int:
+        """How far a standby has come in the log of its primary; a primary has all that is written."""
+        return int(
+            self.value(
+                """SELECT CAST(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END
+                     - CAST('0/0' AS pg_lsn) AS BIGINT)"""
+            )
+        )
+
+    def behind(self) -> float:
+        """Seconds that a standby is behind, by itself: 0 for one that has all it knows of and hears from its primary."""
+        return float(
+            self.value(
+                """SELECT CASE WHEN NOT pg_is_in_recovery() THEN 0
+                     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+                       AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 0
+                     ELSE COALESCE(CAST(extract(epoch FROM now() - pg_last_xact_replay_timestamp()) AS DOUBLE PRECISION),
+                                   86400.0) END"""
+            )
+        )
+
     def data_version(self) -> int:
         """A number that changes with every commit, be it of another process."""
         return hash(self.value("SELECT CAST(pg_current_snapshot() AS text)"))
