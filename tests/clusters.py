@@ -54,6 +54,8 @@ class Database:
         self.name = name
         self.data = folder / f"{name}-data"
         self.socket = folder / name
+        self.database = "postgres"
+        self._count = 0
         self._log = folder / f"{name}.log"
         self._programs, self._user = _binaries()
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,7 +66,15 @@ class Database:
 
     @property
     def url(self) -> str:
-        return url_of(self)
+        """The address of the database that `make_database` has made last."""
+        return url_of(self, database=self.database)
+
+    def make_database(self) -> str:
+        """Make a database, which `url` means from now on."""
+        self._count += 1
+        self.run(f"CREATE DATABASE cv_{self._count}")
+        self.database = f"cv_{self._count}"
+        return self.database
 
     def initialize(self) -> None:
         self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(self.data))
@@ -151,11 +161,11 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in found]
 
 
-def url_of(*servers: Database, **more: str) -> str:
+def url_of(*servers: Database, database: str = "postgres", **more: str) -> str:
     """The address of several servers, the first that fits wins."""
     hosts = ",".join(quote(str(one.socket), safe="/") for one in servers)
     options = "".join(f"&{name}={value}" for name, value in more.items())
-    return f"postgresql://postgres@/postgres?host={hosts}{options}"
+    return f"postgresql://postgres@/{database}?host={hosts}{options}"
 
 
 @contextmanager

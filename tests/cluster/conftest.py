@@ -22,10 +22,17 @@ from crashvault.storage.store import Store, open_postgres  # noqa: E402
 PATIENCE = 30.0  # seconds
 
 
-@pytest.fixture
-def primary() -> Iterator[clusters.Database]:
+@pytest.fixture(scope="module")
+def _running() -> Iterator[clusters.Database]:
     with clusters.running() as database:
         yield database
+
+
+@pytest.fixture
+def primary(_running: clusters.Database) -> clusters.Database:
+    """A server with a new database. Whoever ends it starts it again."""
+    _running.make_database()
+    return _running
 
 
 Start = Callable[..., Server]

@@ -12,18 +12,29 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from children import crashvault
-from conftest import Start, wait_for
 
 import clusters
+from conftest import Start, opened, wait_for
 from crashvault.config import DATABASE_VARIABLE, REPLICA_VARIABLE
 
 HEADER = "x-crashvault-staleness"
 
 
+@pytest.fixture(scope="module")
+def _copy(_running: clusters.Database) -> clusters.Database:
+    return _running.copy_to("standby")
+
+
 @pytest.fixture
-def standby(primary: clusters.Database, node: Start) -> clusters.Database:
-    node("maker", primary.url).stop()  # the vault is there before it is copied
-    return primary.copy_to("standby")
+def standby(primary: clusters.Database, _copy: clusters.Database, tmp_path: Path) -> clusters.Database:
+    """A copy that has the empty vault already."""
+    with opened(tmp_path, primary.url):
+        _copy.database = primary.database
+    primary.wait(CAUGHT_UP)
+    return _copy
+
+
+CAUGHT_UP = "SELECT count(*) = 1 AND bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"
 
 
 def titles(url: str, **headers: str) -> tuple[set[str], httpx.Response]:
@@ -78,6 +89,7 @@ def test_a_standby_that_is_too_old_is_not_asked(
     assert float(str(told["staleness_seconds"])) > 1
     found, answer = titles(reader.url)
     assert found == {"news"} and HEADER not in answer.headers
+    standby.run("SELECT pg_wal_replay_resume()")
 
 
 def test_one_of_the_two_is_away(primary: clusters.Database, standby: clusters.Database, node: Start) -> None:
@@ -95,6 +107,7 @@ def test_one_of_the_two_is_away(primary: clusters.Database, standby: clusters.Da
     found = wait_for(lambda: titles_or_nothing(reader.url))
     assert found == {"here"}
     assert reader.post("/api/v1/events", json={"message": "lost"}).status_code == 503
+    primary.start()
 
 
 def titles_or_nothing(url: str) -> set[str]:
@@ -109,13 +122,11 @@ def test_commands_that_read_ask_the_standby(
     both = {DATABASE_VARIABLE: primary.url, REPLICA_VARIABLE: standby.url}
     home = tmp_path / "home"
     assert crashvault(home, "add", "first", env=both).returncode == 0
-    primary.wait("SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication")
+    primary.wait(CAUGHT_UP)
     listed = crashvault(home, "list", "--json", env=both)
     assert [issue["title"] for issue in json.loads(listed.stdout)["items"]] == ["first"], listed.stderr
     healthy = json.loads(crashvault(home, "doctor", "--json", env=both).stdout)
-    assert "replica" in healthy["checks"] and not [
-        one for one in healthy["findings"] if one["check"] == "replica"
-    ]
+    assert "replica" in healthy["checks"] and not [one for one in healthy["findings"] if one["check"] == "replica"]
 
     primary.end()
     kept = crashvault(home, "list", "--json", env=both)
@@ -124,5 +135,6 @@ def test_commands_that_read_ask_the_standby(
     standby.end()
     listed = crashvault(home, "list", "--json", env=both)
     assert [issue["title"] for issue in json.loads(listed.stdout)["items"]] == ["first"], listed.stderr
-    sick = json.loads(crashvault(home, "doctor", "--json", env=both).stdout)
-    assert [one["check"] for one in sick["findings"] if one["severity"] == "warning"] == ["replica"]
+    standby_away = json.loads(crashvault(home, "doctor", "--json", env=both).stdout)
+    assert [one["check"] for one in standby_away["findings"] if one["severity"] == "warning"] == ["replica"]
+    standby.start()

@@ -31,6 +31,7 @@ def test_without_a_spool_events_are_refused(primary: clusters.Database, node: St
     assert refused.json()["error"]["code"] == "store_unavailable"
     ready = server.get("/api/health/ready")
     assert ready.status_code == 503 and "spool" not in ready.json()
+    primary.start()
 
 
 def test_events_wait_on_the_nodes_disk(primary: clusters.Database, node: Start, tmp_path: Path) -> None:
@@ -82,6 +83,7 @@ def test_depth_and_age_are_told(primary: clusters.Database, node: Start, tmp_pat
     shown = crashvault(server.home, "server", "status", "--json")
     assert json.loads(shown.stdout)["health"]["spool"]["requests"] == 2
     assert "2 requests" in crashvault(server.home, "server", "status").stdout
+    primary.start()
 
 
 def metrics_with(url: str, line: str) -> str:
@@ -116,6 +118,7 @@ def test_keys_are_still_good(primary: clusters.Database, node: Start, tmp_path: 
     assert server.post("/api/1/store/", json=body, headers=other).status_code == 403
     assert server.post("/api/1/store/", json=body).status_code == 403
     assert server.get("/api/v1/events", headers={"X-API-Key": key}).status_code == 403
+    primary.start()
 
 
 def test_what_was_spooled_survives_the_node(primary: clusters.Database, node: Start, tmp_path: Path) -> None:
