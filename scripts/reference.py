@@ -185,7 +185,7 @@ def _setting_row(key: str, setting: Setting) -> str:
     return f"| `{key}` | {kind} | {default} | {'vault' if setting.shared else 'node'} | {setting.about}{variable} |"
 
 
-_KINDS = {"bool": "`true`, `false`", "int": "whole number", "text": "text", "list": "`a,b` or JSON", "size": "size such as `20MiB`",
+_KINDS = {"bool": "`true`, `false`", "int": "whole number", "number": "number", "text": "text", "list": "`a,b` or JSON", "size": "size such as `20MiB`",
           "rate": "rate such as `600/minute`, `none`"}  # fmt: skip
 
 

@@ -161,7 +161,13 @@ def _clean_environment() -> dict[str, str]:
 
 
 # Modules whose tests run on both engines.
-ON_BOTH = frozenset[str]()
+ON_BOTH = frozenset({
+    "api/test_alerts.py", "api/test_ingest.py", "api/test_reading.py", "api/test_triage.py", "api/test_webhooks.py",
+    "e2e/test_cli_add.py", "e2e/test_cli_tail.py", "e2e/test_cli_workflow.py", "e2e/test_commands_alert.py",
+    "e2e/test_commands_batch.py", "e2e/test_commands_triage.py", "e2e/test_commands_webhook.py",
+    "notify/test_queueing.py", "notify/test_sender.py",
+    "server/test_alerts.py", "server/test_process.py", "server/test_tail.py", "server/test_webhooks.py",
+})  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -170,7 +176,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     name = str(Path(metafunc.module.__file__).relative_to(TESTS))
-    if name in ON_BOTH and "engine" in metafunc.fixturenames:
+    alone = metafunc.config.getoption("--engine") or metafunc.definition.get_closest_marker("vault_file")
+    if name in ON_BOTH and not alone:
         metafunc.parametrize("engine", ["sqlite", "postgres"], indirect=True)
 
 

@@ -108,6 +108,19 @@ def test_a_query_may_ask_about_the_issue(vault: Vault) -> None:
     assert vault.look(3) == [("assigned", "firing", str(receipt.issue_id))]
 
 
+def test_tags_that_people_gave_an_issue_count(vault: Vault) -> None:
+    vault.rule("payment", "count >= 1 in 1m", query="tag:pay*", by="issue")
+    vault.rule("other", "count >= 1 in 1m", query="-tag:payment level:error", by="issue")
+    vault.rule("host", "hosts >= 1 in 1m", query="tag:payment OR tag.region:us", by="issue")
+    [receipt] = vault.record(0, {"tags": ["region=eu"], "host": "web"})
+    issue = str(receipt.issue_id)
+    assert vault.look(1) == [("other", "firing", issue)]
+    lifecycle.change_issues(vault.store, [receipt.issue_id], {}, "me", START, tags=["Payment"])
+    vault.look(200)
+    vault.record(210, {"host": "web"})
+    assert sorted(vault.look(211)) == [("host", "firing", issue), ("payment", "firing", issue)]
+
+
 def test_groups(vault: Vault) -> None:
     vault.rule("by-issue", "count >= 2 in 1m", by="issue")
     vault.rule("by-project", "count >= 3 in 1m", by="project")

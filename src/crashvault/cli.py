@@ -17,10 +17,11 @@ for line in """
     resolve reopen ignore set-status=st set-title=title set-severity
     kill purge=rm gc
     export import backup restore migrate-store
-    assign comment merge unmerge batch prune
+    assign comment merge unmerge similar dedup batch prune
     note report attach attachments diagnose
     completion setup notify docs test
     wrap group level
+    retention
     autolog
     alert
     server api-key project demo webhook user

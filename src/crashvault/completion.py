@@ -76,6 +76,10 @@ def row(item: CompletionItem[str], incomplete: str, cut: int) -> str:
     return f"{kind}\t{value[cut:]}\t{printable[:_HELP]}"
 
 
+def _alerts(known: Suggestions, typed: str) -> Pairs:
+    return suggesting.plain(known.alerts(typed))
+
+
 # What parameters may be
 
 
@@ -172,7 +176,8 @@ _SOURCES: dict[str, Callable[[Suggestions, str], Pairs]] = {
     **dict.fromkeys(("project", "only_project", "known"), suggesting.projects),
     "merged": lambda known, typed: known.issues(typed.removeprefix("#"), merged=True),
     "api_key": lambda known, typed: known.keys(typed),
-    "webhook": _webhooks,
+    **dict.fromkeys(("webhook", "notify"), _webhooks),
+    "alert_name": _alerts,
     **{name: suggesting.values(name) for name in ("release", "environment", "user", "host", "source")},
 }
 # The scripts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -16,10 +17,11 @@ Origin = Literal["environment", "config.json", "vault", "default"]
 
 DATABASE_VARIABLE = "CRASHVAULT_DATABASE_URL"
 REPLICA_VARIABLE = "CRASHVAULT_REPLICA_URL"
+JOIN_THRESHOLD = 0.9  # that of the shipped model, see `grouping/similarity.json`
 
 
 class Setting(NamedTuple):
-    kind: str  # bool, int, text, list, size (bytes), rate, or one of the choices joined by |
+    kind: str  # bool, int, number, text, list, size (bytes), rate, or one of the choices joined by |
     default: Any
     shared: bool  # kept in the vault for all nodes, else in config.json
     about: str
@@ -50,6 +52,12 @@ def _between(low: int, high: int) -> Callable[[Any], object]:
         return value
 
     return check
+
+
+def _check_share(value: Any) -> object:
+    if not 0.5 <= value <= 1:
+        raise InvalidError(f"{value} is out of range", "Use a number from 0.5 to 1; 1 joins nothing")
+    return value
 
 
 def _check_host(value: Any) -> object:
@@ -185,6 +193,12 @@ SETTINGS: dict[str, Setting] = {
         "CRASHVAULT_REPLICA_STALENESS",
         _between(1, 86_400),
     ),
+    "grouping.join": Setting(
+        "bool", True, True, "Let events with a new key join an issue that is almost surely the same"
+    ),
+    "grouping.threshold": Setting(
+        "number", JOIN_THRESHOLD, True, "How sure that must be, from 0.5 to 1", check=_check_share
+    ),
     "grouping.rules": Setting("list", [], True, "Rules that decide which events become one issue", check=_check_rules),
     "logging.level": Setting(
         "debug|info|warning|error",
@@ -280,6 +294,16 @@ def _integer(key: str, setting: Setting, text: str) -> int:
         raise InvalidError(f"{key} cannot be {text!r}", "Use a whole number") from None
 
 
+def _number(key: str, setting: Setting, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InvalidError(f"{key} cannot be {text!r}", "Use a number such as 0.95")
+    return value
+
+
 def _text(key: str, setting: Setting, text: str) -> str:
     return text
 
@@ -312,6 +336,6 @@ def _choice(key: str, setting: Setting, text: str) -> str:
 
 
 _READERS: dict[str, Callable[[str, Setting, str], Any]] = {
-    "bool": _boolean, "int": _integer, "text": _text, "list": _list,
+    "bool": _boolean, "int": _integer, "number": _number, "text": _text, "list": _list,
     "size": _size, "rate": _rate,
 }  # fmt: skip

@@ -49,6 +49,15 @@ def reopen_regressed(store: Store, stored: Iterable[Stored], prepared: Iterable[
     return regressed
 
 
+def note_joins(store: Store, stored: Iterable[Stored], now: int) -> None:
+    """Write down which new hashes became members of an issue by similarity. Joins the open transaction."""
+    for item in stored:
+        if item.joined is not None and item.issue_id is not None:
+            member, join = item.joined
+            data = {"joined": f"#{member}", "alike": f"{join.score:.1%}", "because of": "; ".join(join.reasons)}
+            store.triage.log(item.issue_id, now, SYSTEM, "join", data)
+
+
 def set_status(store: Store, issues: Sequence[int], status: str, actor: str, now: int) -> list[int]:
     """Give issues a status; the ids of those it changed. Raises InvalidError, NotFoundError."""
     return _changed(change_issues(store, issues, {"status": status}, actor, now))
@@ -218,11 +227,12 @@ _ALSO: dict[str, Callable[[Any, int], dict[str, Any]]] = {
 # Merging
 
 
-def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int) -> list[int]:
+def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int, *, learn: bool = True) -> list[int]:
     """Make issues part of another, all or none; those that were not part of it before.
 
     The target keeps its title, status, severity and assignee; counts, times and latest release are those
-    of all events together. Raises NotFoundError, and InvalidError for an issue that cannot be merged.
+    of all events together. With `learn` similarity takes it for somebody's word on these issues. Raises NotFoundError,
+    and InvalidError for an issue that cannot be merged.
     """
     others = list(dict.fromkeys(others))
     with store.writing():
@@ -232,6 +242,8 @@ def merge(store: Store, target: int, others: Sequence[int], actor: str, now: int
         require(store, others)
         _check_mergeable(store, target, others)
         for issue in others:
+            if learn:
+                store.similarity.judge(target, issue, True, now)
             store.merging.merge(target, issue)
         if others:
             store.triage.update(target, now)
@@ -248,8 +260,11 @@ def _check_mergeable(store: Store, target: int, others: Sequence[int]) -> None:
         raise InvalidError(f"issue {foreign[0]} is of another project than {target}", "Merge issues of one project")
 
 
-def unmerge(store: Store, issue: int, actor: str, now: int) -> int:
-    """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError."""
+def unmerge(store: Store, issue: int, actor: str, now: int, *, learn: bool = True) -> int:
+    """Take an issue out of the one it was merged into, as it was before; that one's id. Raises InvalidError, NotFoundError.
+
+    With `learn` the two are kept apart from now on: similarity never makes them one again.
+    """
     with store.writing():
         homeless = store.merging.homeless(issue)
         if homeless:
@@ -258,6 +273,8 @@ def unmerge(store: Store, issue: int, actor: str, now: int) -> int:
         else:
             _check_merged(store, issue)
             root = store.merging.unmerge(issue)
+        if learn:
+            store.similarity.judge(root, issue, False, now)
         store.triage.update(root, now)
         store.triage.log(root, now, actor, "unmerge", {"unmerged": f"#{issue}"})
         store.triage.log(issue, now, actor, "unmerge", {"from": f"#{root}"})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import clock, lifecycle
 from .announce import announce_events
+from .config import SETTINGS
 from .errors import InvalidError, StoreError, TransientError
 from .grouping import Rules, compile_rules, group
 from .ingest.normalize import new_event_id, normalize
@@ -23,10 +24,13 @@ from .logs import log_debug, timed
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event, Grouping
 from .storage import codec
 from .storage.document import trim_caches
+from .storage.explaining import Join
 from .storage.recording import Prepared, Stored, prepare
 from .storage.store import Store
 
 if TYPE_CHECKING:
+    from .grouping.sketch import Sketch
+    from .joining import Joiner
     from .tally import Mark, Tally
 
 ATTEMPTS = 5  # at a transaction that others are in the way of
@@ -52,6 +56,8 @@ class Policy(NamedTuple):
     levels: dict[str, int]
     scrub: ScrubPolicy
     rules: Rules
+    join: bool  # new hashes may join an issue by similarity
+    threshold: float  # from which on
 
 
 Raw = dict[str, Any] | Callable[[], dict[str, Any]]
@@ -74,10 +80,12 @@ class Incoming(NamedTuple):
 class _Draft:
     """An event on its way, with its place in what was handed in."""
 
-    __slots__ = ("cut", "event", "event_id", "files", "grouping", "mark", "parts", "place", "prepared", "project", "raw", "redacted", "source")  # fmt: skip
+    __slots__ = ("cut", "event", "event_id", "files", "grouping", "join", "mark", "parts", "place", "prepared", "project", "raw", "redacted", "sketch", "source")  # fmt: skip
 
     event: Event
     grouping: Grouping
+    sketch: Sketch | None  # only where nobody has had its hash
+    join: Join | None
     parts: codec.Parts
     prepared: Prepared
     mark: Mark | None  # what alert rules want of it
@@ -150,13 +158,15 @@ class _Desk:
         self._policy = policy
         self._tally = tally
         self._now = now
+        self._joiner: Joiner | None = None  # once a hash is new
+        store.known.refresh()
         self._encode = codec.fast_encoder() if size >= MANY or "msgspec" in sys.modules else codec.encode_light
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.dropped: dict[int, Receipt] = {}
 
     def prepare(self, tile: Sequence[_Draft]) -> Sequence[_Draft]:
         """The events of a tile that can be stored; what each of them is made of is let go."""
-        for step in (self._read, self._split, self._scrub, self._group, self._compress, self._prepare):
+        for step in (self._read, self._split, self._scrub, self._group, self._join, self._compress, self._prepare):
             tile = self._through(step, tile)
         for draft in tile:
             del draft.event, draft.parts
@@ -207,13 +217,23 @@ class _Desk:
     def _group(self, draft: _Draft) -> None:
         draft.grouping = group(draft.event, self._policy.rules)
 
+    def _join(self, draft: _Draft) -> None:
+        draft.sketch = draft.join = None
+        if self._joiner is None and not self._store.known.has(draft.event["project"], draft.grouping.hash):
+            from .joining import Joiner
+
+            policy = self._policy
+            self._joiner = Joiner(self._store, policy.rules, policy.join, policy.threshold)
+        if self._joiner is not None:
+            draft.sketch, draft.join = self._joiner.look_up(draft.event, draft.grouping)
+
     def _compress(self, draft: _Draft) -> None:
         draft.parts = codec.compressed(draft.parts)
 
     def _prepare(self, draft: _Draft) -> None:
         levels = self._policy.levels
         rank = levels.get(draft.event["level"], levels[DEFAULT_LEVEL])
-        draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank)
+        draft.prepared = prepare(draft.event, draft.parts, draft.grouping, rank, draft.sketch, draft.join)
         draft.mark = self._tally.mark(draft.event, draft.prepared) if self._tally else None
 
 
@@ -236,10 +256,18 @@ def load_policy(store: Store) -> Policy:
         scrubbing = {
             name.removeprefix("scrub."): value for name, value in settings.items() if name.startswith("scrub.")
         }
-        policy = Policy(levels, policy_from(scrubbing), compile_rules(settings.get("grouping.rules", [])))
+        rules = compile_rules(settings.get("grouping.rules", []))
+        policy = Policy(levels, policy_from(scrubbing), rules, *_joining(settings))
         cached = (key, policy)
         store._policy = cached  # type: ignore[attr-defined]
     return cached[1]
+
+
+def _joining(settings: Mapping[str, Any]) -> tuple[bool, float]:
+    enabled, threshold = (
+        settings.get(name, SETTINGS[name].default) for name in ("grouping.join", "grouping.threshold")
+    )
+    return enabled, threshold
 
 
 def _attach(store: Store, event: Event, given: Any, files: Sequence[AttachmentInfo]) -> None:
@@ -267,6 +295,7 @@ def _store(
             ids = store.projects.ids({item.project for item in prepared}, now)
             reappeared = tally.reappearing(store, prepared, marks) if tally else set()
             stored = store.recording.append(prepared, ids, now)
+            lifecycle.note_joins(store, stored, now)
             regressed = lifecycle.reopen_regressed(store, stored, prepared, now)
             announce_events(store, stored, prepared, regressed, now)
             if tally:

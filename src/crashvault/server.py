@@ -175,6 +175,7 @@ class Worker:
         from .notify.service import Service
         from .recorder import Recorder
         from .serving.access_log import AccessLog
+        from .serving.upkeep import Upkeep
         from .watch import Service as Watching
 
         plan = self.plan
@@ -201,6 +202,7 @@ class Worker:
         ]
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        self._upkeep = Upkeep(plan.home)
         ticker = asyncio.create_task(self._tick())
         serving = [
             asyncio.create_task(server.serve([listener.socket]))
@@ -331,6 +333,7 @@ class Worker:
         with self.node.writing_store() as store:
             # The locked pid file has shown that no other server has the vault, whatever an old lease says.
             store.leases.seize(LEASE, _holder(self.parent or os.getpid()), clock.now(), _LEASE_LASTS)
+            self._upkeep.look(store, clock.now())
 
     def _read_settings(self) -> None:
         """Take over settings that were changed for all servers."""
@@ -361,6 +364,7 @@ class Worker:
         node = self.node
         node.stop()
         await node.recorder.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._upkeep.stop)
         await asyncio.get_running_loop().run_in_executor(None, self._alerts.stop)
         await asyncio.get_running_loop().run_in_executor(None, self._deliveries.stop)
         self._log.flush()

@@ -14,7 +14,7 @@ from .alerts.counters import Series, series_of
 from .alerts.streams import Streams
 from .clock import MINUTE
 from .models import Event
-from .query.tree import Everything, Node, Term, all_of, fields_used, negate
+from .query.tree import Everything, Node, Pattern, Term, all_of, fields_used, leaves, negate
 from .storage.document import SIGN, stack_document, word_of
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class Tally:
         self.streams = Streams(zip(nodes, self.ready, strict=True), store.levels.ranks())
         self._stacks: dict[bytes, str] = {}
         self._keys = tuple({one.rule.by for one in self.ready if one.rule.by.startswith("tag.")})
+        # Queries about tags; the tags that people gave an issue only the store knows.
+        self._tagged = {
+            place: terms for place, one in enumerate(self.streams.streams) if (terms := _tag_terms(one.node))
+        }
         self._wants_hosts = any(series.what == "hosts" for one in self.ready for series in one.series)
         self._wants_releases = any("reappears in release" in facts(parse(one.rule.condition)) for one in self.ready)
         self.until = _valid_until(store, nodes, now)
@@ -70,7 +74,7 @@ class Tally:
         """What to keep of an event; None when no rule concerns it."""
         text = item.document.partition(SIGN)[0]
         streams = self.streams.heard(event, (text, self._stack_text(event, item.stack_digest)))
-        if not streams:
+        if not streams and not self._tagged:
             return None
         groups = {key: value for key in self._keys if (value := _tag_value(event, key[4:])) is not None}
         host = event.get("host")
@@ -118,13 +122,17 @@ class Tally:
         """Count a batch that was just stored. Joins the open transaction."""
         by_stream: dict[int, list[Fact]] = {}
         told: set[int] = set()
+        facts: list[Fact] = []
         for item, mark, draft in zip(stored, marks, prepared, strict=True):
             if mark is None or item.duplicate or item.issue_id is None:
                 continue
             what = frozenset(_what(item, regressed, reappeared, told))
             fact = Fact(item.issue_id, item.row, draft.project, draft.user, mark.host, mark.groups, what)
+            facts.append(fact)
             for place in mark.streams:
                 by_stream.setdefault(place, []).append(fact)
+        if self._tagged:
+            self._ask_of_tagged(store, by_stream, facts, now)
         for place in [place for place in by_stream if self.streams.streams[place].of_issue]:
             fitting = _fitting(store, self.streams.streams[place].node, by_stream[place], now)
             if fitting:
@@ -133,6 +141,21 @@ class Tally:
                 del by_stream[place]
         if by_stream:
             store.alerts.count(self.add_up(by_stream, now))
+
+    def _ask_of_tagged(self, store: Store, by_stream: dict[int, list[Fact]], facts: Sequence[Fact], now: int) -> None:
+        """Have the store say what queries about tags find of issues to which people gave such tags."""
+        tags = store.issues.tags_of({fact.issue for fact in facts})
+        for place, terms in self._tagged.items() if tags else ():
+            concerned = {
+                issue for issue, its in tags.items() if any(_names_tag(term, tag) for term in terms for tag in its)
+            }
+            if not concerned:
+                continue
+            found = [fact for fact in by_stream.pop(place, ()) if fact.issue not in concerned]
+            asked = [fact for fact in facts if fact.issue in concerned]
+            found += _fitting(store, self.streams.streams[place].node, asked, now)
+            if found:
+                by_stream[place] = found
 
     def reappearing(self, store: Store, prepared: Sequence[Prepared], marks: Sequence[Mark | None]) -> set[int]:
         """Resolved issues that a batch, not yet stored, brings back in a release in which they were never seen."""
@@ -213,6 +236,20 @@ def _fitting(store: Store, node: Node, facts: Sequence[Fact], now: int) -> list[
     rows = [fact.row for fact in facts if fact.row is not None]
     kept = set(store.search(now).filter(node, rows))
     return [fact for fact in facts if fact.row in kept]
+
+
+def _tag_terms(node: Node) -> list[Term]:
+    return [leaf for leaf in leaves(node) if isinstance(leaf, Term) and leaf.field == "tag"]
+
+
+def _names_tag(term: Term, tag: str) -> bool:
+    """Whether a part of a query about tags speaks of this one, for it or against it."""
+    start = f"{term.key}=" if term.key else ""
+    folded = tag.casefold()
+    return folded.startswith(start) and (
+        term.op == "has"
+        or any(isinstance(value, Pattern) and value.matches(folded[len(start) :]) for value in term.values)
+    )
 
 
 def _nodes(store: Store, rules: Sequence[Rule], now: int) -> list[Node]:

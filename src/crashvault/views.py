@@ -15,6 +15,8 @@ from .storage.issues import Position
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 _DAYS = 14  # of the sparkline
+_SIMILAR = 3  # issues named beside one
+SHOWN_FROM = 0.3  # how alike these are at least
 _TOP = 5  # issues with most events
 _INTERVALS = {"hour": (HOUR, 24), "day": (DAY, _DAYS)}  # how long a bucket is, and how many there are unless asked
 MOST_BUCKETS = 2_000
@@ -153,14 +155,36 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         **found,
         "events_per_day": events_per_day(store, [issue], now)[issue],
         "tag_counts": _tag_counts(store, issue),
+        "evicted": store.issues.evicted(issue),
         "hashes": [item._asdict() for item in store.issues.hashes(issue)],
         "latest_event": latest[0] if latest else None,
         "notes": [entry for entry in activity if entry["kind"] == "comment"],
         "activity": activity,
         "attachments": [file.info() for file in store.attachments.of_issue(issue)],
+        "similar": similar_issues(store, issue, _SIMILAR) if into is None else [],
         "merged": [member for member in store.merging.members(issue) if member != issue],
         "merged_into": None if into is None else store.merging.root(into),
     }
+
+
+def similar_issues(store: Any, issue: int, limit: int = 5, least: float = SHOWN_FROM) -> list[dict[str, Any]]:
+    """The issues most like one, the most alike first, each with its score and what speaks for it."""
+    found = store.similarity.like(issue, limit, least)
+    shown = {other.id: other for other in store.issues.by_ids([number for number, _ in found])}
+    return [
+        {
+            "id": number,
+            "title": shown[number].title,
+            "culprit": shown[number].culprit,
+            "status": shown[number].status,
+            "count": shown[number].count,
+            "score": round(match.score, 4),
+            "reasons": match.reasons(),
+            "features": {name: None if value is None else round(value, 4) for name, value in match.features.items()},
+        }
+        for number, match in found
+        if number in shown
+    ]
 
 
 def events_per_day(store: Any, issues: Sequence[int], now: int) -> dict[int, list[int]]:

@@ -225,3 +225,21 @@ def test_hostile_events_come_out_as_json(api: Any) -> None:
             assert answer.status_code == 200 and answer.json()["event_id"] == receipt.event_id
             assert "\x1b" not in answer.text and "\u202e" not in answer.text
             assert api.client.get(f"/api/v1/issues/{receipt.issue_id}").status_code == 200
+
+
+def test_similar_issues(api: Any) -> None:
+    def crash(word: str) -> dict[str, Any]:
+        exception = {"type": "CartError", "value": f"no {word} in it"}
+        frames = [{"file": f"shop/{name}.py", "line": 7, "function": name} for name in ("web", "cart", "total")]
+        return {"message": "", "exception": exception, "frames": frames, "platform": "python"}
+
+    api.record({"message": "alone"}, crash("milk"), crash("bread"))
+    listed = {one["title"]: one["id"] for one in items(api, "/api/v1/issues")}
+    alone = listed.pop("alone")
+    assert items(api, f"/api/v1/issues/{alone}/similar") == []
+    if len(listed) == 2:  # else they were one at once
+        one, other = listed.values()
+        (found,) = items(api, f"/api/v1/issues/{one}/similar", least=0)
+        assert found["id"] == other and 0 < found["score"] <= 1 and found["reasons"]
+    assert api.client.get("/api/v1/issues/99/similar").status_code == 404
+    assert api.client.get(f"/api/v1/issues/{alone}/similar", params={"limit": 0}).status_code == 422

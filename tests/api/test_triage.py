@@ -15,6 +15,7 @@ EXAMPLES: dict[str, Any] = {
     "Merge": {"issues": [2]},
     "NewProject": {"name": "other"},
     "NewKey": {"name": "new", "scopes": ["read"]},
+    "NewPolicy": {"kind": "max-age", "value": "90d"},
     "NewWebhook": {"type": "http", "url": "https://x.example/"},
     "WebhookChange": {"attach": True},
     "Preview": {"event": "ab"},

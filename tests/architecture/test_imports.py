@@ -40,6 +40,19 @@ HEAVY = ("rich", "msgspec", "urllib", "urllib3", "pluggy", "logging", "httpx", "
          "importlib.metadata", "sentry_sdk", "psycopg", "jinja2", "ssl", "http", "email", "unittest", "pydoc")  # fmt: skip
 
 
+# Who speaks to one engine alone; what the repositories write is for both.
+SQLITE_ONLY = ("sqlite.py", "backup.py", "sql_console.py", "health.py", "migrations/__init__.py")
+POSTGRES_ONLY = ("postgres.py", "sql_postgres.py", "health_postgres.py", "stored_blobs.py", "statements.py", "urls.py",
+                 "migrations/on_postgres.py", "retention_postgres.py")  # fmt: skip
+_SQLITE_SQL = re.compile(
+    r"\b(PRAGMA|MATCH \?|json_each|json_extract|sqlite_master|sqlite_sequence|strftime|julianday|last_insert_rowid|printf"
+    r"|instr\(|INSERT OR|REPLACE INTO|GLOB|total_changes|(?:max|min)\([^()]*, [^()]*\) ?(?:FROM|WHERE|\+))"
+)
+_POSTGRES_SQL = re.compile(
+    r"::(?:text|bigint|bytea|json)|\b(unnest|ANY\(|tsvector|pg_\w+\(|advisory|to_regclass|ILIKE)\b"
+)
+
+
 def inside(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
@@ -184,3 +197,19 @@ def test_short_commands_load_nothing_heavy(command: list[str], tmp_path: Path) -
     loaded = set(done.stderr.split()) - set(bare.stdout.split())
     assert "crashvault.cli" in loaded, done.stderr
     assert sorted(loaded & set(HEAVY)) == []
+
+
+def test_statements_are_for_both_engines() -> None:
+    """What only one engine knows lies in its driver; what the repositories write is not chosen by the engine's name."""
+    wrong = []
+    for path in (PACKAGE / "storage").rglob("*.py"):
+        name = path.relative_to(PACKAGE / "storage").as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if name not in SQLITE_ONLY and _SQLITE_SQL.search(node.value):
+                    wrong.append(f"{name}:{node.lineno} is for SQLite: {node.value[:60]}")
+                if name not in POSTGRES_ONLY and _POSTGRES_SQL.search(node.value):
+                    wrong.append(f"{name}:{node.lineno} is for PostgreSQL: {node.value[:60]}")
+            if isinstance(node, ast.Compare) and "dialect" in ast.unparse(node):
+                wrong.append(f"{name}:{node.lineno} asks for the engine")
+    assert wrong == []

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.conftest import CommandLine
 
+from crashvault import core
+
 NODE_TRACE = """TypeError: Cannot read properties of undefined (reading 'gross')
     at total (/srv/shop/cart.js:12:21)
     at Object.<anonymous> (/srv/shop/main.js:3:1)
@@ -104,8 +106,12 @@ def test_attachments(cli: CommandLine, tmp_path: Path) -> None:
     assert [(item["name"], item["size"]) for item in event["attachments"]] == [("core.log", 10), ("shot.png", 4)]
     assert [item["content_type"] for item in event["attachments"]][1] == "image/png"
     assert "core.log" in cli("event", event["event_id"]).out
-    stored = [path for path in (cli.home / "blobs").rglob("*") if path.is_file()]
-    assert sorted(path.read_bytes() for path in stored) == sorted([b"last words", b"\x89PNG"])
+    with core.open_vault(str(cli.home)) as store:
+        stored = []
+        for digest, _ in store.blobs.list():
+            with store.blobs.open(digest) as file:
+                stored.append(file.read())
+    assert sorted(stored) == sorted([b"last words", b"\x89PNG"])
     assert cli.json("doctor")["healthy"] is True
 
 

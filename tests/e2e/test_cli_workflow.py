@@ -100,6 +100,7 @@ def test_deleting_asks(shop: CommandLine, command: tuple[str, ...]) -> None:
     assert shop.json("list")["total"] < 4
 
 
+@pytest.mark.vault_file
 def test_deleted_leaves_no_trace(cli: CommandLine) -> None:
     """Erasure: neither the index nor free pages hold what was deleted."""
     cli("add", "zanzibar quokka", "--user", "quokka-user", "--tag", "quokka-tag")

@@ -85,6 +85,11 @@ class TestAnswers:
         ((prefix, name),) = told("crashvault api-key revoke ")
         assert key.startswith(prefix) and name == "laptop"
         assert "scrub.enabled" in values(told("crashvault config set scrub."))
+        vault.ok("webhook", "add", "http", "--url", "https://example.com/x", "--name", "ops")
+        vault.ok("alert", "add", "many-errors", "--when", "count > 10 in 1m")
+        assert values(told("crashvault alert mute ma")) == {"many-errors"}
+        assert values(told("crashvault alert history ")) >= {"many-errors"}
+        assert values(told("crashvault alert add few --when x --notify ")) >= {"ops"}
 
     def test_without_a_vault(self, told):
         assert {"server.port", "server.host"} <= values(

@@ -176,7 +176,7 @@ def test_a_file_cut_between_two_lines_is_known_by_its_counts(tmp_path: Path) -> 
         (b'{"kind": "attachment", "digest": "%s", "data": "aGk="}' % (b"0" * 64), "damaged"),
         (b'{"kind": "level", "name": "Loud!", "rank": 3}', "line 3"),
         (b'{"kind": "project", "name": "\\n"}', "line 3"),
-        (b'{"kind": "event", "event": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001, "line 3"),
+        (b'{"kind": "event", "event": ' + b'{"a":' * 200_000 + b"1" + b"}" * 200_001, "line 3"),
         (b"\xff\xfe", "line 3"),
     ],
 )

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import nasty, realistic
 
-from crashvault import lifecycle
+from crashvault import core, deduplication, lifecycle
+from crashvault.storage.policies import Scope
 from crashvault.storage.store import Store
 
 from .vaults import NOW, SECOND, contents, exported, imported, lines, record, vault, with_triage
@@ -308,3 +309,98 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     for _ in range(1000):
         next(items)
     assert stream.given < 2_000_000
+
+
+def similar(name: str) -> dict[str, Any]:
+    """The same crash but for a word that grouping takes for a part of the message."""
+    frames = [
+        {"module": f"shop.{module}", "function": function, "line": 10, "in_app": True}
+        for module, function in [("web", "handle"), ("auth", "check_user"), ("routes", "find"), ("routes", "lookup")]
+    ]
+    return {
+        "exception": {"type": "LookupError", "value": f"no route for the user called {name}"},
+        "frames": frames, "platform": "python", "timestamp": NOW / 1e6,
+    }  # fmt: skip
+
+
+def test_what_joined_and_what_people_said_of_it_go_along(tmp_path: Path) -> None:
+    with vault(tmp_path) as store:
+        assert record(store, *map(similar, ("ann", "bob", "cyd"))) == [1, 1, 1]
+        lifecycle.unmerge(store, 2, "ana", NOW)
+        with copy_of(store, tmp_path, "copy") as fresh:
+            assert exported(fresh) == exported(store)
+            assert any(part[0] == "joined to" for one in fresh.issues.hashes(1) for part in one.parts)
+            assert fresh.similarity.scores(1) == store.similarity.scores(1) != ([], [])
+            assert deduplication.find(fresh, None, 0.5, exact=True) == []
+            (other,) = [one for one in fresh.merging.members(1) if one != 1]
+            assert lifecycle.unmerge(fresh, other, "ana", NOW) == 1
+            assert record(fresh, similar("cyd")) == [other]
+
+
+def test_of_two_words_on_one_pair_the_later_counts_whichever_comes_first(tmp_path: Path) -> None:
+    with vault(tmp_path, "one") as one, vault(tmp_path, "other") as other:
+        for store in (one, other):
+            record(store, *map(similar, ("ann", "bob")))
+            lifecycle.unmerge(store, 2, "ana", NOW)
+        lifecycle.merge(other, 1, [2], "bob", NOW + SECOND)
+        first, second = exported(one), exported(other)
+        for name, order in (("a", (first, second)), ("b", (second, first))):
+            with vault(tmp_path, name) as fresh:
+                for file in order:
+                    imported(fresh, file)
+                merged, split = fresh.similarity.scores(1)
+                assert len(merged) == 1 and split == []
+
+
+# After an eviction
+
+
+def evicted_vault(folder: Path) -> Store:
+    store = vault(folder)
+    for number in range(12):
+        raw = {"message": f"m {number}", "fingerprint": ["x"], "user": str(number), "event_id": f"{number + 1:032x}"}
+        record(store, {**raw, "timestamp": NOW / 1e6 - 1800 * number, "level": "error" if number % 3 else "info"})
+    record(store, {"message": "other"})
+    store.retention.policies.set("max-events-per-issue", "1", Scope(), NOW)
+    assert store.retention.run(NOW).evicted == 9
+    return store
+
+
+@pytest.mark.parametrize("query", ["", "issue:1"])
+def test_what_was_counted_of_evicted_events_comes_along(tmp_path: Path, query: str) -> None:
+    with evicted_vault(tmp_path) as store, vault(tmp_path, "copy") as fresh:
+        data = exported(store, query)
+        for _ in range(2):  # the second time changes nothing
+            imported(fresh, data)
+            issue = fresh.issues.get(1)
+            assert (issue.count, issue.users, fresh.issues.evicted(1)) == (12, 12, 9)
+            assert issue[:18] == store.issues.get(1)[:18]
+            assert fresh.issues.hours(1, NOW - 10**11, NOW) == store.issues.hours(1, NOW - 10**11, NOW)
+            assert exported(fresh, query) == data
+        assert query or fresh.statistics.totals() == store.statistics.totals()
+        assert [
+            findings for name, findings in core.examine(fresh, deep=True) if findings and name != "permissions"
+        ] == []
+
+
+def test_evicted_events_that_an_import_brings_back_are_counted_once(tmp_path: Path) -> None:
+    with vault(tmp_path, "other") as other:
+        for number in range(12):
+            raw = {
+                "message": f"m {number}",
+                "fingerprint": ["x"],
+                "user": str(number),
+                "event_id": f"{number + 1:032x}",
+            }
+            record(other, {**raw, "timestamp": NOW / 1e6 - 1800 * number, "level": "error" if number % 3 else "info"})
+        data = exported(other)
+    with evicted_vault(tmp_path) as store:
+        before = store.statistics.totals()
+        done = imported(store, data)
+        assert done.events_added == 9
+        assert store.statistics.totals() == before
+        issue = store.issues.get(1)
+        assert (issue.count, issue.users, store.issues.evicted(1)) == (12, 12, 0)
+        assert [
+            findings for name, findings in core.examine(store, deep=True) if findings and name != "permissions"
+        ] == []

@@ -159,7 +159,7 @@ def test_an_explanation_says_everything() -> None:
         ("message", "bad <int>"),
         ("key", "ValueError\nshop.cart add\nbad <*>"),
         ("hash", found.hash),
-        ("algorithm", "v1"),
+        ("algorithm", ALGORITHM),
     ]
 
 

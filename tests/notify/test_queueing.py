@@ -96,12 +96,12 @@ def test_a_batch_that_is_stored_in_halves_tells_nothing_twice(post: Any, monkeyp
 
     def add(counts: Any, now: int) -> None:
         real(counts, now)
-        if len(post.store.events.rows_after(0)) > 2:  # too many at once
+        if post.store.db.value("SELECT count(*) FROM events") > 2:  # too many at once
             raise ValueError("this batch cannot be stored")
 
     monkeypatch.setattr(post.store.ledger, "add", add)
     post.record("a", "b")
-    assert sorted(one[2] or 0 for one in told(post)) == [1, 2]
+    assert len({issue for _, _, issue, _ in told(post)}) == len(told(post)) == 2
     before = told(post)
     assert all(receipt.transition == "dropped" for receipt in post.record("c", "d", "e"))
     assert told(post) == before
@@ -135,7 +135,7 @@ def test_what_is_erased_is_not_told(post: Any) -> None:
     post.record("a", "b", "c")
     post.record("a")
     lifecycle.set_status(post.store, [3], "resolved", "me", post.time.now)
-    post.store.deletion.events([1], post.time.now)
+    post.store.deletion.events([next(post.store.events.all_rows())], post.time.now)
     assert post.dropped() == {"event_deleted": 1}
     post.store.deletion.issues([3], post.time.now)
     assert post.dropped() == {"event_deleted": 3}
@@ -149,7 +149,7 @@ def test_what_is_erased_is_not_told(post: Any) -> None:
 def test_an_event_that_vanished_otherwise_is_counted(post: Any) -> None:
     post.hook()
     post.record("a", "b")
-    post.store.db.execute("DELETE FROM events WHERE id = 1")
+    post.store.db.execute("DELETE FROM events WHERE id = (SELECT min(id) FROM events)")
     assert post.drain() == 1 and post.titles() == ["b"] and post.dropped() == {"event_deleted": 1}
 
 
@@ -177,6 +177,7 @@ def test_alerts(post: Any) -> None:
     assert post.receiver.arrived[-1].json["data"]["alert"] == alert
 
 
+@pytest.mark.vault_file
 def test_import_and_restore_tell_nobody(tmp_path: Path, cli: Any, receiver: Any) -> None:
     receiver.always = 500
     cli("config", "set", "webhook.allow_private", "true")
@@ -225,7 +226,7 @@ def test_wrong_ones_are_refused_when_they_are_set(post: Any, given: dict[str, An
 def test_a_preview_sends_nothing_and_shows_no_secret(post: Any) -> None:
     hook = post.hook(url=f"{post.receiver.url}/T0SECRETSECRET", headers={"X-Key": "hushhush"}, options={})
     post.record("boom")
-    (request,) = manage.preview(post.store, hook, 1)
+    (request,) = manage.preview(post.store, hook, next(post.store.events.all_rows()))
     assert json.loads(request["body"])["data"]["event"]["message"] == "boom" and request["method"] == "POST"
     assert "SECRET" not in str(request) and "hush" not in str(request)
     assert post.receiver.arrived == [] and told(post) == [("http", "new-issue", 1, 1)]

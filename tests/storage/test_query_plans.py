@@ -16,6 +16,7 @@ import vaults
 from crashvault.clock import DAY
 from crashvault.storage import finding, search
 from crashvault.storage.issues import Position
+from crashvault.storage.policies import Scope
 from crashvault.storage.store import Store, open_sqlite
 
 QUERIES = (
@@ -123,3 +124,15 @@ def test_a_wrong_clock_does_not_widen_what_the_index_is_asked_for() -> None:
     assert finding.row_ranges([5, *recent]) == [(5, 5), (998_001, 1_000_000)]
     interleaved = [source * 50_000 + row for source in range(20) for row in range(100)]
     assert finding.row_ranges(interleaved) == [(source * 50_000, source * 50_000 + 99) for source in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "scope"),
+    [("max-age", "1d", {}), ("max-events", "20", {}), ("max-events-per-issue", "1", {}), ("max-size", "1MiB", {}),
+     ("max-age", "1d", {"level": "debug"}), ("max-events", "5", {"query": "tag:db"})],
+)  # fmt: skip
+def test_retention_finds_what_goes_through_indexes(store: Store, kind: str, value: str, scope: dict[str, str]) -> None:
+    policies = store.retention.policies
+    policies.set(kind, value, Scope(**scope), vaults.NOW)
+    assert scans(store, lambda: store.retention.plan(vaults.NOW + DAY)) == []
+    policies.unset(kind, Scope(**scope), vaults.NOW)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("chromium")
 
 AXE = "4.14.1"
 MOST_WEIGHT = 120 * 1024  # bytes of a first page with all that it loads, gzip
-MAIN = ("/issues", "/issues/3", "/live", "/events", "/trends", "/releases", "/alerts", "/webhooks", "/projects", "/settings",
+MAIN = ("/issues", "/issues/3", "/live", "/events", "/trends", "/releases", "/alerts", "/webhooks", "/projects", "/retention", "/settings",
         "/system", "/login")  # fmt: skip
 
 

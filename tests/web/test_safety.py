@@ -36,6 +36,7 @@ LISTS = (
     "/alerts",
     "/webhooks",
     "/projects",
+    "/retention",
     "/settings",
     "/system",
 )
@@ -72,6 +73,7 @@ def test_nothing_nasty_becomes_markup(server: Any, look: Callable[..., Any]) -> 
     for path, body in (
         ("/api/v1/issues/1/comments", {"text": mark}), ("/api/v1/alerts", {"name": "many", "condition": "count > 1 in 1m", "query": f'message:"{name}"'}),
         ("/api/v1/projects", {"name": name}), ("/api/v1/webhooks", {"type": "http", "url": "https://example.com/x", "query": f'message:"{name}"'}),
+        ("/api/v1/retention", {"kind": "max-events", "value": "10", "project": name, "query": f'message:"{mark}"'}),
         ("/api/v1/keys", {"name": name, "scopes": ["read"]}),
     ):  # fmt: skip
         assert server.post(path, json=body).status_code == 201, path

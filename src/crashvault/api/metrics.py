@@ -170,6 +170,7 @@ class _Vault:
             with self._node.reading() as store:
                 drops = store.ledger.list()
                 totals = store.statistics.totals()
+                stored = store.statistics.stored()
                 webhooks, deliveries = store.webhooks.list(), store.outbox.counts()
                 size = store.db.size()
         except CrashvaultError:
@@ -184,7 +185,7 @@ class _Vault:
         for drop in drops:
             dropped.add_metric((drop.reason, drop.source, drop.category), drop.count)
         yield dropped
-        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=totals.events)
+        yield GaugeMetricFamily("crashvault_stored_events", "Events in the store.", value=stored)
         yield GaugeMetricFamily("crashvault_stored_issues", "Issues in the store.", value=totals.issues)
         yield from _webhooks(webhooks, deliveries)
         yield GaugeMetricFamily("crashvault_store_bytes", "Size of the vault's database.", value=size)

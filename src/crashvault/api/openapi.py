@@ -54,7 +54,7 @@ def document(endpoints: Sequence[Endpoint]) -> Document:
         "info": {"title": "Crashvault", "version": __version__, "description": _ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"key": []}],
-        "tags": [{"name": name} for name in ("ingest", "issues", "events", "stats", "projects", "keys", "webhooks", "alerts", "server")],
+        "tags": [{"name": name} for name in ("ingest", "issues", "events", "stats", "projects", "keys", "webhooks", "alerts", "retention", "server")],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": components(),

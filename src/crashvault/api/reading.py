@@ -12,7 +12,18 @@ from ..output.shapes import listing, span_shape
 from ..query.values import parse_time
 from ..storage.loading import StoredEvent
 from ..storage.telemetry import END, START
-from ..views import Shown, event_page, figures, issue_details, issue_page, narrowed, series, shown_events, shown_issues
+from ..views import (
+    Shown,
+    event_page,
+    figures,
+    issue_details,
+    issue_page,
+    narrowed,
+    series,
+    shown_events,
+    shown_issues,
+    similar_issues,
+)
 from .access import DeniedError
 from .described import Parameter
 from .endpoints import Answer, Call, Endpoint, Streamed
@@ -70,6 +81,11 @@ def issue(call: Call) -> dict[str, Any]:
 
 def issue_events(call: Call) -> dict[str, Any]:
     return _event_page(call, [f"issue:{known_issue(call)}"])
+
+
+def similar(call: Call) -> dict[str, Any]:
+    found = similar_issues(call.store, known_issue(call), call.query["limit"], call.query["least"] / 100)
+    return listing(found, len(found), None)
 
 
 def events(call: Call) -> dict[str, Any]:
@@ -205,6 +221,7 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/api/v1/issues/{issue:id}", "read", issue, "One issue with its latest event, history and activity.", "Issue", (_FIELDS,)),
     Endpoint("GET", "/api/v1/issues/{issue:id}/events", "read", issue_events, "Events of an issue, latest first.", "Events", (_QUERY, _LATEST_FIRST, _LIMIT, _CURSOR, _FIELDS)),
+    Endpoint("GET", "/api/v1/issues/{issue:id}/similar", "read", similar, "The issues most like this one, with how much and why.", "Items", (Parameter("limit", "How many at most.", "integer", 5, 1, 16), Parameter("least", "How alike at least, in per cent.", "integer", 30, 0, 100))),
     Endpoint("GET", "/api/v1/events", "read", events, "Find events, latest first.", "Events", _EVENT_LIST, tag="events"),
     Endpoint("GET", "/api/v1/events/{event}", "read", event, "One event whole; a unique beginning of its id is enough.", "Event", (_FIELDS,), tag="events"),
     Endpoint("GET", "/api/v1/events/{event}/attachments/{attachment:id}", "read", attachment, "The content of an attachment.", "", tag="events"),

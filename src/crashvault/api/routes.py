@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from . import administration, alerts, openapi, reading, tail, triage, webhooks
+from . import administration, alerts, openapi, reading, retention, tail, triage, webhooks
 from .doors import methods_of
 from .endpoints import Endpoint, route_of
 from .errors import EXCEPTION_HANDLERS, request_id, response_of
@@ -23,6 +23,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *administration.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *alerts.ENDPOINTS,
+    *retention.ENDPOINTS,
 )
 
 

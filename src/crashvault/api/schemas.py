@@ -68,6 +68,16 @@ class NewKey(Strict):
     expires: Annotated[str, Meta(max_length=20)] | None = None  # a span such as 90d
 
 
+class NewPolicy(Strict):
+    """How much to keep; `value` is a span such as 90d, a size such as 10GiB, or a number of events."""
+
+    kind: Literal["max-age", "max-events", "max-events-per-issue", "max-size"]
+    value: Annotated[str, Meta(min_length=1, max_length=40)]
+    level: Name | None = None
+    project: Name | None = None
+    query: Annotated[str, Meta(max_length=10_000)] | None = None
+
+
 Kind = Literal["event", "new-issue", "regression", "resolved", "alert"]
 Kinds = Annotated[list[Kind], Meta(min_length=1, max_length=10)]
 Address = Annotated[str, Meta(min_length=1, max_length=4_000)]
@@ -403,6 +413,39 @@ class Key(Struct):
 
 class MadeKey(Key):
     key: str  # told once
+
+
+class Policy(Struct):
+    kind: str
+    value: str
+    level: str | None
+    project: str | None
+    query: str | None
+
+
+class Retention(Struct):
+    items: list[Policy]
+    total: int
+    next_cursor: str | None
+    stored_events: int
+    bytes: int
+    spans: int
+    last_run: dict[str, Any] | None
+    runs: list[dict[str, Any]]  # the latest, latest first
+
+
+class Asked(Struct):
+    asked: bool
+
+
+class RetentionReport(Struct):
+    dry_run: bool
+    evicted: int
+    bytes: int
+    freed_bytes: int
+    stopped: bool
+    policies: list[dict[str, Any]]
+    issues: list[dict[str, Any]]
 
 
 class Receipt(Struct):

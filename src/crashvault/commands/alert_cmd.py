@@ -92,15 +92,15 @@ def list_alerts(context: Context, firing: bool) -> None:
 
 
 @command("show", "crashvault alert show many-errors")
-@click.argument("name")
-def show(context: Context, name: str) -> None:
+@click.argument("alert_name", metavar="NAME")
+def show(context: Context, alert_name: str) -> None:
     """Show a rule: where it stands, and what happened last."""
     from .. import watch
     from ..clock import now
     from ..console import console, escape
 
     store, moment = context.store, now()
-    rule = store.alerts.require(name)
+    rule = store.alerts.require(alert_name)
     shape = watch.rule_shape(rule, store.alerts.alerts(rule.id), store.alerts.mutes(moment))
     shape["history"] = [watch.entry_shape(entry) for _, entry in store.alerts.history(rule.id, 10)]
     if context.json:
@@ -121,28 +121,28 @@ def show(context: Context, name: str) -> None:
 
 
 @command("test", "crashvault alert test many-errors --since 30d")
-@click.argument("name")
+@click.argument("alert_name", metavar="NAME")
 @click.option("--since", metavar="TIME", default="24h", show_default=True, help="How far back to look.")
-def test(context: Context, name: str, since: str) -> None:
+def test(context: Context, alert_name: str, since: str) -> None:
     """Replay what has arrived, and tell when this rule would have fired and why."""
     from ..clock import now
 
-    _try(context, context.store.alerts.require(name)._asdict(), since, now())
+    _try(context, context.store.alerts.require(alert_name)._asdict(), since, now())
 
 
 @command("mute", "crashvault alert mute many-errors --for 2h\ncrashvault alert mute busy --query environment:staging")
-@click.argument("name")
+@click.argument("alert_name", metavar="NAME")
 @click.option("--for", "span", metavar="SPAN", help="For so long.")
 @click.option("--until", metavar="TIME", help="Until then, ISO 8601.")
 @click.option("--query", metavar="QUERY", default="", help="Only: don't count events that this query finds.")
-def mute(context: Context, name: str, span: str | None, until: str | None, query: str) -> None:
+def mute(context: Context, alert_name: str, span: str | None, until: str | None, query: str) -> None:
     """Keep a rule quiet, for a while or until `alert unmute`."""
     from .. import watch
     from ..clock import now
     from ..console import console, escape
 
     moment = now()
-    rule = context.store.alerts.require(name)
+    rule = context.store.alerts.require(alert_name)
     context.store.search(moment).parse(query)
     end = watch.end_of_mute(span, until, moment)
     found = context.store.alerts.mute(rule.id, query, end, moment)
@@ -157,12 +157,12 @@ def mute(context: Context, name: str, span: str | None, until: str | None, query
 
 
 @command("unmute", "crashvault alert unmute many-errors")
-@click.argument("name")
-def unmute(context: Context, name: str) -> None:
+@click.argument("alert_name", metavar="NAME")
+def unmute(context: Context, alert_name: str) -> None:
     """Let a rule speak again."""
     from ..console import console, escape
 
-    rule = context.store.alerts.require(name)
+    rule = context.store.alerts.require(alert_name)
     count = context.store.alerts.unmute(rule.id)
     if context.json:
         emit({"name": rule.name, "unmuted": count})
@@ -172,12 +172,12 @@ def unmute(context: Context, name: str) -> None:
 
 
 @command("remove", "crashvault alert remove many-errors")
-@click.argument("name")
-def remove(context: Context, name: str) -> None:
+@click.argument("alert_name", metavar="NAME")
+def remove(context: Context, alert_name: str) -> None:
     """Remove a rule with its history."""
     from ..console import console, escape
 
-    rule = context.store.alerts.require(name)
+    rule = context.store.alerts.require(alert_name)
     context.store.alerts.remove(rule.id)
     if context.json:
         emit({"removed": rule.name})
@@ -186,15 +186,15 @@ def remove(context: Context, name: str) -> None:
 
 
 @command("history", "crashvault alert history\ncrashvault alert history many-errors --limit 20")
-@click.argument("name", required=False)
+@click.argument("alert_name", metavar="[NAME]", required=False)
 @click.option("--limit", type=click.IntRange(1, 1000), default=_SHOWN, show_default=True, help="How many to show.")
-def history(context: Context, name: str | None, limit: int) -> None:
+def history(context: Context, alert_name: str | None, limit: int) -> None:
     """What alerts have fired and ended, latest first, with the numbers that made them."""
     from .. import watch
     from ..console import console
     from ..output.shapes import listing
 
-    rule = context.store.alerts.require(name).id if name else None
+    rule = context.store.alerts.require(alert_name).id if alert_name else None
     found = context.store.alerts.history(rule, limit + 1)
     shapes = [watch.entry_shape(entry) for _, entry in found[:limit]]
     if context.json:
@@ -202,7 +202,7 @@ def history(context: Context, name: str | None, limit: int) -> None:
         return
     if not shapes:
         console.print("[muted]Nothing has fired yet.[/muted]")
-    _print_happenings(shapes, "", with_name=name is None)
+    _print_happenings(shapes, "", with_name=alert_name is None)
 
 
 for _command in (add, list_alerts, show, test, mute, unmute, remove, history):

@@ -78,5 +78,69 @@ def rules(context: Context) -> None:
         console.print(f"[highlight]{position}[/highlight] {escape(json.dumps(rule, ensure_ascii=False))}")
 
 
-for _command in (explain, rules):
+_TRY_EXAMPLES = """
+crashvault group try '{"match": {"type": "TimeoutError"}, "fingerprint": ["timeouts"]}'
+crashvault group try @rules.json
+"""
+_SHOWN = 30
+
+
+@command("try", _TRY_EXAMPLES)
+@click.argument("given", metavar="RULES")
+@click.option(
+    "--sample", type=click.IntRange(1, 1_000), default=5, show_default=True,
+    help="How many events of each key to look at: the latest.",
+)  # fmt: skip
+def try_(context: Context, given: str, sample: int) -> None:
+    """Show which issues other rules would join or split, before anything is written.
+
+    RULES is JSON, or @FILE: a list stands for all rules, one rule comes before the present ones."""
+    from .. import core, regrouping
+    from ..console import err_console
+    from ..grouping import compile_rules
+    from .grouped import rules_from
+
+    store = context.store
+    present, _ = core.get_setting(store, "grouping.rules")
+    other = compile_rules(rules_from(given, present))
+    with store.reading(), err_console.progress("Reading events") as bar:
+        seen = regrouping.look_back(store, context.project, compile_rules(present), other, sample, bar.advance)
+        trial = regrouping.attempt(list(seen))
+    if context.json:
+        emit({
+            "joined": [one._asdict() for one in trial.joined],
+            "split": [
+                {"issue": one.issue, "keys": [{"hash": hash_, "key": key, "events": count} for hash_, key, count in one.keys]}
+                for one in trial.split
+            ],
+            "renamed": trial.renamed, "events": trial.events, "changed": trial.changed,
+        })  # fmt: skip
+    else:
+        _print_trial(trial)
+
+
+def _print_trial(trial: Any) -> None:
+    from ..console import console, escape
+    from .triage import named
+
+    for one in trial.joined[:_SHOWN]:
+        console.print(f"[success]join[/success]  {named(one.issues)} by {escape(one.key)}")
+    for one in trial.split[:_SHOWN]:
+        console.print(f"[warning]split[/warning] {named([one.issue])}")
+        for _, key, count in one.keys:
+            console.print(f"        {count} events: {escape(key)}")
+    if trial.renamed:
+        more = " …" if len(trial.renamed) > _SHOWN else ""
+        console.print(f"[info]new key[/info] {named(trial.renamed[:_SHOWN])}{more}, as a whole")
+    console.print(
+        f"[muted]{trial.changed} of {trial.events} events that were looked at would get another key. "
+        f"Joined: {len(trial.joined)}, split: {len(trial.split)}, new key: {len(trial.renamed)}.[/muted]"
+    )
+    if trial.changed:
+        console.print(
+            "[muted]Nothing is changed yet: crashvault config set grouping.rules …, then crashvault dedup --regroup[/muted]"
+        )
+
+
+for _command in (explain, rules, try_):
     group.add_command(_command)

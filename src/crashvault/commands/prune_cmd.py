@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -27,8 +28,8 @@ crashvault prune --query user:ana@example.com
 def prune(context: Context, days: float | None, query: str | None, dry_run: bool, yes: bool) -> None:
     """Delete old events, or events that match a query; issues go with their last event.
 
-    With a query about a person (`user:ID`) all that the vault has of them goes; what copies of it there are
-    outside is named."""
+    With --days alone, spans, sessions, check-ins and feedback of that age go too. With a query about a person
+    (`user:ID`) all that the vault has of them goes; what copies of it there are outside is named."""
     from .. import core
     from ..clock import now
     from ..console import progress
@@ -38,21 +39,42 @@ def prune(context: Context, days: float | None, query: str | None, dry_run: bool
     moment = now()
     store = context.store
     rows = _rows(context, store, days, query, moment)
-    before = store.statistics.totals()
-    if rows and not dry_run:
+    limit = moment - int(days * DAY) if days is not None else None
+    other = _companions(context, limit, query, rows, moment)
+    before, stored = store.statistics.totals(), store.statistics.stored()
+    reported = other.counts()
+    if (rows or reported) and not dry_run:
         if not yes:
-            confirm_deletion(f"Delete {len(rows)} of {counted(before.events, 'event')}?", "look first with --dry-run")
+            what = f"{len(rows)} of {counted(stored, 'event')}{_listed(reported, ', and ')}"
+            confirm_deletion(f"Delete {what}?", "look first with --dry-run")
         with progress("Deleting events", len(rows)) as bar:
             store.deletion.events(rows, moment, bar.advance)
+            reported = other.remove()
             bar.update(description="Rewriting the index")
             store.deletion.merge_index()
             store.deletion.collect_files(moment)
     issues = before.issues - store.statistics.totals().issues
     _report(context, {
-        "deleted_events": len(rows), "deleted_issues": issues, "dry_run": dry_run,
-        "before": to_iso(moment - int(days * DAY)) if days is not None else None,
-        "copies": core.copies(store.home) if rows else [],
+        "deleted_events": len(rows), "deleted_issues": issues, "deleted_reported": dict(reported), "dry_run": dry_run,
+        "before": to_iso(limit) if limit is not None else None,
+        "copies": core.copies(store.home) if rows or reported else [],
     })  # fmt: skip
+
+
+def _companions(context: Context, before: int | None, query: str | None, rows: Sequence[int], now: int) -> Any:
+    from ..storage.pruning import Companions
+
+    store = context.store
+    node = store.search(now).parse(query) if query and query.strip() else None
+    project = store.projects.require(context.project).id if context.project else None
+    return Companions(store.db, store.deletion.reported, before, node, project, rows)
+
+
+def _listed(reported: Mapping[str, int], before: str) -> str:
+    """`3 spans, 1 feedback`."""
+    if not reported:
+        return ""
+    return before + ", ".join(f"{count} {name.replace('_', '-')}" for name, count in sorted(reported.items()))
 
 
 def _rows(context: Context, store: Any, days: float | None, query: str | None, now: int) -> array[int]:
@@ -74,15 +96,17 @@ def _report(context: Context, done: dict[str, Any]) -> None:
         return
     from ..console import console, escape
 
-    if not done["deleted_events"]:
+    reported = _listed(done["deleted_reported"], ", and ")
+    if not done["deleted_events"] and not reported:
         console.print("[muted]No events fit; nothing to delete.[/muted]")
         return
     if done["dry_run"]:
-        console.print(f"[info]Would delete[/info] {counted(done['deleted_events'], 'event')}")
+        console.print(f"[info]Would delete[/info] {counted(done['deleted_events'], 'event')}{reported}")
     else:
         console.print(
             f"[danger]Deleted[/danger] {counted(done['deleted_events'], 'event')}"
             + (f", and {counted(done['deleted_issues'], 'issue')} left without any" if done["deleted_issues"] else "")
+            + reported
         )
     if done["copies"]:
         console.print("[warning]These may still hold them:[/warning]")

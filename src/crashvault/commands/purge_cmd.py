@@ -13,7 +13,7 @@ from .triage import issues_argument
 @issues_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def purge(context: Context, issues: tuple[int, ...], yes: bool) -> None:
-    """Delete issues with all their events, their text in the index and their attachments."""
+    """Delete issues with all their events, their text in the index, attachments, feedback and the spans of their traces."""
     from .. import lifecycle
     from ..clock import now
     from ..console import console, progress
@@ -22,7 +22,7 @@ def purge(context: Context, issues: tuple[int, ...], yes: bool) -> None:
     store = context.store
     lifecycle.require(store, issues)
     chosen = list(dict.fromkeys(issues))
-    total = sum(store.issues.get(issue).count for issue in chosen)
+    total = sum(store.issues.get(issue).count - store.issues.evicted(issue) for issue in chosen)
     what = counted(len(chosen), "issue")
     if not yes:
         confirm_deletion(f"Delete {what} with {counted(total, 'event')}?")

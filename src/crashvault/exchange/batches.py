@@ -9,7 +9,7 @@ from ..storage.document import Word, trim_caches, word_name
 from .preparing import EventReader, ReadyEvent
 from .reading import ImportFile, Item
 
-SIZES = {"issue": 200, "event": 1000}  # items of one batch
+SIZES = {"verdict": 1000, "issue": 200, "event": 1000}  # items of one batch
 
 
 class Batch(NamedTuple):

@@ -1,7 +1,7 @@
 """The lossless interchange format: what each kind of item looks like on its way out.
 
 An export begins with a header, and goes on with items of these kinds, in this order: project, level, setting,
-issue, attachment, event. An item only needs what stands before it. Times are ISO 8601 with six digits; the
+verdict, issue, attachment, event. An item only needs what stands before it. Times are ISO 8601 with six digits; the
 number of an issue is only a name inside the file, since across vaults an issue is (project, fingerprint).
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import __version__
-from ..clock import to_iso
+from ..clock import HOUR, to_iso
 from ..config import SETTINGS
 from ..errors import NotFoundError
 from ..storage.exporting import Exporting, Selection
@@ -23,7 +23,7 @@ from ..storage.splicing import SplicedEvent, Splicer
 from ..storage.store import Store
 
 FORMAT_VERSION = 1
-KINDS = ("project", "level", "setting", "issue", "attachment", "event")
+KINDS = ("project", "level", "setting", "verdict", "issue", "attachment", "event")
 # What of an attachment is encoded at once; a multiple of three, so that the pieces of base64 fit together.
 PIECE = 3 << 18
 _TIMES = ("first_seen", "last_seen", "created_at", "changed_at", "resolved_at")
@@ -72,6 +72,14 @@ def settings(source: Source) -> Iterator[dict[str, Any]]:
                 yield {"key": key, "value": value}
 
 
+def verdicts(source: Source) -> Iterator[dict[str, Any]]:
+    """What people said of pairs of hashes, with the whole vault only."""
+    if source.selection.rows is None:
+        for project, said in source.store.similarity.verdicts():
+            yield {"project": project, "one": said.one.hex(), "other": said.other.hex(), "same": said.same,
+                   "score": said.score, "at": to_iso(said.at)}  # fmt: skip
+
+
 def issues(source: Source) -> Iterator[dict[str, Any]]:
     names = source.store.levels.names()
     for issue in source.reads.issues(source.selection):
@@ -79,7 +87,7 @@ def issues(source: Source) -> Iterator[dict[str, Any]]:
             _with_home({"at": to_iso(at), "actor": actor, "kind": kind, "data": json.loads(data)}, home)
             for at, actor, kind, data, home in issue["activity"]
         ]
-        issue["hashes"] = [_hash(found) for found in issue["hashes"]]
+        issue["hashes"] = [_hash(found, names) for found in issue["hashes"]]
         issue["attachments"] = [
             _with_home({**file_item(file), "created_at": to_iso(file["created_at"])}, file["home"])
             for file in issue["attachments"]
@@ -103,9 +111,14 @@ def _with_home(item: dict[str, Any], home: int | None) -> dict[str, Any]:
     return item if home is None else {**item, "home": home}
 
 
-def _hash(found: dict[str, Any]) -> dict[str, Any]:
+def _hash(found: dict[str, Any], levels: dict[int, str]) -> dict[str, Any]:
     key, reason, parts = json.loads(found.pop("grouping"))
     found["hash"] = found["hash"].hex()
+    if "evicted" in found:
+        lost = found["evicted"]
+        found["evicted"] = [{"hour": to_iso(hour * HOUR), "level": levels.get(rank, f"level-{rank}"), "count": count}
+                            for hour, rank, count in lost.hours]  # fmt: skip
+        found["users"] = [f"{user:014x}" for user in lost.users]
     return _with_iso_times({**found, "key": key, "reason": reason, "parts": parts})
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import IO, Any, NamedTuple
@@ -17,12 +18,15 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from .. import clock
+from ..clock import HOUR
 from ..config import SETTINGS, parse_value
 from ..errors import InvalidError
 from ..storage.document import names_of_words
+from ..storage.evicted import Evicted
 from ..storage.importing import Entry, FileRecord, HashRecord, Importing, IssueRecord
 from ..storage.projects import check_name
 from ..storage.recording import Prepared
+from ..storage.similarity import Verdict
 from ..storage.store import Store
 from . import schema
 from .helping import batches
@@ -114,7 +118,7 @@ class _Import:
 
     def all(self, progress: Callable[[int], object]) -> None:
         if self.mode == "replace" and not self.dry_run:
-            self.store.deletion.everything(self.now)
+            self.store.deletion.everything(self.now, with_reported=False)  # files have nothing of that
             self.store.recording.forget_seen()
             self.writes.fresh = True
         with closing(batches(self.source, self.events)) as found:
@@ -200,6 +204,21 @@ class _Import:
             if self.store.settings.get(given.key) is None:
                 self.store.settings.set(given.key, checked, self.now)
 
+    def verdicts(self, items: Sequence[Item]) -> None:
+        """Of two words on one pair the later one counts."""
+        found: dict[str, list[Verdict]] = {}
+        for item in items:
+            given = self._checked(item, schema.Verdict)
+            name = self.project or given.project
+            self._check_project(item, name)
+            one, other = sorted((bytes.fromhex(given.one), bytes.fromhex(given.other)))
+            verdict = Verdict(one, other, given.same, given.score, self._moment(item, given.at, self.now))
+            found.setdefault(name, []).append(verdict)
+        if not self.dry_run:
+            with self.store.writing():
+                for name, project in self.store.projects.ids(set(found), self.now).items():
+                    self.store.similarity.take_verdicts(project, found[name])
+
     # Issues
 
     def issues(self, items: Sequence[Item]) -> None:
@@ -277,7 +296,16 @@ class _Import:
             bytes.fromhex(given.hash), given.home, given.algorithm,
             json.dumps([given.key, given.reason, given.parts], ensure_ascii=False), given.title, given.culprit,
             first_seen, self._moment(item, given.last_seen, self.now), self._moment(item, given.created_at, first_seen),
+            self._evicted(item, given),
         )  # fmt: skip
+
+    def _evicted(self, item: Item, given: schema.Hash) -> Evicted | None:
+        if not given.evicted:
+            return None
+        hours: Counter[tuple[int, int]] = Counter()
+        for one in given.evicted:
+            hours[self._moment(item, one.hour, self.now) // HOUR, self.events.rank(one.level)] += one.count
+        return Evicted([(*key, count) for key, count in hours.items()], [int(user, 16) for user in given.users])
 
     def _file(self, item: Item, given: schema.File) -> FileRecord:
         return FileRecord(given.name, given.content_type, given.kind, given.size, bytes.fromhex(given.digest),
@@ -323,7 +351,11 @@ class _Import:
         fresh = [one for one in ready if (one.prepared.project, one.prepared.key) not in known]
         prepared = self._grouped(fresh, ids)
         for project, keys in _by_project((one.project, one.key) for one in prepared).items():
-            self.writes.forget_tombstones(ids[project], keys)
+            deleted = self.writes.forget_tombstones(ids[project], keys)
+            again = [one for one in prepared if one.project == project and one.key in deleted]
+            self.writes.come_back(
+                ids[project], [(bytes.fromhex(one.grouping.hash), one.timestamp, one.rank) for one in again]
+            )
         stored = self.store.recording.append(prepared, ids, self.now, imported=True)
         added = sum(not one.duplicate for one in stored)
         self.counts["events_added"] += added
@@ -358,8 +390,8 @@ class _Import:
 
 
 _TAKES: dict[str, Callable[[_Import, Sequence[Any]], None]] = {
-    "project": _Import.projects, "level": _Import.levels, "setting": _Import.settings, "issue": _Import.issues,
-    "attachment": _Import.attachments, "event": _Import.take_events,
+    "project": _Import.projects, "level": _Import.levels, "setting": _Import.settings,
+    "verdict": _Import.verdicts, "issue": _Import.issues, "attachment": _Import.attachments, "event": _Import.take_events,
 }  # fmt: skip
 
 

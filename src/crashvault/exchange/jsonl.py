@@ -12,7 +12,7 @@ from .exporting import Output
 def write(source: Source, out: Output, progress: Progress) -> None:
     encode = msgspec.json.Encoder(enc_hook=str).encode
     out.write(encode(document.header(source)) + b"\n")
-    for kind in ("project", "level", "setting", "issue"):
+    for kind in ("project", "level", "setting", "verdict", "issue"):
         for item in getattr(document, f"{kind}s")(source):
             out.write(encode({"kind": kind, **item}) + b"\n")
     for about, pieces in document.attachments(source):

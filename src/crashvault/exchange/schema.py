@@ -45,6 +45,15 @@ class Setting(Struct):
     value: Any
 
 
+class Verdict(Struct):
+    project: Annotated[str, Meta(min_length=1, max_length=100)]
+    one: Sha1
+    other: Sha1
+    same: bool
+    at: str
+    score: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
 class File(Struct):
     digest: Digest
     name: Annotated[str, Meta(max_length=300)]
@@ -63,6 +72,12 @@ class Activity(Struct):
     home: Number | None = None
 
 
+class EvictedHour(Struct):
+    hour: str
+    level: Name
+    count: Annotated[int, Meta(ge=1, le=2**40)]
+
+
 class Hash(Struct):
     hash: Sha1
     first_seen: str
@@ -75,6 +90,8 @@ class Hash(Struct):
     title: Text = ""
     culprit: Text = ""
     created_at: str | None = None
+    evicted: list[EvictedHour] = []
+    users: list[Annotated[str, Meta(pattern=r"^[0-9a-f]{14}$")]] = []
 
 
 class State(Struct, kw_only=True):

@@ -18,8 +18,11 @@ from typing import NamedTuple
 
 from .bounded import Memo
 from .patterns import compiled
+from .refine import foresee, refine
 from .tables import NAMING_TYPES, SILENT_TYPES, TECHNICAL_WORDS, VALUE_TYPES
 
+VERSION = 2  # of the algorithm; see `strategies.ALGORITHMS`
+_REFINED = 2  # the first version with the rules of `refine`
 HEADLINE = 1000  # characters of the line that a key is made of
 MAX_WHOLE = 1500  # characters of a message that may be its own key
 
@@ -341,31 +344,39 @@ class Template(NamedTuple):
     key: str
 
 
-_values: Memo[tuple[str, str, bool], Template] = Memo(2048)
+_values: Memo[tuple[str, str, bool, int], Template] = Memo(2048)
 
 
-def value_template(type_: str, value: str, located: bool) -> Template:
+def value_template(type_: str, value: str, located: bool, version: int = VERSION) -> Template:
     """The template of an exception's value, by what values mean for that type (short name).
 
-    `located` says that a frame is known, so that the message need not carry the whole identity.
+    `located` says that a frame is known, so that the message need not carry the whole identity. `version` is
+    that of the algorithm.
     """
-    key = (type_, value, located)
+    key = (type_, value, located, version)
     found = _values.get(key)
     if found is None:
-        found = _value_template(type_, value, located)
+        found = _value_template(type_, value, located, version)
         if len(value) <= HEADLINE:
             _values.put(key, found)
     return found
 
 
-def _value_template(type_: str, value: str, located: bool) -> Template:
+def _value_template(type_: str, value: str, located: bool, version: int) -> Template:
     value = value.strip()
     if not value or (located and (type_ in SILENT_TYPES or _is_about_json(type_, value))):
         return Template("", "")
     if type_ in VALUE_TYPES:
         return Template("<value>", "<*>")
-    text = parameterize(headline(value), type_ in NAMING_TYPES)
+    text = _parameterized(headline(value), type_ in NAMING_TYPES, version)
     return Template(text, template_key(text))
+
+
+def _parameterized(text: str, keep_names: bool, version: int) -> str:
+    """The template that a version of the algorithm makes."""
+    if version < _REFINED:
+        return parameterize(text, keep_names)
+    return refine(parameterize(foresee(text), keep_names))
 
 
 def _is_about_json(type_: str, value: str) -> bool:
@@ -384,14 +395,14 @@ def template_key(template: str) -> str:
     return compiled(r"((?<![\w\-])[\w\-]{0,40}<\*>)(?:(?:, ?| )\1)++").sub(r"\1", key)
 
 
-def message_template(message: str) -> Template:
+def message_template(message: str, version: int = VERSION) -> Template:
     """The template of a plain message. One without variable parts is its own template and key, to the letter.
 
     A message that starts like a printed exception (`TypeError: …`) is read as that exception's.
     """
     type_, colon, _ = message.partition(": ")
     keep = bool(colon) and type_.rpartition(".")[2] in NAMING_TYPES
-    if len(message) <= MAX_WHOLE and parameterize(message, keep) == message:
+    if len(message) <= MAX_WHOLE and _parameterized(message, keep, version) == message:
         return Template(message, message)
-    text = parameterize(headline(message), keep)
+    text = _parameterized(headline(message), keep, version)
     return Template(text, template_key(text))

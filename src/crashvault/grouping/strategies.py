@@ -1,6 +1,6 @@
 """Event → Grouping: which issue an event belongs to, and why.
 
-The order of strategies: the client's fingerprint, the user's rules, then what algorithm v1 computes:
+The order of strategies: the client's fingerprint, the user's rules, then what the algorithm computes:
 root-cause exception with the frame that raised it and the template of its message; a stack without exception
 likewise; else the message alone. Algorithms are versioned and live beside each other in `ALGORITHMS`, since
 hashes that are stored must stay computable.
@@ -9,6 +9,7 @@ hashes that are stored must stay computable.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from ..digests import sha1
@@ -19,6 +20,7 @@ from . import rules as user_rules
 from .bounded import Memo
 from .patterns import compiled
 from .rules import NO_RULES, Rules
+from .tables import INITIALIZERS
 from .title import culprit_of, title_of
 
 try:
@@ -26,7 +28,7 @@ try:
 except ImportError:
     from hashlib import sha1
 
-ALGORITHM = "v1"
+ALGORITHM = "v2"
 MAX_CHAIN = 50  # exceptions of a chain or group that are looked at
 
 
@@ -79,29 +81,32 @@ def explain(grouping: Grouping) -> list[tuple[str, str]]:
     ]
 
 
-# ------------------------------------------------------------------ algorithm v1
+# ------------------------------------------------------------------ the algorithms
 
 
-def key_v1(event: Event) -> Key:
-    """The grouping key of an event by algorithm v1, without the client's or the user's wishes."""
+def computed_key(event: Event, version: int) -> Key:
+    """The grouping key of an event by a version of the algorithm, without the client's or the user's wishes.
+
+    v1 and v2 differ in the templates of messages: see `refine`.
+    """
     exceptions = event.get("exceptions")
     if exceptions:
-        key = _exceptions_key(exceptions[-MAX_CHAIN:], event.get("platform"))
+        key = _exceptions_key(exceptions[-MAX_CHAIN:], event.get("platform"), version)
         if key is not None:
             return key
-    return _message_key(event)
+    return _message_key(event, version)
 
 
-def _exceptions_key(exceptions: list[ExceptionInfo], platform: str | None) -> Key | None:
+def _exceptions_key(exceptions: list[ExceptionInfo], platform: str | None, version: int) -> Key | None:
     if len(exceptions) > 1:
         leaves = _group_leaves(exceptions)
         if leaves:
-            return _group_key(exceptions, leaves, platform)
-    index = _root_index(exceptions)
-    return _exception_key(exceptions, index, platform)
+            return _group_key(exceptions, leaves, platform, version)
+    index = root_index(exceptions)
+    return _exception_key(exceptions, index, platform, version)
 
 
-def _root_index(exceptions: list[ExceptionInfo]) -> int:
+def root_index(exceptions: list[ExceptionInfo]) -> int:
     """Position of the exception that is the cause: the first, but for those that say less than what they led
     to.
 
@@ -120,16 +125,18 @@ def _root_index(exceptions: list[ExceptionInfo]) -> int:
     return last
 
 
-def _exception_key(exceptions: list[ExceptionInfo], index: int, platform: str | None) -> Key | None:
+def _exception_key(exceptions: list[ExceptionInfo], index: int, platform: str | None, version: int) -> Key | None:
     cause = exceptions[index]
     type_ = _type(cause.get("type"))
     value = cause.get("value") or ""
     if not type_ and not value.strip():
         return None
     owner, location, frame = _location(exceptions, index, platform, type_)
+    if version > 1 and frame is not None:
+        location = [*location, *_line_of_initializer(frame)]
     if location and _is_crash_report(type_, value, platform):
         value = ""
-    template = message.value_template(type_, value, bool(location))
+    template = message.value_template(type_, value, bool(location), version)
     parts = [("exception", type_)] if type_ else []
     parts += [("frame", place) for place in location]
     if template.text:
@@ -158,6 +165,12 @@ def _reason(outer: bool, chained: bool, has_message: bool) -> str:
     what = "root-cause exception type" if chained else "exception type"
     where = "frame of the nearest exception in own code" if outer else "crashing frame"
     return f"Same {what}, {where} and message." if has_message else f"Same {what} and {where}."
+
+
+def _line_of_initializer(frame: Frame) -> list[str]:
+    """The line, where the function is all that a class does when it is loaded: many statements, and no name for any."""
+    known = frame.get("function") in INITIALIZERS and frame.get("line")
+    return [f"line {frame['line']}"] if known else []
 
 
 # What a signal or a sanitizer reports as its value is addresses and sizes, unless an assertion speaks.
@@ -226,12 +239,12 @@ def _is_group(info: ExceptionInfo) -> bool:
     return (info.get("type") or "").endswith("ExceptionGroup")
 
 
-def _group_key(exceptions: list[ExceptionInfo], leaves: list[int], platform: str | None) -> Key | None:
+def _group_key(exceptions: list[ExceptionInfo], leaves: list[int], platform: str | None, version: int) -> Key | None:
     """The set of what a group holds: order and number of equal leaves vary with timing, so they don't
     count."""
     keys: dict[str, Key] = {}
     for index in leaves:
-        key = _exception_key([exceptions[index]], 0, platform)
+        key = _exception_key([exceptions[index]], 0, platform, version)
         if key is not None:
             keys.setdefault(key.text, key)
     if not keys:
@@ -251,18 +264,18 @@ def _group_key(exceptions: list[ExceptionInfo], leaves: list[int], platform: str
 # ------------------------------------------------------------------ messages
 
 
-def _message_key(event: Event) -> Key:
+def _message_key(event: Event, version: int) -> Key:
     text = event.get("message") or ""
     frames = event.get("frames")
     if frames:
         (location, frame), _ = stack.locate(frames, event.get("platform"), None)
         if location:
-            template = message.message_template(text)
+            template = message.message_template(text, version)
             parts = (*(("frame", place) for place in location), ("message", template.text))
             return Key("\n".join((*location, template.key)), "Same frame and message.", parts, frame)
     if not text.strip():
         return Key(text, "There is neither message nor exception.", (("message", text),), None)
-    template = message.message_template(text)
+    template = message.message_template(text, version)
     reason = "Same message." if template.key == text else "Same message but for the parts that vary."
     return Key(template.key, reason, (("message", template.text),), None)
 
@@ -360,4 +373,7 @@ def _by_rules(rules: Rules, event: Event, computed: Key, custom: bool) -> tuple[
     return key, title
 
 
-ALGORITHMS: dict[str, Callable[[Event], Key]] = {"v1": key_v1}
+ALGORITHMS: dict[str, Callable[[Event], Key]] = {
+    "v1": partial(computed_key, version=1),
+    "v2": partial(computed_key, version=2),
+}

@@ -95,6 +95,9 @@ HELPERS = _words(
 # interpreter itself raises (NATURAL_ERRORS) is their own bug.
 GUARD = r"_*(?i:assert|check|require|ensure|verify|must|expect|throw_?if)(?=$|_|[A-Z0-9])"
 
+# What a class does when it is loaded. The compiler makes one function of all its statements.
+INITIALIZERS = _words("<clinit> .cctor")
+
 # Classes whose methods check for their caller, whatever their names.
 GUARD_CLASSES = _words(
     """

@@ -33,6 +33,11 @@ def print_issue(issue: Mapping[str, Any], levels: Mapping[str, Any], full: bool)
     if event is not None:
         _print_latest(event, full)
     _print_activity(issue["activity"])
+    if issue["similar"]:
+        console.print("\n[bold]Similar issues[/bold]")
+    for other in issue["similar"]:
+        for line in similar_lines(other):
+            console.print(line)
     if event is not None:
         change = "resolve" if issue["status"] == "open" else "reopen"
         console.print(
@@ -55,7 +60,8 @@ def _facts(issue: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tupl
     if issue["severity"]:
         yield "severity", tagged(f"severity.{issue['severity']}", issue["severity"])
     users = f", {issue['users']} users" if issue["users"] else ""
-    yield "events", f"{issue['count']}{users}"
+    evicted = f" [muted]({issue['evicted']} evicted)[/muted]" if issue["evicted"] else ""
+    yield "events", f"{issue['count']}{evicted}{users}"
     yield (
         "last 14 days",
         f"[info]{sparkline(issue['events_per_day']) or '-'}[/info] [muted]{sum(issue['events_per_day'])}[/muted]",
@@ -92,6 +98,14 @@ def _print_latest(event: Mapping[str, Any], full: bool) -> None:
     console.print(f"\n[bold]Latest stack trace[/bold] [muted]{event['event_id'][:8]} {escape(place(event))}[/muted]")
     for line in lines:
         console.print(line)
+
+
+def similar_lines(other: Mapping[str, Any]) -> Iterator[str]:
+    """One similar issue: how alike, what it is, and why."""
+    status = "" if other["status"] == "open" else f" [muted]{escape(other['status'])}[/muted]"
+    yield f"[info]{other['score']:>6.1%}[/info] [highlight]#{other['id']}[/highlight] {escape(other['title'])}{status}"
+    if other["reasons"]:
+        yield f"       [muted]{escape('; '.join(other['reasons']))}[/muted]"
 
 
 def _print_activity(entries: Sequence[Mapping[str, Any]]) -> None:

@@ -7,21 +7,25 @@ they believe to be stored may be gone.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from .. import clock
 from ..clock import DAY, HOUR, MINUTE
-from . import codec, outbox
+from . import codec, outbox, reported
 from .blobs import SPARED_SECONDS, Blobs
 from .document import (
     Word,
+    divided,
     event_document,
-    event_words,
     hash_token,
     is_counted,
+    issue_words,
+    own_words,
     stack_document,
     stack_words,
     user_identities,
@@ -30,23 +34,46 @@ from .document import (
     word_token,
 )
 from .ledger import Ledger
+from .leftovers import Leftovers, advance_generation
 from .loading import Loader, StoredEvent
+from .reported import Reported
+from .similarity import forget_sketches
 from .sqlite import SQLite, chunks, marks
 
 TOMBSTONE_AGE = 30 * DAY
 MINUTES_KEPT = 2 * DAY
 _AT_ONCE = 200  # events a transaction, so that nobody who records waits for long
+_SHARED_AT_ONCE = 50  # stacks, or backgrounds
 _ROWS_AT_ONCE = 2_000  # small rows
 _FEW = 500  # stacks that are looked up one by one
 _EVENTS_AT_ONCE = 20_000  # that are asked what they share
 _INDEXES = ("event_index", "stack_index")
 _EMPTIED = (
     "events", "payloads", "stacks", "backgrounds", "stack_hashes", "stack_words", "words", "hash_words", "hash_users",
-    "hash_hours", "hash_minutes", "project_hours", "hashes", "issues", "issue_tags", "activity", "attachments",
-    "alerts", "alert_counts", "alert_members", "alert_history",
-    "outbox",
+    "hash_hours", "hash_minutes", "project_hours", "evicted_hours", "hashes", "issues", "issue_tags", "activity",
+    "attachments", "alerts", "alert_counts", "alert_members", "alert_history", "outbox",
+    "sketches", "traits", "trait_counts", "unsketched", "verdicts", "dedups",
 )  # fmt: skip
+_NEVER = 1 << 62  # microseconds, later than any time
 _NOTHING_KNOWN = '["", "its events were deleted", []]'  # as the grouping of a merged hash without events
+
+# When a hash was seen, of the events it still has; those evicted are known to the hour, the ends of all of them better.
+_HOURS = "FROM evicted_hours WHERE hash_id = hashes.id"
+
+
+def _first_seen(db: SQLite) -> str:
+    own = f"{db.greatest}(first_seen, (SELECT min(hour) {_HOURS}) * {HOUR})"
+    return f"""COALESCE(NULLIF({db.least}(
+        COALESCE((SELECT min(timestamp) FROM events WHERE hash_id = hashes.id), {_NEVER}),
+        COALESCE({own}, {_NEVER})), {_NEVER}), first_seen)"""
+
+
+def _last_seen(db: SQLite) -> str:
+    own = f"{db.least}(last_seen, (SELECT max(hour) + 1 {_HOURS}) * {HOUR} - 1)"
+    return f"""COALESCE(NULLIF({db.greatest}(
+        COALESCE((SELECT max(timestamp) FROM events WHERE hash_id = hashes.id), -{_NEVER}),
+        COALESCE({own}, -{_NEVER})), -{_NEVER}), last_seen)"""
+
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -63,7 +90,7 @@ class Collected(NamedTuple):
     bytes: int
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """What the hot table says about an event that goes."""
 
     project: int
@@ -78,7 +105,13 @@ class Deletion:
     def __init__(self, db: SQLite, blobs: Blobs) -> None:
         self.db = db
         self.blobs = blobs
+        self.writing: Callable[[], AbstractContextManager[None]] = db.writing  # each step's transaction
         self._loader = Loader(db)
+
+    @property
+    def reported(self) -> Reported:
+        """What clients report beside events."""
+        return Reported(self.db, self.writing)
 
     # Events
 
@@ -112,14 +145,17 @@ class Deletion:
                     self._drop_issue(issue)
         return deleted
 
-    def everything(self, now: int) -> None:
-        """Delete all issues and events at once; ids go on counting, settings and projects stay."""
+    def everything(self, now: int, *, with_reported: bool = True) -> None:
+        """Delete all issues and events at once, and what else clients have reported.
+
+        Ids go on counting, settings and projects stay.
+        """
         self._begin()
         with self.db.writing():
-            self._advance_generation()
+            advance_generation(self.db)
             Ledger(self.db).add({outbox.ERASED: outbox.waiting(self.db)}, now)
             self.db.execute("UPDATE event_keys SET event = NULL, deleted_at = ? WHERE event IS NOT NULL", (now,))
-            for table in _EMPTIED:
+            for table in (*_EMPTIED, *(reported.TABLES if with_reported else ())):
                 self.db.execute(f"DELETE FROM {table}")
             for index in _INDEXES:
                 self.db.clear_index(index)
@@ -134,12 +170,25 @@ class Deletion:
         )
         return [row for (row,) in rows]
 
-    def _delete(self, items: Sequence[StoredEvent], hot: dict[int, _Row], now: int) -> None:
+    def _delete(self, items: Sequence[StoredEvent], hot: dict[int, Row], now: int) -> None:
         if not items:
             return
-        self._advance_generation()
-        rows = [item.row for item in items]
-        vanished = self._unindex(items, hot)
+        advance_generation(self.db)
+        words = {item.row: issue_words(item.event, hot[item.row].rank) for item in items}
+        self._remove([(item.row, document_of(item, hot[item.row], words[item.row])) for item in items], hot, now)
+        self._forget_words((hot[row].hash_id, found) for row, found in words.items())
+        self.reported.remove_traces({
+            (hot[item.row].project, item.event["trace_id"]) for item in items if "trace_id" in item.event
+        })  # fmt: skip
+        self._forget_users(items, hot)
+        self._uncount(items, hot)
+        for issue in {item.issue_id for item in items}:
+            self._settle_issue(issue, {hot[item.row].hash_id for item in items if item.issue_id == issue}, min(words))
+
+    def _remove(self, documents: Sequence[tuple[int, str]], hot: Mapping[int, Row], now: int) -> None:
+        """Take events out of all tables but the counters; `documents` has what the index holds of each."""
+        rows = [row for row, _ in documents]
+        self.db.unindex("event_index", documents)
         self.db.execute_many(
             "UPDATE event_keys SET event = NULL, deleted_at = ? WHERE project_id = ? AND event_id = ?",
             [(now, hot[row].project, hot[row].key) for row in rows],
@@ -147,47 +196,35 @@ class Deletion:
         for table, column in (("payloads", "id"), ("events", "id"), ("attachments", "event")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks(rows)})", rows)
         Ledger(self.db).add(outbox.erase(self.db, "event", rows), now)
-        self._forget_words(vanished)
-        self._forget_users(items, hot)
-        self._uncount(items, hot)
-        for issue in {item.issue_id for item in items}:
-            self._settle_issue(issue, {hot[item.row].hash_id for item in items if item.issue_id == issue}, min(rows))
+        self.reported.remove_feedback((hot[row].project, hot[row].key) for row in rows)
 
-    def _hot_rows(self, rows: Sequence[int]) -> dict[int, _Row]:
+    def _hot_rows(self, rows: Sequence[int]) -> dict[int, Row]:
         found = self.db.rows(
             f"""SELECT id, project_id, event_id, hash_id, stack_id, background_id, level FROM events
                 WHERE id IN ({marks(rows)})""",
             rows,
         )
-        return {row[0]: _Row(*row[1:]) for row in found}
+        return {row[0]: Row(*row[1:]) for row in found}
 
     # The index
 
-    def _unindex(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> set[tuple[int, Word]]:
-        """Take events out of the index; the (hash, word) pairs they had."""
-        documents = []
-        pairs: set[tuple[int, Word]] = set()
-        for item in items:
-            row = hot[item.row]
-            words = event_words(item.event, row.rank)
-            document = f"{event_document(item.event, words)} {hash_token(row.hash_id)}"
-            documents.append((item.row, document))
-            pairs.update((row.hash_id, word) for word in words)
-        self.db.unindex("event_index", documents)
-        return pairs
+    def _forget_words(self, removed: Iterable[tuple[int, list[Word]]]) -> None:
+        """Remove words from hashes of which no event has them any more, then words that no hash has any more.
 
-    def _forget_words(self, pairs: set[tuple[int, Word]]) -> None:
-        """Remove (hash, word) pairs that no event has any more, then words that no hash has any more."""
+        `removed` are the hash and the words of each event that went.
+        """
+        counted: dict[int, set[Word]] = {}
+        listed: set[Word] = set()
+        for hash_id, words in removed:
+            kept, scattered = divided(words)
+            counted.setdefault(hash_id, set()).update(kept)
+            listed.update(scattered)
+        leftovers = Leftovers(self.db, self.writing)
         gone = [
-            (hash_id, word)
-            for hash_id, word in pairs
-            if not self._indexed(f'"{word_token(word)}" AND "{hash_token(hash_id)}"')
+            (word, hash_id) for hash_id, words in counted.items() for word in leftovers.without_event(hash_id, words)
         ]
-        self.db.execute_many(
-            "DELETE FROM hash_words WHERE word = ? AND hash_id = ?",
-            [(word, hash_id) for hash_id, word in gone],
-        )
-        for word in {word for _, word in gone}:
+        self.db.execute_many("DELETE FROM hash_words WHERE word = ? AND hash_id = ?", gone)
+        for word in listed.union(word for word, _ in gone):
             name = word_name(word)
             if name and not self._is_used(word):
                 self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
@@ -197,7 +234,7 @@ class Deletion:
             return self._indexed(f'"{word_token(word)}"')
         return self.db.row("SELECT 1 FROM hash_words WHERE word = ?", (word,)) is not None
 
-    def _forget_users(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> None:
+    def _forget_users(self, items: Sequence[StoredEvent], hot: dict[int, Row]) -> None:
         """Remove people that no event of a hash counts any more."""
         counted = {(hot[item.row].hash_id, people[0]) for item in items if (people := _people(item))}
         for hash_id, person in counted:
@@ -230,14 +267,14 @@ class Deletion:
         removed = 0
         newest = int(self.db.value("SELECT COALESCE(max(id), 0) FROM events"))
         unused = sorted(set(candidates) - self._used(column, candidates))
-        for part in chunks(unused, _AT_ONCE):
-            with self.db.writing():
+        for part in chunks(unused, _SHARED_AT_ONCE):
+            with self.writing():
                 again = {row[0] for row in self.db.rows(f"SELECT {column} FROM events WHERE id > ?", (newest,))}
                 for candidate in part:
                     if candidate not in again:
                         forget(candidate)
                         removed += 1
-                self._advance_generation()
+                advance_generation(self.db)
         return removed
 
     def _used(self, column: str, candidates: Collection[int]) -> set[int]:
@@ -269,9 +306,13 @@ class Deletion:
             return
         event = codec.join(b"{}", codec.expand(body))
         self.db.unindex("stack_index", [(stack, stack_document(event))])
-        for table, column in (("stack_words", "stack_id"), ("stack_hashes", "stack_id"), ("stacks", "id")):
+        for table, column in (("stack_hashes", "stack_id"), ("stacks", "id")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (stack,))
-        for word in stack_words(event):
+        words = stack_words(event)
+        self.db.execute_many(
+            "DELETE FROM stack_words WHERE word = ? AND stack_id = ?", [(word, stack) for word in words]
+        )
+        for word in words:
             name = word_name(word)
             if name and not self.db.row("SELECT 1 FROM stack_words WHERE word = ?", (word,)):
                 self.db.execute("DELETE FROM words WHERE field = ? AND value = ?", name)
@@ -281,7 +322,7 @@ class Deletion:
 
     # Counters
 
-    def _uncount(self, items: Sequence[StoredEvent], hot: dict[int, _Row]) -> None:
+    def _uncount(self, items: Sequence[StoredEvent], hot: dict[int, Row]) -> None:
         hours: Counter[tuple[int, ...]] = Counter()
         minutes: Counter[tuple[int, ...]] = Counter()
         totals: Counter[tuple[int, ...]] = Counter()
@@ -293,24 +334,21 @@ class Deletion:
             minutes[item.event["received_at"] // MINUTE, row.hash_id] += 1
             totals[row.project, hour, row.rank] += 1
             hashes[row.hash_id] += 1
-        for table, columns, counts in (
-            ("hash_hours", ("hash_id", "hour"), hours),
-            ("hash_minutes", ("minute", "hash_id"), minutes),
-            ("project_hours", ("project_id", "hour", "level"), totals),
-        ):
-            where = " AND ".join(f"{column} = ?" for column in columns)
-            self.db.execute_many(
-                f"UPDATE {table} SET count = count - ? WHERE {where}",
-                [(count, *key) for key, count in counts.items()],
-            )
-            self.db.execute_many(f"DELETE FROM {table} WHERE count <= 0 AND {where}", list(counts))
+        self._lower("hash_hours", ("hash_id", "hour"), hours)
+        self._lower("hash_minutes", ("minute", "hash_id"), minutes)
+        self._lower("project_hours", ("project_id", "hour", "level"), totals)
         self.db.execute_many(
-            """UPDATE hashes SET count = count - ?,
-                 first_seen = COALESCE((SELECT min(timestamp) FROM events WHERE hash_id = hashes.id), first_seen),
-                 last_seen = COALESCE((SELECT max(timestamp) FROM events WHERE hash_id = hashes.id), last_seen)
-               WHERE id = ?""",
+            f"UPDATE hashes SET count = count - ?, first_seen = {_first_seen(self.db)}, last_seen = {_last_seen(self.db)} WHERE id = ?",
             [(count, hash_id) for hash_id, count in hashes.items()],
         )
+
+    def _lower(self, table: str, columns: Sequence[str], counts: Mapping[tuple[int, ...], int]) -> None:
+        """Take counts off counters; those that come to nothing go."""
+        where = " AND ".join(f"{column} = ?" for column in columns)
+        self.db.execute_many(
+            f"UPDATE {table} SET count = count - ? WHERE {where}", [(count, *key) for key, count in counts.items()]
+        )
+        self.db.execute_many(f"DELETE FROM {table} WHERE count <= 0 AND {where}", list(counts))
 
     # Issues
 
@@ -321,6 +359,8 @@ class Deletion:
             return
         for hash_id in hashes:
             first = self.db.value("SELECT min(id) FROM events WHERE hash_id = ?", (hash_id,))
+            if first is None or first > oldest_gone:
+                forget_sketches(self.db, [hash_id], again=True)
             if first is None:
                 self.db.execute(
                     "UPDATE hashes SET title = '', culprit = '', grouping = ? WHERE id = ?",
@@ -329,7 +369,7 @@ class Deletion:
             elif first > oldest_gone:
                 self._explain_by(hash_id, first)
         title, culprit = self.db.rows(
-            """SELECT title, culprit FROM hashes WHERE issue_id = ? AND count > 0
+            """SELECT title, culprit FROM hashes WHERE issue_id = ? AND count > evicted
                ORDER BY home_issue_id <> issue_id, id LIMIT 1""",
             (issue,),
         )[0]
@@ -345,7 +385,8 @@ class Deletion:
     def _settle_member(self, member: int) -> None:
         """The same for an issue that was merged away: its title must not outlive its events either."""
         found = self.db.row(
-            "SELECT title, culprit FROM hashes WHERE home_issue_id = ? AND count > 0 ORDER BY id LIMIT 1", (member,)
+            "SELECT title, culprit FROM hashes WHERE home_issue_id = ? AND count > evicted ORDER BY id LIMIT 1",
+            (member,),
         )
         if found:
             self.db.execute(
@@ -362,12 +403,14 @@ class Deletion:
     def _explain_by(self, hash_id: int, row: int) -> None:
         """Title and culprit of a hash are those of its oldest event; when that goes, they follow the next one."""
         from ..grouping import compile_rules, group
-        from .recording import explanation
+        from .explaining import explanation, similarity_parts
         from .settings import Settings
 
         rules = compile_rules(Settings(self.db).get("grouping.rules", []))
         found = group(self._loader.load([row])[0].event, rules)
         self.db.execute("UPDATE hashes SET title = ?, culprit = ? WHERE id = ?", (found.title, found.culprit, hash_id))
+        before = json.loads(self.db.value("SELECT grouping FROM hashes WHERE id = ?", (hash_id,)))
+        found = found._replace(parts=(*found.parts, *similarity_parts(before[2])))
         self.db.execute(
             "UPDATE hashes SET grouping = ? WHERE id = ? AND hash = ?",
             (explanation(found), hash_id, bytes.fromhex(found.hash)),
@@ -375,24 +418,25 @@ class Deletion:
 
     def _drop_issue(self, issue: int) -> None:
         hashes = [row[0] for row in self.db.rows("SELECT id FROM hashes WHERE issue_id = ?", (issue,))]
-        for table in ("hash_words", "hash_users", "hash_hours", "hash_minutes", "stack_hashes"):
+        evicted = self.db.rows(
+            """SELECT h.project_id, e.hour, e.level, sum(e.count) FROM hashes h JOIN evicted_hours e ON e.hash_id = h.id
+               WHERE h.issue_id = ? GROUP BY 1, 2, 3""",
+            (issue,),
+        )
+        self._lower("project_hours", ("project_id", "hour", "level"), {tuple(key): count for *key, count in evicted})
+        for table in ("hash_words", "hash_users", "hash_hours", "hash_minutes", "evicted_hours", "stack_hashes"):
             self.db.execute_many(f"DELETE FROM {table} WHERE hash_id = ?", [(hash_id,) for hash_id in hashes])
+        forget_sketches(self.db, hashes)
         self.db.execute("DELETE FROM hashes WHERE issue_id = ?", (issue,))
         for member in members(self.db, issue):
             self._drop_row(member)
-        self._advance_generation()
+        advance_generation(self.db)
 
     def _drop_row(self, issue: int) -> None:
         Ledger(self.db).add(outbox.erase(self.db, "issue_id", [issue]), clock.now())
         for table in ("issue_tags", "activity", "attachments"):
             self.db.execute(f"DELETE FROM {table} WHERE issue_id = ?", (issue,))
         self.db.execute("DELETE FROM issues WHERE id = ?", (issue,))
-
-    def _advance_generation(self) -> None:
-        self.db.execute(
-            """INSERT INTO meta VALUES ('generation', '1')
-               ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS INTEGER) + 1"""
-        )
 
     # Garbage
 
@@ -405,11 +449,18 @@ class Deletion:
         issues = self._collect_issues()
         stacks = self._sweep("stack_id", self._ids("stacks"), self._forget_stacks)
         backgrounds = self._sweep("background_id", self._ids("backgrounds"), self._forget_backgrounds)
-        tombstones = self._delete_some("event_keys", "project_id, event_id", "deleted_at < ?", now - TOMBSTONE_AGE)
-        self._delete_some("hash_minutes", "minute, hash_id", "minute < ?", (now - MINUTES_KEPT) // MINUTE)
+        tombstones = self.forget_old(now)
         self.merge_index()
+        leftovers = Leftovers(self.db, self.writing)
+        leftovers.settle()
+        leftovers.sweep()
         files, freed = self.collect_files(now)
         return Collected(issues, stacks + backgrounds, files, tombstones, freed + self.shrink_file())
+
+    def forget_old(self, now: int) -> int:
+        """Remove what is kept for a time only; how many tombstones went."""
+        self._delete_some("hash_minutes", "minute, hash_id", "minute < ?", (now - MINUTES_KEPT) // MINUTE)
+        return self._delete_some("event_keys", "project_id, event_id", "deleted_at < ?", now - TOMBSTONE_AGE)
 
     def _ids(self, table: str) -> list[int]:
         return [row[0] for row in self.db.rows(f"SELECT id FROM {table}")]
@@ -422,7 +473,7 @@ class Deletion:
                  (SELECT 1 FROM hashes h JOIN events e ON e.hash_id = h.id WHERE h.issue_id = i.id)"""
         )
         for part in chunks(empty, _AT_ONCE):
-            with self.db.writing():
+            with self.writing():
                 for (issue,) in part:
                     if not self._some_events(issue):
                         self._drop_issue(issue)
@@ -434,7 +485,7 @@ class Deletion:
         deleted = 0
         sql = f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} LIMIT {_ROWS_AT_ONCE})"
         while True:
-            with self.db.writing():
+            with self.writing():
                 count = self.db.execute(sql, (value,))
             deleted += count
             if count < _ROWS_AT_ONCE:
@@ -444,12 +495,15 @@ class Deletion:
         """Rewrite the index without what was deleted: until then old terms stay readable in the file."""
         self._begin()
         for index in _INDEXES:
-            self.db.merge_index(index)
+            self.db.merge_index(index, self.writing)
 
     def shrink_file(self) -> int:
         """Give free pages back; the bytes by which the file got smaller."""
         self._begin()
-        return self.db.shrink()
+        return self.db.shrink(self.writing, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        self.db.checkpoint()
 
     def collect_files(self, now: int) -> tuple[int, int]:
         """Remove contents that no attachment names; young ones may belong to a transaction under way."""
@@ -459,7 +513,7 @@ class Deletion:
                 continue
             if self._is_attached(name):
                 continue
-            with self.db.writing():  # an upload under way names its content in a transaction
+            with self.writing():  # an upload under way names its content in a transaction
                 if not self._is_attached(name):
                     freed += self.blobs.remove(name, now / 1_000_000 - SPARED_SECONDS)
                     files += 1
@@ -469,6 +523,14 @@ class Deletion:
         if not _DIGEST.fullmatch(name):  # what an interrupted upload left
             return False
         return bool(self.db.row("SELECT 1 FROM attachments WHERE digest = ?", (bytes.fromhex(name),)))
+
+
+def document_of(item: StoredEvent, row: Row, words: Iterable[Word]) -> str:
+    """What the index holds of an event, which must be given to it once more to take the event out.
+
+    `words` are those of `issue_words`.
+    """
+    return f"{event_document(item.event, [*own_words(item.event), *words])} {hash_token(row.hash_id)}"
 
 
 def _people(item: StoredEvent) -> list[str]:

@@ -57,6 +57,11 @@ def word_of(field: str, value: str) -> Word:
     return _remember(field, value) if number is None else number
 
 
+def listed_word(field: str, value: str) -> Word:
+    """The word of a row of `words`, without remembering it."""
+    return _digest(field, value)
+
+
 def word_token(word: Word) -> str:
     """The index token of a word that `word_of` gave."""
     return _tokens.get(word) or f"{SIGN}{word:014x}"
@@ -116,6 +121,11 @@ def divided(words: list[Word]) -> tuple[list[Word], list[Word]]:
     """Words just made: those that are counted, and those that are not."""
     scattered = [word for word in words if word in _scattered]
     return ([word for word in words if word not in _scattered] if scattered else words), scattered
+
+
+def counted_words(event: Event, rank: int) -> list[Word]:
+    """The distinct words of an event that the store keeps for its hash."""
+    return divided(issue_words(event, rank))[0]
 
 
 def _is_identifier(tag: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import NotFoundError
 from ..query.tree import Everything, Node
+from . import evicted
 from .query_sql import issue_only
 from .search import Search
 from .sqlite import SQLite, chunks, marks
@@ -18,7 +19,8 @@ _AT_ONCE = 200  # issues
 _TITLES_KEPT = 20_000
 _ISSUE = """i.id, p.name AS project, i.title, i.title_fixed, i.culprit, i.status, i.severity, i.assigned, i.level,
   i.release, i.environment, i.is_regressed, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
-  i.resolved_in, i.category, i.count"""
+  i.resolved_in, i.category,
+  i.count - (SELECT COALESCE(sum(evicted), 0) FROM hashes WHERE issue_id = i.id) AS count"""
 _ISSUE_KEYS = ("id", "project", "title", "title_fixed", "culprit", "status", "severity", "assigned", "level", "release",
                "environment", "is_regressed", "first_seen", "last_seen", "created_at", "changed_at", "resolved_at",
                "resolved_in", "category", "count")  # fmt: skip
@@ -36,6 +38,7 @@ class Selection(NamedTuple):
     counts: dict[int, int]  # selected events by issue; empty where all of them are
     issue_count: int
     event_count: int
+    whole_issues: bool = True  # then what was counted of evicted events belongs to it
 
 
 class Exporting:
@@ -55,7 +58,7 @@ class Exporting:
             clause = search._issue_condition(node)
             found.update(i for (i,) in self.db.rows(f"SELECT i.id FROM issues i WHERE {clause.sql}", clause.parameters))
         issues = array("q", sorted(found))
-        return Selection(issues, rows, counts, len(issues), len(rows))
+        return Selection(issues, rows, counts, len(issues), len(rows), issue_only(node))
 
     def require_issues(self, issues: Sequence[int]) -> None:
         """Raises NotFoundError that names the issues which do not exist."""
@@ -108,13 +111,13 @@ class Exporting:
         """All of an issue but its events: state, hashes, tags, activity, files. Issues without a hash have no identity."""
         ids = self._every("issues") if selection.issues is None else selection.issues
         for part in _grouped(ids, _AT_ONCE):
-            for issue in self._issues(part):
+            for issue in self._issues(part, selection.whole_issues):
                 if issue["hashes"]:
                     if selection.rows is not None:
                         issue["count"] = selection.counts.get(issue["id"], 0)
                     yield issue
 
-    def _issues(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+    def _issues(self, ids: Sequence[int], whole: bool) -> list[dict[str, Any]]:
         rows = self.db.rows(
             f"""SELECT {_ISSUE} FROM issues i JOIN projects p ON p.id = i.project_id
                 WHERE i.id IN ({marks(ids)}) ORDER BY i.id""",
@@ -131,9 +134,13 @@ class Exporting:
                 issues[issue_id].get("own_tags", []).append(tag)
         for issue_id, *entry in self._of(ids, "activity", f"at, actor, kind, data, {_HOME}", "at, id"):
             issues[issue_id]["activity"].append(tuple(entry))
-        columns = "hash, home_issue_id, algorithm, grouping, title, culprit, first_seen, last_seen, created_at"
-        for issue_id, *values in self._of(ids, "hashes", columns, "id"):
+        columns = "id, hash, home_issue_id, algorithm, grouping, title, culprit, first_seen, last_seen, created_at"
+        found = self._of(ids, "hashes", columns, "id")
+        lost = evicted.of_hashes(self.db, [hash_id for _, hash_id, *_ in found]) if whole else {}
+        for issue_id, hash_id, *values in found:
             issues[issue_id]["hashes"].append(dict(zip(_HASH_KEYS, values, strict=True)))
+            if hash_id in lost:
+                issues[issue_id]["hashes"][-1]["evicted"] = lost[hash_id]
         for issue_id, *values in self._of(ids, "attachments", f"{_FILE}, created_at, {_HOME}", "id"):
             issues[issue_id]["attachments"].append(dict(zip((*_FILE_KEYS, "created_at", "home"), values, strict=True)))
         return list(issues.values())

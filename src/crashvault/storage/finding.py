@@ -284,7 +284,7 @@ _WAYS: tuple[tuple[str, str, str], ...] = (
     ("h.hash BETWEEN", "", f"SELECT e.id FROM {_EVENT_TABLES} WHERE {{sql}}"),
     (
         "e.stack_id IN (SELECT",
-        "SELECT COALESCE(sum(h.count), 0) FROM hashes h WHERE h.id IN (SELECT s.hash_id FROM stack_hashes s WHERE {sql})",
+        "SELECT COALESCE(sum(h.count - h.evicted), 0) FROM hashes h WHERE h.id IN (SELECT s.hash_id FROM stack_hashes s WHERE {sql})",
         "SELECT e.id FROM stack_hashes s CROSS JOIN events e ON e.hash_id = s.hash_id AND e.stack_id = s.stack_id"
         " WHERE {sql}",
     ),

@@ -77,6 +77,23 @@ def check_totals(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
         yield "warning", f"issues count {hashes} events, charts {hours}", "Run: crashvault gc, and please report it"
 
 
+def check_counters(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
+    """Whether each hash counts what it has stored and what was evicted of it."""
+    ((wrong, evicted),) = db.rows(
+        """SELECT (SELECT count(*) FROM hashes h
+                   LEFT JOIN (SELECT hash_id, count(*) AS stored FROM events GROUP BY hash_id) e ON e.hash_id = h.id
+                   WHERE h.count - h.evicted <> COALESCE(e.stored, 0)),
+                  (SELECT count(*) FROM hashes h
+                   WHERE h.evicted <> (SELECT COALESCE(sum(count), 0) FROM evicted_hours WHERE hash_id = h.id))"""
+    )
+    if wrong or evicted:
+        yield (
+            "warning",
+            f"{wrong} groups of events count wrongly, {evicted} what was evicted of them",
+            "Please report it",
+        )
+
+
 def _attachments(db: SQLite, home: str) -> Iterator[tuple[str, str, str]]:
     blobs = Blobs(home)
     gone = [
@@ -153,4 +170,4 @@ CHECKS: dict[str, Check] = {
     "old vault": _legacy,
     "webhooks": check_webhooks,
 }
-DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index}
+DEEP: dict[str, Check] = {"integrity": _integrity, "index": _index, "counters": check_counters}

@@ -84,4 +84,4 @@ CHECKS: dict[str, health.Check] = {
     "directory": _home,
     "webhooks": health.check_webhooks,
 }
-DEEP: dict[str, health.Check] = {"index": _index}
+DEEP: dict[str, health.Check] = {"index": _index, "counters": health.check_counters}

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .deletion import recompute_issue
+from .evicted import Evicted, come_back, take_over
+from .similarity import revisit_sketches
 from .sqlite import SQLite, chunks, marks
 
 # What people decide about an issue; taken as a whole from the state that wins.
@@ -63,6 +65,7 @@ class HashRecord(NamedTuple):
     first_seen: int
     last_seen: int
     created_at: int
+    evicted: Evicted | None = None
 
 
 class FileRecord(NamedTuple):
@@ -280,6 +283,7 @@ class Importing:
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
             rows,
         )
+        revisit_sketches(self.db, f"id IN ({marks(rows)})", [row[0] for row in rows])
 
     def _add_hashes(self, issue: int, record: IssueRecord, known: dict[bytes, int]) -> bool:
         new = [item for item in record.hashes if item.digest not in known]
@@ -290,6 +294,9 @@ class Importing:
             rows.append((hash_id, record.project, item.digest, issue, home, item.algorithm, item.grouping, item.title,
                          item.culprit, item.first_seen, item.last_seen, item.created_at))  # fmt: skip
         self._insert_hashes(rows)
+        for hash_id, item in enumerate(new, start=first):
+            if item.evicted:  # of a hash that the vault knows, who can say which events were counted here too?
+                take_over(self.db, record.project, issue, hash_id, item.evicted)
         widened = [self._widen_hash(record.project, item) for item in record.hashes if item.digest in known]
         return bool(new) or any(widened)
 
@@ -373,15 +380,21 @@ class Importing:
             ))  # fmt: skip
         return found
 
-    def forget_tombstones(self, project: int, keys: Sequence[bytes]) -> int:
-        """Let deleted events come back; how many of these had been deleted."""
-        return sum(
-            self.db.execute(
-                f"DELETE FROM event_keys WHERE project_id = ? AND event IS NULL AND event_id IN ({marks(part)})",
-                (project, *part),
+    def forget_tombstones(self, project: int, keys: Sequence[bytes]) -> set[bytes]:
+        """Let deleted events come back; which of these had been deleted."""
+        where = "WHERE project_id = ? AND event IS NULL AND event_id IN"
+        found: set[bytes] = set()
+        for part in chunks(keys):
+            given = (project, *part)
+            found.update(
+                key for (key,) in self.db.rows(f"SELECT event_id FROM event_keys {where} ({marks(part)})", given)
             )
-            for part in chunks(keys)
-        )
+            self.db.execute(f"DELETE FROM event_keys {where} ({marks(part)})", given)
+        return found
+
+    def come_back(self, project: int, events: Iterable[tuple[bytes, int, int]]) -> None:
+        """Deleted events are about to be stored again: those evicted are counted no second time; see `evicted`."""
+        come_back(self.db, project, events)
 
     # The rest of a vault
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ..clock import DAY, HOUR
@@ -119,6 +119,19 @@ class Issues:
             HashInfo(digest.hex(), algorithm, title, count, bool(merged), *json.loads(grouping))
             for digest, algorithm, title, count, merged, grouping in rows
         ]
+
+    def tags_of(self, issues: Collection[int]) -> dict[int, list[str]]:
+        """The tags that people gave issues, by issue; those without any are left out."""
+        found: dict[int, list[str]] = {}
+        for part in chunks(sorted(issues)):
+            sql = f"SELECT issue_id, tag FROM issue_tags WHERE issue_id IN ({marks(part)})"
+            for issue, tag in self.db.rows(sql, part):
+                found.setdefault(issue, []).append(tag)
+        return found
+
+    def evicted(self, issue: int) -> int:
+        """How many of the events that an issue counts are not stored any more."""
+        return int(self.db.value("SELECT COALESCE(sum(evicted), 0) FROM hashes WHERE issue_id = ?", (issue,)))
 
     def fingerprints(self, issues: Sequence[int]) -> dict[int, str]:
         """The first hash of each issue, in hex; its own before those merged into it."""

@@ -92,7 +92,7 @@ class _Run:
         identity = self._identity()
         if known is None:
             self._require_new()
-            state = {"from": identity, "done": {}, "days": self.rows.days}
+            state: dict[str, Any] = {"from": identity, "done": {}, "days": self.rows.days}
             with self.target.writing():
                 for name in _FILLED:
                     self.target.db.execute(f"DELETE FROM {name}")

@@ -308,6 +308,15 @@ def waiting(db: SQLite) -> int:
     return int(db.value(f"SELECT count(*) FROM outbox WHERE state IN ({_WAITING_SQL})"))
 
 
+def awaited(db: SQLite, events: Sequence[int]) -> set[int]:
+    """Which of the events deliveries still have to tell of."""
+    found: set[int] = set()
+    for part in chunks(events):
+        sql = f"SELECT event FROM outbox WHERE event IN ({marks(part)}) AND state IN ({_WAITING_SQL})"
+        found.update(event for (event,) in db.rows(sql, part))
+    return found
+
+
 def erase(db: SQLite, column: str, values: Sequence[Any]) -> Mapping[tuple[str, str, str], int]:
     """Remove the deliveries about events (`event`) or issues (`issue_id`) that go; the waiting ones, for the ledger."""
     assert column in ("event", "issue_id")

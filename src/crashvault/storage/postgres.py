@@ -8,7 +8,7 @@ and are written so that rows and unique keys keep them apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from psycopg import errors, pq
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, NumericBinaryLoader, NumericLoader
 
 from ..errors import AwayError, StoreError, TransientError
-from .statements import Inserting, inserting, statement
+from ..logs import log_debug
+from .statements import Inserting, inserting, statement, updating
 from .urls import parse_url, shown_url
 
 DIALECT = "postgres"
@@ -30,6 +31,9 @@ FAILURES = (psycopg.Error,)
 _LONGEST = 200  # characters of PostgreSQL's own message
 _FETCHED = 2_000  # rows at a time of a stream
 _VAULT = "17238, 1"  # the advisory lock of those who write
+_DROP_WAITS = "200ms"
+_SAMPLED = 1_000  # events whose size is looked at
+_OVERHEAD = 1.5  # what rows and indexes take beside the values of an event
 _SEQUENCES = ("events", "hashes", "issues", "stacks", "backgrounds")
 _DAYS_AHEAD = 3  # partitions that are there before they are needed, today's among them
 _DAY_BITS = 32  # of an event's id, behind the day of its arrival
@@ -58,6 +62,7 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("starting up", "the database is only starting", "Try again in a moment"),
     ("shutting down", "the database is stopping", "Try again in a moment"),
     ("42P01", "the vault is incomplete", "Run: crashvault doctor"),
+    ("invalid integer", "the address of the database cannot be read", "Correct CRASHVAULT_DATABASE_URL"),
     ("resolve host", "the database's host is not known", "Check the name in CRASHVAULT_DATABASE_URL"),
     ("name or service not known", "the database's host is not known", "Check the name in CRASHVAULT_DATABASE_URL"),
     ("refused", "the database does not answer", "Start it, or check host and port in CRASHVAULT_DATABASE_URL"),
@@ -124,6 +129,9 @@ def _number(value: Any) -> int | float:
     return whole if whole == value else float(value)
 
 
+Transaction = Callable[[], AbstractContextManager[None]]
+
+
 class Postgres:
     """One connection to one database. Not to be used by two threads at once.
 
@@ -132,6 +140,7 @@ class Postgres:
 
     dialect = DIALECT
     rows_begin_with_day = True  # numbers of events: see `cv_allocate`
+    least, greatest = "cv_least", "cv_greatest"  # of two numbers; nothing where one of them is nothing
     has_vocabulary = False  # the index does not tell its words
     numbers = "unnest(CAST(? AS BIGINT[])) WITH ORDINALITY AS c (value, key)"
 
@@ -176,6 +185,17 @@ class Postgres:
         self._relaxed = True
         self.execute("SET synchronous_commit = off")
 
+    @contextmanager
+    def relaxed(self) -> Iterator[None]:
+        """The same for a while: for work that can be done again, so that nobody waits for the disk because of it."""
+        before, self._relaxed = self._relaxed, True
+        self.script("SET synchronous_commit = off")
+        try:
+            yield
+        finally:
+            self._relaxed = before
+            self.script(f"SET synchronous_commit = {'off' if before else 'on'}")
+
     def close(self) -> None:
         self.connection.close()
 
@@ -200,6 +220,21 @@ class Postgres:
         with self._converted(), self._live().cursor(binary=True) as cursor:
             cursor.executemany(found.sql, [found.values(row) for row in rows])
             return cursor.rowcount
+
+    def update_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run an UPDATE of one row for each of the rows, as one statement where no row is meant twice."""
+        found = updating(sql)
+        if found is None or len(rows) < 2 or not found.is_distinct(rows):
+            return self.execute_many(sql, rows)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with self._converted():
+            connection = self._live()
+            # In the order of their keys, as everybody locks rows.
+            connection.execute(
+                f"SELECT FROM {found.table} WHERE {found.key} = ANY($1) ORDER BY {found.key} FOR UPDATE",
+                (columns[found.place],), binary=True,
+            )  # fmt: skip
+            return connection.execute(found.over(columns), columns, binary=True).rowcount
 
     def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""
@@ -332,7 +367,7 @@ class Postgres:
 
     def _command(self, sql: str) -> None:
         with self._converted():
-            self._live().execute(sql)  # type: ignore[call-overload]
+            self._live().execute(sql)
 
     def _rollback(self) -> None:
         try:
@@ -425,6 +460,14 @@ class Postgres:
         return f"SELECT d.rowid FROM {index} d, unnest(tsvector_to_array(d.body)) AS w (word) WHERE w.word LIKE ? AND w.word NOT LIKE '¤%'"
 
     @staticmethod
+    def words_between(index: str) -> str:
+        """SQL for the distinct words of an index between its two parameters, ascending."""
+        words = (
+            f'SELECT DISTINCT w.word COLLATE "C" AS word FROM {index} d, unnest(tsvector_to_array(d.body)) AS w (word)'
+        )
+        return f"SELECT word FROM ({words}) AS words WHERE word >= ? AND word < ? ORDER BY word"
+
+    @staticmethod
     def match(index: str) -> str:
         """SQL that is true where a document of an index meets the expression of its parameter."""
         return f"{index}.body @@ cv_query(?)"
@@ -452,15 +495,39 @@ class Postgres:
     def clear_index(self, index: str) -> None:
         self.execute(f"DELETE FROM {index}")
 
-    def merge_index(self, index: str) -> None:
+    def merge_index(self, index: str, writing: Transaction) -> None:
         """Rows that were deleted go when the database vacuums, and what the index had of them with them."""
 
     def erase_safely(self) -> None:
         """The database overwrites rows only when it vacuums."""
 
-    def shrink(self) -> int:
-        """Space goes back to the database, not to the file system."""
-        return 0
+    def shrink(self, writing: Transaction, checkpoint: Callable[[], object]) -> int:
+        """Drop the partitions of days that are over and of which nothing is left; the bytes by which that made the
+        database smaller. Other space goes back to the database when it vacuums."""
+        return sum(self._drop_day(day, writing) for day in self._days_over())
+
+    def _days_over(self) -> list[str]:
+        """The partitions of days before yesterday without an event, each by the end of its name."""
+        rows = self.rows(
+            """SELECT CAST(substr(relname, length('events_') + 1) AS text) FROM pg_class JOIN pg_inherits ON inhrelid = oid
+               WHERE inhparent = CAST('events' AS regclass)
+                 AND substr(relname, length('events_') + 1) < to_char(now() - INTERVAL '2 days', 'YYYYMMDD')"""
+        )
+        return [day for (day,) in rows if self.row(f"SELECT 1 FROM events_{day} LIMIT 1") is None]
+
+    def _drop_day(self, day: str, writing: Transaction) -> int:
+        freed = 0
+        try:
+            with writing():
+                self.script(f"SET LOCAL lock_timeout = '{_DROP_WAITS}'")  # whoever reads just now is not waited for
+                for table in ("event_index", "payloads", "events"):
+                    name = f"{table}_{day}"
+                    freed += int(self.value("SELECT pg_total_relation_size(CAST(? AS regclass))", (name,)))
+                    self.script(f"DROP TABLE {name}")
+        except StoreError as error:
+            log_debug("a day's partition stays", day=day, error=error)
+            return 0
+        return freed
 
     def make_day(self, day: int) -> None:
         """Have the partition of one day."""
@@ -501,6 +568,25 @@ class Postgres:
         else:
             self.value("SELECT setval(pg_get_serial_sequence(?, 'id'), ?, false)", (name, max(following, 1)))
 
+    def used_size(self) -> int:
+        """About how many bytes the events take, whatever room the database has kept of others that went."""
+        average = self.value(
+            """SELECT avg(pg_column_size(e.*) + pg_column_size(p.*) + pg_column_size(x.*)) FROM
+                 (SELECT * FROM events ORDER BY id DESC LIMIT ?) e JOIN payloads p ON p.id = e.id
+                 JOIN event_index x ON x.rowid = e.id""",
+            (_SAMPLED,),
+        )
+        return self.empty_size() + int(_OVERHEAD * (average or 0) * self.value("SELECT count(*) FROM events"))
+
+    def empty_size(self) -> int:
+        """The bytes that the tables and indexes of a vault take without a row."""
+        return int(
+            self.value(
+                """SELECT count(*) * current_setting('block_size')::bigint FROM pg_class
+                   WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'i')"""
+            )
+        )
+
     def size(self) -> int:
         """Bytes of the database on disk."""
         return int(self.value("SELECT pg_database_size(current_database())"))
@@ -518,7 +604,7 @@ class Postgres:
     def abandon(self) -> None:
         """After a fork, in the child: the driver knows by itself that the connection is the parent's."""
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, *, wait: bool = True) -> None:
         """The database does that itself."""
 
 

@@ -7,12 +7,14 @@ events touch it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import HOUR, MINUTE
+from ..errors import TransientError
 from ..models import AttachmentInfo, Event, Grouping
 from . import codec
 from .document import (
@@ -28,7 +30,12 @@ from .document import (
     word_name,
     word_of,
 )
+from .explaining import Join, explanation
 from .sqlite import SQLite, chunks, marks
+
+if TYPE_CHECKING:
+    from ..grouping.sketch import Sketch
+    from .similarity import Similarity
 
 _SEEN_LIMIT = 100_000
 
@@ -55,6 +62,8 @@ class Prepared(NamedTuple):
     scattered: list[Word]  # that count for the issue, and only the index knows
     document: str
     user: int | None  # the word of who is counted as affected
+    sketch: Sketch | None = None  # where the hash was not known
+    join: Join | None = None  # the issue it goes to then
 
 
 class Stored(NamedTuple):
@@ -67,9 +76,17 @@ class Stored(NamedTuple):
     fingerprint: str  # the grouping hash, 40 hex digits
     timestamp: int
     row: int | None  # where it is in the store
+    joined: tuple[int, Join] | None = None  # the member that a new hash became by similarity, and why
 
 
-def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> Prepared:
+def prepare(
+    event: Event,
+    parts: codec.Parts,
+    grouping: Grouping,
+    rank: int,
+    sketch: Sketch | None = None,
+    join: Join | None = None,
+) -> Prepared:
     """All of an event's work that needs no database; `parts` come from `codec.compressed`."""
     words = issue_words(event, rank)
     people = user_identities(event.get("user"))
@@ -93,25 +110,24 @@ def prepare(event: Event, parts: codec.Parts, grouping: Grouping, rank: int) -> 
         *divided(words),
         event_document(event, [*own_words(event), *words]),
         word_of("user", people[0]) if people else None,
+        sketch,
+        join,
     )
-
-
-def explanation(grouping: Grouping) -> str:
-    """Why events are together, as a hash keeps it."""
-    return json.dumps([grouping.key, grouping.reason, grouping.parts], ensure_ascii=False)
 
 
 class _Hash:
     """What a batch does to one grouping hash."""
 
     __slots__ = (
-        "count", "created", "first", "hash_id", "issue_id", "issue_users", "last", "latest", "latest_row", "users",
+        "count", "created", "first", "hash_id", "issue_id", "issue_users", "joined", "last", "latest", "latest_row",
+        "users",
     )  # fmt: skip
 
     def __init__(self, hash_id: int, issue_id: int, created: bool) -> None:
         self.hash_id = hash_id
         self.issue_id = issue_id
         self.created = created
+        self.joined: tuple[int, Join] | None = None
         self.count = 0
         self.users = 0
         self.issue_users = 0  # fewer than `users` where another hash of a merged issue had them
@@ -134,8 +150,9 @@ class _Hash:
 class Recording:
     """The repository that writes new events."""
 
-    def __init__(self, db: SQLite) -> None:
+    def __init__(self, db: SQLite, similarity: Callable[[], Similarity]) -> None:
         self.db = db
+        self.similarity = similarity
         # What is known to be stored: the words of each hash, and its users as negative numbers; listed words; pairs
         # of stack and hash.
         self._seen: dict[int, set[int]] = {}
@@ -263,33 +280,61 @@ class Recording:
         return found
 
     def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
+        """Rows for hashes that nobody has had: an issue for each, which one that joins another is only a member of."""
         first_issue = self.db.allocate("issues", len(new))
         first_hash = self.db.allocate("hashes", len(new))
-        found, issues, hashes = {}, {}, []
-        for offset, ((project, text), item) in enumerate(new):
+        numbers = {key: first_issue + offset for offset, (key, _) in enumerate(new)}
+        targets = self._join_targets(new, numbers)
+        found, issues, hashes, sketches = {}, [], [], []
+        joining: Counter[int] = Counter()
+        for offset, (key, item) in enumerate(new):
             issue, hash_id, group = first_issue + offset, first_hash + offset, item.grouping
-            moment = item.timestamp
-            issues[project, text] = (issue, project, group.title, group.culprit, item.rank, moment, moment, now, now)
-            hashes.append((hash_id, project, bytes.fromhex(text), issue, issue, group.algorithm, explanation(group),
-                           group.title, group.culprit, moment, moment, now))  # fmt: skip
-            found[project, text] = _Hash(hash_id, issue, True)
+            project, text = key
+            moment, target = item.timestamp, targets.get(key)
+            issues.append((issue, project, group.title, group.culprit, item.rank, moment, moment, now, now, target))
+            hashes.append((hash_id, project, bytes.fromhex(text), target or issue, issue, group.algorithm,
+                           explanation(group, item.join if target else None), group.title, group.culprit,
+                           moment, moment, now))  # fmt: skip
+            if target is None or self.similarity().has_room(target, joining[target]):
+                sketches.append((hash_id, project, item.sketch))
+            if target is not None:
+                joining[target] += 1
+            found[key] = _Hash(hash_id, target or issue, target is None)
+            if target and item.join:
+                found[key].joined = issue, item.join
         stored = self.db.execute_many(
             """INSERT INTO hashes (id, project_id, hash, issue_id, home_issue_id, algorithm, grouping,
                                    title, culprit, first_seen, last_seen, created_at)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, hash) DO NOTHING""",
-            sorted(hashes, key=lambda row: row[1:3]),
+            sorted(hashes, key=itemgetter(1, 2)),
         )
-        if stored < len(hashes):  # somebody else was quicker with some of them
-            for key, group in self._stored_hashes(list(found)).items():
-                if group.hash_id != found[key].hash_id:
-                    found[key] = group
-                    del issues[key]
+        if stored < len(hashes):
+            raise TransientError("somebody else has stored the same new issue at the same moment", "Try again")
         self.db.execute_many(
             """INSERT INTO issues (id, project_id, title, culprit, status, level, count, users,
-                                   first_seen, last_seen, created_at, changed_at, last_event)
-               VALUES (?, ?, ?, ?, 'open', ?, 0, 0, ?, ?, ?, ?, 0)""",
-            list(issues.values()),
+                                   first_seen, last_seen, created_at, changed_at, last_event, merged_into)
+               VALUES (?, ?, ?, ?, 'open', ?, 0, 0, ?, ?, ?, ?, 0, ?)""",
+            issues,
         )
+        self.similarity().add(sketches)
+        return found
+
+    def _join_targets(
+        self, new: Sequence[tuple[tuple[int, str], Prepared]], numbers: dict[tuple[int, str], int]
+    ) -> dict[tuple[int, str], int]:
+        """The issue of each new hash that joins one: of a hash that is stored, or new in this batch too."""
+        joins = {key: item.join.target for key, item in new if item.join is not None}
+        stored = self._stored_hashes([(key[0], target) for key, target in joins.items()]) if joins else {}
+        found = {}
+        for key in joins:
+            last = key
+            for _ in joins:  # what it joins may itself join another
+                if last in stored or last not in joins:
+                    break
+                last = (key[0], joins[last])
+            issue = stored[last].issue_id if last in stored else numbers.get(last)
+            if issue is not None and last != key:
+                found[key] = issue
         return found
 
     def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
@@ -307,28 +352,28 @@ class Recording:
             latest_rows.append((group.last, latest.rank, latest.release, latest.environment,
                                 group.issue_id, before))  # fmt: skip
             last_rows.append((group.latest_row, group.issue_id, group.last))
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE hashes SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END,
                  last_seen = CASE WHEN ? > last_seen THEN ? ELSE last_seen END
                WHERE id = ?""",
             sorted(hash_rows, key=lambda row: row[-1]),
         )
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET count = count + ?, users = users + ?,
                  first_seen = CASE WHEN ? < first_seen THEN ? ELSE first_seen END
                WHERE id = ?""",
             issue_rows,
         )
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET last_seen = ?, level = ?, release = ?, environment = ?
                WHERE id = ? AND last_seen < ?""",
             latest_rows,
         )
         # `last_seen` may know of an event that is not stored: imported in part, or deleted.
-        self.db.execute_many(
+        self.db.update_many(
             """UPDATE issues SET last_event = ?
-               WHERE id = ? AND COALESCE((SELECT timestamp FROM events WHERE id = last_event), ?) <= ?""",
+               WHERE id = ? AND COALESCE((SELECT e.timestamp FROM events e WHERE e.id = last_event), ?) <= ?""",
             [(row, issue, moment, moment) for row, issue, moment in last_rows],
         )
 
@@ -545,8 +590,18 @@ class Recording:
                 taken[key] = row
                 known[row] = group.issue_id
                 report.append(
-                    Stored(item.event_id, group.issue_id, created, False, item.grouping.hash, item.timestamp, row)
+                    Stored(
+                        item.event_id,
+                        group.issue_id,
+                        created,
+                        False,
+                        item.grouping.hash,
+                        item.timestamp,
+                        row,
+                        group.joined,
+                    )
                 )
+                group.joined = None
             else:
                 issue = known.get(taken[key] or 0)
                 report.append(Stored(item.event_id, issue, False, True, item.grouping.hash, item.timestamp, taken[key]))

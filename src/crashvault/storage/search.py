@@ -145,7 +145,7 @@ class Search:
         return sorted(found)
 
     def _all_events(self) -> int:
-        return int(self.db.value("SELECT COALESCE(sum(count), 0) FROM hashes"))
+        return int(self.db.value("SELECT COALESCE(sum(count - evicted), 0) FROM hashes"))
 
     def _latest(self, limit: int, offset: int) -> list[int]:
         rows = self.db.rows(f"SELECT e.id FROM events e {_LATEST_FIRST} LIMIT ? OFFSET ?", (limit, offset))
@@ -194,7 +194,7 @@ class Search:
         total = sum(
             self.db.value(f"SELECT count(*) FROM events e WHERE e.hash_id = ? {older}", (hash_id, *before))
             if before
-            else self.db.value("SELECT count FROM hashes WHERE id = ?", (hash_id,))
+            else self.db.value("SELECT count - evicted FROM hashes WHERE id = ?", (hash_id,))
             for hash_id in hashes
         )
         return Page([row for _, row in found[offset : offset + limit]], total, True)

@@ -86,7 +86,7 @@ def _fill(db: Postgres, query: str) -> None:
 
 def _copy(db: Postgres, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
     while part := list(islice(rows, _AT_ONCE)):  # read before they are copied: a connection does one thing at a time
-        with db.connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:  # type: ignore[call-overload]
+        with db.connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
             for row in part:
                 copy.write_row(row)
 
@@ -108,7 +108,8 @@ def _frames(db: Postgres) -> Iterator[tuple[Any, ...]]:
 
 def _refuse_hidden(db: Postgres, query: str) -> None:
     """Whatever a query reads, itself or through a view, is locked when it is prepared."""
-    db.connection.execute(f"PREPARE cv_query_asked AS {query}", prepare=False)  # type: ignore[call-overload]
+    # In binary form one statement can be sent, and no second one behind it.
+    db.connection.execute(f"PREPARE cv_query_asked AS {query}", prepare=False, binary=True)
     found = db.rows(
         """SELECT CAST(CAST(relation AS regclass) AS text) FROM pg_locks
            WHERE locktype = 'relation' AND pid = pg_backend_pid()"""
@@ -124,7 +125,7 @@ def _only_reading() -> InvalidError:
 
 def _explained(error: psycopg.Error, shown: str) -> Exception:
     state = error.sqlstate or ""
-    if state == "25006":
+    if state == "25006" or "data-modifying" in str(error):
         return _only_reading()
     if state == "57014":
         return InvalidError(f"the query took longer than {STATEMENT_SECONDS} s", "Ask for less")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,8 @@ BUSY_SECONDS = 60.0
 FAILURES = (sqlite3.Error, UnicodeDecodeError)  # what SQLite says of a damaged schema may be no text
 _LONGEST = 200  # characters of SQLite's own message
 _NUMBERED_BY_ROWS = ("spans", "sessions", "check_ins", "feedback")  # whose next number is that behind the last row
-_PAGES_MERGED = 500  # of an index at a time
-_PAGES_FREED = 2_000
+_PAGES_MERGED = 250  # of an index at a time
+_PAGES_FREED = 250
 _HEAR_EVERY = 100_000  # steps of SQLite's machine, some milliseconds
 _HINTS: tuple[tuple[str, str, str], ...] = (
     # part of SQLite's message, what people read, what to do
@@ -86,11 +86,15 @@ def convert_error(error: Exception, path: str) -> StoreError:
     return StoreError(f"the vault {path} answers: {text}", "Run: crashvault doctor")
 
 
+Transaction = Callable[[], AbstractContextManager[None]]
+
+
 class SQLite:
     """One connection to one vault file. Not to be used by two threads at once."""
 
     dialect = DIALECT
     rows_begin_with_day = False
+    least, greatest = "min", "max"  # of two numbers; nothing where one of them is nothing
     has_vocabulary = True  # the index tells its words
     numbers = "json_each(?) c"  # a table of numbers, `c (key, value)`, given as one parameter: see `many`
 
@@ -119,12 +123,11 @@ class SQLite:
             f"file:{_quote(self.path)}?{mode}",
             uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256,
         )  # fmt: skip
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA mmap_size = 268435456")
-        connection.execute("PRAGMA cache_size = -16000")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # Pages that every batch touches are copied from the log into the file once for several batches.
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        try:
+            _set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def unmap(self) -> None:
@@ -134,6 +137,16 @@ class SQLite:
     def relax(self) -> None:
         """From now on a commit may be lost when the power fails, though never when a process does."""
         self.connection.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def relaxed(self) -> Iterator[None]:
+        """The same for a while: for work that can be done again, so that nobody waits for the disk because of it."""
+        before = int(self.value("PRAGMA synchronous"))
+        self.relax()
+        try:
+            yield
+        finally:
+            self.execute(f"PRAGMA synchronous = {before}")
 
     def close(self) -> None:
         self.connection.close()
@@ -302,6 +315,11 @@ class SQLite:
         raise NotImplementedError(index)
 
     @staticmethod
+    def words_between(index: str) -> str:
+        """SQL for the distinct words of an index between its two parameters, ascending."""
+        return f"SELECT term FROM {index.replace('index', 'terms')} WHERE term >= ? AND term < ?"
+
+    @staticmethod
     def match(index: str) -> str:
         """SQL that is true where a document of an index meets the expression of its parameter."""
         return f"{index} MATCH ?"
@@ -313,6 +331,10 @@ class SQLite:
     def unindex(self, index: str, documents: Sequence[tuple[int, str]]) -> None:
         """Take documents out of an index, which wants to be told what they were."""
         self.execute_many(f"INSERT INTO {index} ({index}, rowid, body) VALUES ('delete', ?, ?)", documents)
+
+    def update_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run an UPDATE of one row for each of the rows."""
+        return self.execute_many(sql, rows)
 
     def insert_new(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Insert what is not there; those of the rows that were not. `sql` names every column it inserts."""
@@ -327,16 +349,16 @@ class SQLite:
     def clear_index(self, index: str) -> None:
         self.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")
 
-    def merge_index(self, index: str) -> None:
+    def merge_index(self, index: str, writing: Transaction) -> None:
         """Rewrite an index without what was deleted, some pages a transaction; until then old terms stay in the file."""
         pages = -_PAGES_MERGED  # negative: begin to merge all segments into one
-        while self._merge_some(index, pages):
+        while self._merge_some(index, pages, writing):
             pages = _PAGES_MERGED
 
-    def _merge_some(self, index: str, pages: int) -> bool:
+    def _merge_some(self, index: str, pages: int, writing: Transaction) -> bool:
         """One step of merging; whether there may be more to do."""
         before = self.connection.total_changes
-        with self.writing():
+        with writing():
             self.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
         return self.connection.total_changes - before >= 2
 
@@ -344,14 +366,15 @@ class SQLite:
         """From now on what is deleted is overwritten."""
         self.execute("PRAGMA secure_delete = ON")
 
-    def shrink(self) -> int:
+    def shrink(self, writing: Transaction, checkpoint: Callable[[], object]) -> int:
         """Give free pages back to the file system; the bytes by which the file got smaller."""
         size = int(self.value("PRAGMA page_size"))
         before = int(self.value("PRAGMA page_count"))
         while int(self.value("PRAGMA freelist_count")):
-            with self.writing():
-                self.rows(f"PRAGMA incremental_vacuum({_PAGES_FREED})")
-        self.checkpoint()
+            with writing():
+                for _ in range(_PAGES_FREED):  # a statement without columns is stepped once: one page each
+                    self.execute("PRAGMA incremental_vacuum(1)")
+        checkpoint()
         return (before - int(self.value("PRAGMA page_count"))) * size
 
     def tables(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
@@ -400,12 +423,31 @@ class SQLite:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
 
-    def checkpoint(self) -> None:
-        """Bring the log into the file, so that its size is what it is."""
+    def used_size(self) -> int:
+        """Bytes of the database without its free pages."""
+        pages = int(self.value("PRAGMA page_count")) - int(self.value("PRAGMA freelist_count"))
+        return pages * int(self.value("PRAGMA page_size"))
+
+    def empty_size(self) -> int:
+        """The bytes that the database takes without a row: a page for each table and index."""
+        tables = self.value("SELECT count(*) FROM sqlite_schema WHERE rootpage > 0")
+        return int(tables) * int(self.value("PRAGMA page_size"))
+
+    def checkpoint(self, *, wait: bool = True) -> None:
+        """Bring the log into the file, so that its size is what it is. `wait`: for readers too, and empty the log."""
         try:
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if wait else 'PASSIVE'})").fetchall()
         except FAILURES as error:
             raise convert_error(error, self.path) from error
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA mmap_size = 268435456")
+    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # Pages that every batch touches are copied from the log into the file once for several batches.
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
 
 def marks(values: Sequence[Any]) -> str:

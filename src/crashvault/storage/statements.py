@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any, NamedTuple
 
 _MARK = re.compile(r"(NOT )?IN \((\?(?:,\?)*)?\)|\?(\d+)?( IS NULL)?")
@@ -53,9 +54,9 @@ def statement(sql: str) -> Statement:
             if name:
                 numbered[name] = len(parts)
             return f"${len(parts)}"
-        count = marks.count("?") if marks else 0
-        parts.append(slice(taken, taken + count))
-        taken += count
+        many = marks.count("?") if marks else 0
+        parts.append(slice(taken, taken + many))
+        taken += many
         return f"<> ALL(${len(parts)})" if negated else f"= ANY(${len(parts)})"
 
     made = _MARK.sub(number, _ORDERED_JOIN.sub("JOIN ", sql))
@@ -117,6 +118,48 @@ def inserting(sql: str) -> Inserting | None:
         return None
     target = _TARGET.search(ending)
     return Inserting(table, _names(columns), _names(items), ending.strip(), _names(target[1]) if target else ())
+
+
+class Updating(NamedTuple):
+    """An UPDATE of one row that can be made one of many."""
+
+    sql: str  # over `given`, without its arrays
+    table: str
+    key: str
+    place: int  # of the key among the parameters
+
+    def is_distinct(self, rows: Sequence[Sequence[Any]]) -> bool:
+        return len({row[self.place] for row in rows}) == len(rows)
+
+    def over(self, columns: Sequence[Sequence[Any]]) -> str:
+        arrays = ", ".join(f"${place}::{_type_of(column)}[]" for place, column in enumerate(columns, 1))
+        names = ", ".join(f"c{place}" for place in range(len(columns)))
+        return self.sql.replace("\0", f"unnest({arrays}) AS given ({names})")
+
+
+_UPDATE = re.compile(r"\s*UPDATE (\w+) SET (.*?)\s+WHERE (\w+) = \?(.*)", re.DOTALL)
+
+
+@lru_cache(64)
+def updating(sql: str) -> Updating | None:
+    """The parts of an UPDATE of the row with a key; None for other statements."""
+    found = _UPDATE.fullmatch(sql)
+    if found is None:
+        return None
+    table, changes, key, rest = found.groups()
+    place = changes.count("?")
+    marks = count()
+    column = lambda _: f"given.c{next(marks)}"
+    changes = re.sub(r"\?", column, changes)
+    keyed = f"{table}.{key} = given.c{next(marks)}"
+    return Updating(
+        f"UPDATE {table} SET {changes} FROM \0 WHERE {keyed}{re.sub(r'[?]', column, rest)}", table, key, place
+    )
+
+
+def _type_of(values: Sequence[Any]) -> str:
+    known = next((value for value in values if value is not None), "")
+    return "bigint" if isinstance(known, int) else "bytea" if isinstance(known, bytes) else "text"
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -54,6 +54,11 @@ class Statistics:
         by_project = {name: (issues, events) for id_, name, issues, events in rows if project in (None, id_)}
         return Totals(sum(by_status.values()), sum(by_level.values()), by_status, by_level, by_project)
 
+    def stored(self, project: int | None = None) -> int:
+        """How many events there are, without those that are only counted."""
+        where, parameters = ("WHERE project_id = ?", (project,)) if project is not None else ("", ())
+        return int(self.db.value(f"SELECT COALESCE(sum(count - evicted), 0) FROM hashes {where}", parameters))
+
     def hours(self, since: int, until: int, project: int | None = None) -> list[int]:
         """Events an hour between two times, both of whose hours count."""
         return self.series(since // HOUR, until // HOUR + 1, 1, project)

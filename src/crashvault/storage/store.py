@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .events import Events
     from .issues import Issues
     from .keys import Keys
+    from .known import Known
     from .leases import Leases
     from .ledger import Ledger
     from .legacy import Report
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from .projects import Projects
     from .rates import Rates
     from .recording import Recording
+    from .retention import Retention
     from .search import Search
     from .searches import Searches
     from .settings import Settings
+    from .similarity import Similarity
     from .statistics import Statistics
     from .suggestions import Suggestions
     from .telemetry import Telemetry
@@ -75,7 +78,7 @@ class Store:
     def recording(self) -> Recording:
         from .recording import Recording
 
-        return Recording(self.db)
+        return Recording(self.db, lambda: self.similarity)
 
     @cached_property
     def issues(self) -> Issues:
@@ -100,6 +103,12 @@ class Store:
         from .deletion import Deletion
 
         return Deletion(self.db, self.blobs)
+
+    @cached_property
+    def retention(self) -> Retention:
+        from .retention import Retention
+
+        return Retention(self.db, self.blobs)
 
     def search(self, now: int) -> Search:
         """The reader of queries; `now` (microseconds) is what relative times count from."""
@@ -178,6 +187,18 @@ class Store:
         from .merging import Merging
 
         return Merging(self.db)
+
+    @cached_property
+    def known(self) -> Known:
+        from .known import Known
+
+        return Known(self.db)
+
+    @cached_property
+    def similarity(self) -> Similarity:
+        from .similarity import Similarity
+
+        return Similarity(self.db)
 
     @cached_property
     def attachments(self) -> Attachments:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
+from .. import clock
 from ..errors import InvalidError, NotFoundError
 from ..models import AttachmentInfo
 from .blobs import DEFAULT_KIND, DEFAULT_TYPE, MAX_SIZE, Blobs
@@ -33,7 +33,7 @@ class StoredBlobs(Blobs):
         with self.db.reading():
             if not self.has(digest):
                 raise NotFoundError(f"the content of attachment {digest[:12]} is gone", "Run: crashvault doctor")
-            file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+            file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
             for number in range(1 << 31):
                 data = self.db.value("SELECT data FROM blob_chunks WHERE digest = ? AND number = ?", (key, number))
                 if data is None:
@@ -60,7 +60,7 @@ class StoredBlobs(Blobs):
 
     def _place_content(self, file: IO[bytes], digest: bytes, size: int) -> None:
         with self.db.writing(alone=False):
-            now = time.time_ns() // 1000
+            now = clock.now()
             renewed = self.db.execute("UPDATE blobs SET stored_at = ? WHERE digest = ?", (now, digest))
             if renewed or not self.db.execute(
                 "INSERT INTO blobs VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (digest, size, now)

@@ -48,13 +48,14 @@ class Suggestions:
         )
 
     def webhooks(self, prefix: str) -> list[str]:
-        return [
-            name
-            for (name,) in self.db.rows(
-                "SELECT name FROM webhooks WHERE substr(name, 1, CAST(? AS INTEGER)) = ? ORDER BY name LIMIT ?",
-                (len(prefix), prefix, LIMIT),
-            )
-        ]
+        return self._names("webhooks", prefix)
+
+    def alerts(self, prefix: str) -> list[str]:
+        return self._names("alert_rules", prefix)
+
+    def _names(self, table: str, prefix: str) -> list[str]:
+        sql = f"SELECT name FROM {table} WHERE substr(name, 1, CAST(? AS INTEGER)) = ? ORDER BY name LIMIT ?"
+        return [name for (name,) in self.db.rows(sql, (len(prefix), prefix, LIMIT))]
 
     def values(self, field: str, prefix: str) -> list[str]:
         """Distinct values of an event's field, case folded."""

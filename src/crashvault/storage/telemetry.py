@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ..clock import DAY, HOUR
@@ -76,7 +77,7 @@ class Telemetry:
         self.db.execute_many(
             f"""INSERT INTO spans (project_id, {_SPAN_COLUMNS}, received_at)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-            sorted(rows, key=lambda row: row[:3]),
+            sorted(rows, key=itemgetter(0, 1, 2)),
         )
 
     def _is_new(self, project_id: int, key: str | None, now: int) -> bool:
@@ -112,7 +113,7 @@ class Telemetry:
                 """INSERT INTO session_users VALUES (?, ?, ?)
                    ON CONFLICT (session_id, "user") DO UPDATE SET crashed = excluded.crashed
                      WHERE session_users.crashed < excluded.crashed""",
-                (row, _digest(session["user"]), int(session["crashed"] > 0)),
+                (row, person_digest(session["user"]), int(session["crashed"] > 0)),
             )
 
     def _add_check_ins(self, project_id: int, check_ins: Sequence[Fields]) -> None:
@@ -218,6 +219,11 @@ def _packed(attributes: Fields) -> bytes | None:
 
 def _bytes(text: str | None) -> bytes | None:
     return bytes.fromhex(text.replace("-", "")) if text else None
+
+
+def person_digest(name: str) -> int:
+    """What is kept of somebody who ran a program."""
+    return _digest(name)
 
 
 def _digest(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -16,13 +15,11 @@ from ..errors import InvalidError, NotFoundError, QueryError
 from ..exchange.markdown import escape as escaped_markdown
 from ..exchange.markdown import fenced
 from ..models import SEVERITIES
-from ..storage.issues import Issue
 from ..views import events_per_day, issue_page, narrowed, shown_issues
 from .pages import Moved, Page, Reply, Sent, Shown, Visit, local_path
 from .rendering import link
 
 PAGE = 40  # issues at once
-_MERGEABLE = 20  # issues offered to be merged
 _SORTS = {
     "last_seen": "Last seen", "created_at": "New first", "events": "Most events", "users": "Most users",
     "priority": "Priority",
@@ -142,7 +139,6 @@ def issue(visit: Visit) -> Reply:
         if context["event"]["issue_id"] != details["id"]:
             raise NotFoundError(f"there is no event {chosen[:40]!r} in this issue")
     context["people"] = visit.store.suggestions.people("")
-    context["near"] = _near(visit, details)
     return Shown("issue.html", context)
 
 
@@ -157,20 +153,6 @@ def _days(visit: Visit) -> list[str]:
     return [to_iso(visit.now - back * DAY)[:10] for back in range(13, -1, -1)]
 
 
-def _near(visit: Visit, details: Mapping[str, Any]) -> list[Issue]:
-    """Other issues of the same place in the code, or else of the same exception; they may be one."""
-    store = visit.store
-    search = store.search(visit.now)
-    event = details["latest_event"] or {}
-    kind = (event.get("exception") or {}).get("type")
-    if not kind or any(char in kind for char in '"\\*'):
-        return []
-    node, _ = narrowed(search, f'exception:"{kind}"', project=details["project"], status="all")
-    ids = search.find_issues(node, "last_seen", True, _MERGEABLE).ids
-    found = [one for one in store.issues.by_ids(ids) if one.id != details["id"]]
-    return sorted(found, key=lambda one: one.culprit != details["culprit"])[:5]
-
-
 def change_one(visit: Visit) -> Reply:
     issue_id, action = visit.call.path["issue"], visit.field("action")
     back = local_path(visit.field("back") or f"/issues/{issue_id}")
@@ -178,10 +160,8 @@ def change_one(visit: Visit) -> Reply:
     if action == "comment":
         triage.comment(call._replace(body=Comment(visit.field("text"))))
     elif action == "merge":
-        others = [
-            int(text) for text in visit.field("others").replace("#", " ").replace(",", " ").split() if text.isdecimal()
-        ]
-        _merge(visit, issue_id, others)
+        given = " ".join(visit.fields("others")).replace("#", " ").replace(",", " ")
+        _merge(visit, issue_id, [int(text) for text in given.split() if text.isdecimal()])
     elif action == "unmerge":
         triage.unmerge(call)
     elif action == "delete":

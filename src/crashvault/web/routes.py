@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from ..api.node import Node
-from . import administration, assets, events, issues, overview, signing_in
+from . import administration, assets, events, issues, overview, retention, signing_in
 from .pages import Page, route_of
 
 # Fixed addresses stand before those with a place for an id.
@@ -14,6 +14,7 @@ PAGES: tuple[Page, ...] = (
     *events.PAGES,
     *overview.PAGES,
     *administration.PAGES,
+    *retention.PAGES,
     *signing_in.PAGES,
 )
 

@@ -9,7 +9,7 @@ from ...errors import StoreError
 from ..postgres import Postgres
 from . import MIN_READER, VERSION, check_readable
 
-BASELINE = 6  # the step with which a new database begins; those after it have a file each
+BASELINE = 8  # the step with which a new database begins; those after it have a file each
 
 _FOLDER = os.path.join(os.path.dirname(__file__), "postgres")
 _LOCK = "17238, 2"
