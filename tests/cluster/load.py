@@ -20,6 +20,7 @@ class Load:
         self._most = most  # events of each thread
         self._pause = pause
         self._stopping = threading.Event()
+        self._client = httpx.Client(timeout=10)
         self._threads = [threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -30,6 +31,7 @@ class Load:
         for thread in self._threads:
             thread.join(60)
             assert not thread.is_alive(), "an event could not be sent within a minute"
+        self._client.close()
 
     def wait(self, count: int, seconds: float = 60) -> None:
         """Wait until so many more events are acknowledged."""
@@ -39,20 +41,19 @@ class Load:
             time.sleep(0.02)
 
     def _send(self, number: int) -> None:
-        with httpx.Client(timeout=10) as client:
-            for place in range(self._most):
-                self._send_one(client, f"{number}-{place}", number + place)
-                if self._stopping.wait(self._pause):
-                    return
+        for place in range(self._most):
+            self._send_one(f"{number}-{place}", number + place)
+            if self._stopping.wait(self._pause):
+                return
 
-    def _send_one(self, client: httpx.Client, name: str, turn: int) -> None:
+    def _send_one(self, name: str, turn: int) -> None:
         event_id = uuid.uuid4().hex
         body = {"event_id": event_id, "message": "The order failed", "fingerprint": [name], "tags": [f"name={name}"]}
         while True:
             urls = self._urls()
             turn += 1
             try:
-                answer = client.post(f"{urls[turn % len(urls)]}/api/v1/events", json=body)
+                answer = self._client.post(f"{urls[turn % len(urls)]}/api/v1/events", json=body)
             except httpx.TransportError:
                 time.sleep(0.02)
                 continue
