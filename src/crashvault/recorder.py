@@ -228,7 +228,7 @@ class Recorder:
     def _stored_or_spooled(self, jobs: Sequence[Job]) -> Iterator[list[Result]]:
         """Store requests; where there is a spool, keep what the database does not take now."""
         spool = self._spool
-        if spool is None:
+        if spool is None or not spool.most_bytes:  # the setting was taken back: what was spooled before is drained
             yield from self._stored(jobs)
             return
         for job in jobs:
@@ -396,7 +396,7 @@ class Recorder:
         except Exception as error:
             log("error", "refusals not counted", error=repr(error))
             self._forget_store()
-            if isinstance(error, AwayError):
+            if isinstance(error, AwayError) and not self._stopping:
                 self._refused.update(refused)
 
     def _opened(self) -> Store:

@@ -16,7 +16,13 @@ from crashvault.config import SETTINGS, parse_value
 
 DEPLOY = ROOT / "examples" / "deploy"
 VARIABLES = {setting.variable: name for name, setting in SETTINGS.items() if setting.variable}
-KINDS = {"Namespace": "v1", "Secret": "v1", "Service": "v1", "PodDisruptionBudget": "policy/v1", "StatefulSet": "apps/v1"}
+KINDS = {
+    "Namespace": "v1",
+    "Secret": "v1",
+    "Service": "v1",
+    "PodDisruptionBudget": "policy/v1",
+    "StatefulSet": "apps/v1",
+}
 
 
 def compose() -> dict[str, Any]:

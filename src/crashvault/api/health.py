@@ -77,7 +77,7 @@ def _status(node: Node, found: list[str]) -> int:
 
 def _spools(node: Node) -> bool:
     """Whether the database is away, and this node keeps what comes."""
-    if node.stopping or not node.recorder or not node.recorder.away:
+    if node.stopping or not node.settings.spool or not node.recorder or not node.recorder.away:
         return False
     return bool(node.recorder.spooled.bytes < node.settings.spool_size)
 
