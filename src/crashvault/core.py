@@ -117,12 +117,14 @@ def open_for_reading(home: str | None = None) -> Store:
     """Open the vault for a command that only reads: its copy, where there is one that is not too far behind."""
     found = home_dir(home)
     if replica_url(found):
+        from .storage import standby
+
         try:
             copy = open_replica(found)
         except StoreError as error:
             log_debug("replica away", error=error)
         else:
-            behind = copy.db.behind()
+            behind = standby.behind(copy.db)
             if behind <= get_setting(copy, "database.replica_staleness")[0]:
                 return copy
             log_debug("replica too far behind", seconds=behind)
@@ -476,11 +478,12 @@ def _beside(store: Store) -> Iterator[tuple[str, list[Finding]]]:
 
 
 def _look_at_replica(store: Store) -> Iterator[Finding]:
+    from .storage import standby
     from .storage.health import Finding
 
     try:
         with open_replica(store.home) as copy:
-            behind, most = copy.db.behind(), get_setting(store, "database.replica_staleness")[0]
+            behind, most = standby.behind(copy.db), get_setting(store, "database.replica_staleness")[0]
     except StoreError as error:
         yield Finding("warning", "replica", error.message, "Queries go to the primary until it is back")
         return

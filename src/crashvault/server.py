@@ -171,6 +171,7 @@ class Worker:
 
     async def _serve(self) -> None:
         from .api.node import make_node
+        from .api.spooled import spooling_of
         from .auth import Keyring
         from .notify.service import Service
         from .recorder import Recorder
@@ -187,7 +188,7 @@ class Worker:
         node.metrics = Metrics(node)
         node.keyring = Keyring(node.open_store, away=lambda: node.recorder.away if node.settings.spool else None)
         node.limiter = RateLimiter(node.open_store, _rates(node.settings))
-        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit, self._spooling())
+        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit, spooling_of(node))
         node.recorder.start()
         self._deliveries = Service(node.open_store, node.metrics.delivery)
         self._deliveries.start()
@@ -223,19 +224,6 @@ class Worker:
         if self.node.settings.durability == "normal":
             store.db.relax()
         return store
-
-    def _spooling(self) -> Any:
-        """Where requests are kept while the database is away; a vault in a file has nothing to be away from."""
-        from .accepted import Spooling
-        from .api.spooled import reader_of
-        from .storage.spool import Spool, spool_exists
-
-        home, settings = self.node.home, self.node.settings
-        # What was spooled before the setting was taken back must still come into the vault.
-        if core.shown_database(home) is None or not (settings.spool or spool_exists(home)):
-            return None
-        most = settings.spool_size if settings.spool else 0
-        return Spooling(partial(Spool, home, most), partial(reader_of, self.node))
 
     def _front(self, listener: Listener) -> Any:
         from .api.doors import is_ingest

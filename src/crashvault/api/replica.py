@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..errors import CrashvaultError
 from ..logs import log, log_debug
+from ..storage import standby
 from ..storage.store import Store
 
 LOOKED = 0.5  # seconds between looks
@@ -93,14 +94,14 @@ class Replica:
     def _look(self) -> None:
         try:
             now = time.monotonic()
-            self._places.append((now, self._store("primary").db.written()))
+            self._places.append((now, standby.written(self._store("primary").db)))
             self._primary_away = False
         except CrashvaultError as error:
             log_debug("primary does not answer", error=error)
             self._forget("primary")
             self._primary_away = True
         try:
-            passed = self._store("copy").db.replayed()
+            passed = standby.replayed(self._store("copy").db)
         except CrashvaultError as error:
             self._forget("copy")
             self.failed(error)

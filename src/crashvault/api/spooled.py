@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from functools import partial
 
+from .. import core
+from ..accepted import Spooling
 from ..errors import NotFoundError
 from ..ingest.telemetry import Upload
-from ..storage.spool import Spooled
+from ..storage.spool import Spool, Spooled, spool_exists
 from .doors import Request, find
 from .node import Node
 
@@ -33,3 +35,12 @@ def reader_of(node: Node, kept: Spooled) -> Callable[[int], Upload]:
     request = Request({"path": told["path"], "query_string": told["query"].encode("latin-1"), "headers": headers}, node)
     request.body, request.project = body, kept.project
     return partial(found.door.read, request)
+
+
+def spooling_of(node: Node) -> Spooling | None:
+    """How a node keeps requests while the database is away; a vault in a file has nothing to be away from."""
+    # What was spooled before the setting was taken back must still come into the vault.
+    if core.shown_database(node.home) is None or not (node.settings.spool or spool_exists(node.home)):
+        return None
+    most = node.settings.spool_size if node.settings.spool else 0
+    return Spooling(partial(Spool, node.home, most), partial(reader_of, node))

@@ -71,6 +71,7 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("08", "the connection to the database was lost", "It is opened again with the next attempt"),
     ("connection", "the connection to the database was lost", "It is opened again with the next attempt"),
 )
+_AWAY = ("08", "53", "57P", "25006")  # SQLSTATEs: connections, resources, stopping and starting, standby
 _RETRIED = (errors.SerializationFailure, errors.DeadlockDetected)
 
 
@@ -81,23 +82,12 @@ def convert_error(error: Exception, shown: str) -> StoreError:
     if isinstance(error, _RETRIED):
         return TransientError(f"two transactions were in each other's way ({text})", "Try again")
     lowered = text.lower()
-    kind = AwayError if is_away(error) else StoreError
+    away = state.startswith(_AWAY) if state else isinstance(error, psycopg.OperationalError)
+    kind = AwayError if away else StoreError
     for part, what, hint in _HINTS:
         if state.startswith(part) if part[0].isdigit() else not state and part in lowered:
             return kind(f"{what} ({shown}: {text})", hint)
     return kind(f"the vault {shown} answers: {text}", "Run: crashvault doctor")
-
-
-# Connections, resources, shutting down and starting up, standby: SQLSTATEs of a database that will take it another time.
-_AWAY = ("08", "53", "57P", "25006")
-
-
-def is_away(error: Exception) -> bool:
-    """Whether the database has not answered, or takes nothing just now."""
-    state = getattr(error, "sqlstate", None)
-    if state:
-        return bool(state.startswith(_AWAY))
-    return isinstance(error, psycopg.OperationalError)
 
 
 class _BoolDumper(Int8Dumper):
@@ -379,31 +369,6 @@ class Postgres:
     def replaced(self) -> bool:
         """Whether the connection is of no use any more."""
         return self.connection.closed
-
-    def written(self) -> int:
-        """How far the log of a primary is written."""
-        return int(self.value("SELECT CAST(pg_current_wal_lsn() - CAST('0/0' AS pg_lsn) AS BIGINT)"))
-
-    def replayed(self) -> int:
-        """How far a standby has come in the log of its primary; a primary has all that is written."""
-        return int(
-            self.value(
-                """SELECT CAST(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END
-                     - CAST('0/0' AS pg_lsn) AS BIGINT)"""
-            )
-        )
-
-    def behind(self) -> float:
-        """Seconds that a standby is behind, by itself: 0 for one that has all it knows of and hears from its primary."""
-        return float(
-            self.value(
-                """SELECT CASE WHEN NOT pg_is_in_recovery() THEN 0
-                     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
-                       AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 0
-                     ELSE COALESCE(CAST(extract(epoch FROM now() - pg_last_xact_replay_timestamp()) AS DOUBLE PRECISION),
-                                   86400.0) END"""
-            )
-        )
 
     def data_version(self) -> int:
         """A number that changes with every commit, be it of another process."""
