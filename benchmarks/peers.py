@@ -114,16 +114,25 @@ def noop(folder: Path) -> Server:
     return Server("127.0.0.1", port, "/", [process], lambda: None)
 
 
-def crashvault(folder: Path, options: Sequence[str] = ()) -> Server:
+def crashvault(folder: Path, options: Sequence[str] = (), url: str = "") -> Server:
+    """Ours, on SQLite, or on the PostgreSQL database at `url`."""
     home = folder / "vault"
     port = free_port()
     command = [*measure.crashvault_command(), "server", "start", "--port", str(port), *options]
-    process = subprocess.Popen(
-        command, env=measure.environment(home), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-    )
+    environment = {**measure.environment(home), **({"CRASHVAULT_DATABASE_URL": url} if url else {})}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     _wait(port, process, "/api/health/ready")
-    return Server("127.0.0.1", port, "/api/1/envelope/?sentry_key=" + "0" * 32, [process],
-                  lambda: _count(home / "vault.db", "SELECT count(*) FROM events"))  # fmt: skip
+    sql = "SELECT count(*) FROM events"
+    count: Callable[[], int | None] = lambda: _count_in(url, sql) if url else _count(home / "vault.db", sql)
+    return Server("127.0.0.1", port, "/api/1/envelope/?sentry_key=" + "0" * 32, [process], count)
+
+
+def _count_in(url: str, sql: str) -> int:
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        row = connection.execute(sql).fetchone()  # type: ignore[call-overload]
+        return int(row[0])
 
 
 def bugsink(folder: Path, python: str) -> Server:

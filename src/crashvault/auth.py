@@ -13,14 +13,16 @@ import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from . import clock
-from .errors import CrashvaultError, InvalidError
+from .errors import AwayError, CrashvaultError, InvalidError
 from .logs import log_debug
 from .storage.keys import ApiKey
 from .storage.projects import Project
 from .storage.store import Store
+
+T = TypeVar("T")
 
 PREFIX = "cv_"
 SHOWN = 11  # characters of a key by which people know it
@@ -151,11 +153,22 @@ class Keyring:
     """Looks keys up for one server process. What was found is remembered until anybody writes to the vault: asking for
     that takes some microseconds, and lets a revocation count from the next request on.
 
+    `away()` says whether the vault's database is known not to answer; None where that is no reason to let anybody in.
+    Otherwise whoever was good when `remember` was last called is let in until it is back: a revocation counts then.
+
     May be called by several threads. Close it, so that the last uses are written.
     """
 
-    def __init__(self, open_store: Callable[[], Store], now: Callable[[], int] = clock.now) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        now: Callable[[], int] = clock.now,
+        away: Callable[[], bool | None] = lambda: None,
+    ) -> None:
         self._open = open_store
+        self._away = away
+        self._last_keys: dict[bytes, tuple[ApiKey, Access]] = {}  # by digest; of those who may be let in meanwhile
+        self._last_dsns: dict[str, Access] = {}
         self._now = now
         self._lock = threading.Lock()
         self._store: Store | None = None
@@ -173,10 +186,7 @@ class Keyring:
             return None
         now = self._now()
         with self._lock:
-            store = self._current(now)
-            if token not in self._keys:
-                self._keys[token] = _looked_up(store, token)
-            found = self._keys[token]
+            found = self._found(self._keys, token, now, _looked_up, lambda: self._last_keys.get(digest_of(token)))
             if found is None or key_status(found[0], now) != "active":
                 return None
             self._note_use(found[0], now)
@@ -187,10 +197,37 @@ class Keyring:
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
         with self._lock:
-            store = self._current(self._now())
-            if public_key not in self._dsns:
-                self._dsns[public_key] = _sender(store.projects.by_public_key(public_key))
-            return self._dsns[public_key]
+            return self._found(self._dsns, public_key, self._now(), _sender, lambda: self._last_dsns.get(public_key))
+
+    def remember(self, store: Store) -> None:
+        """Keep who is good now, for the time when the database is away."""
+        projects = {project.name: project for project in store.projects.list()}
+        keys = {key.digest: (key, _access_of(key, projects.get(key.project or ""))) for key in store.keys.list()}
+        dsns = {project.public_key: _sender_to(project) for project in projects.values()}
+        with self._lock:
+            self._last_keys, self._last_dsns = keys, dsns
+
+    def _found(
+        self,
+        known: dict[str, T | None],
+        token: str,
+        now: int,
+        look_up: Callable[[Store, str], T | None],
+        last: Callable[[], T | None],
+    ) -> T | None:
+        """What a token belongs to, as the vault has it, or had it when it could last be asked. Raises StoreError."""
+        away = self._away()
+        if not away:
+            try:
+                store = self._current(now)
+                if token not in known:
+                    known[token] = look_up(store, token)
+                return known[token]
+            except AwayError:
+                self._forget()
+                if away is None:
+                    raise
+        return last()
 
     def _current(self, now: int) -> Store:
         """The open vault, after what was known from an older state of it is forgotten. Raises StoreError."""
@@ -261,14 +298,20 @@ def _looked_up(store: Store, token: str) -> tuple[ApiKey, Access] | None:
     key = store.keys.find(digest)
     if key is None or not hmac.compare_digest(key.digest, digest):
         return None
+    return key, _access_of(key, store.projects.find(key.project) if key.project is not None else None)
+
+
+def _access_of(key: ApiKey, project: Project | None) -> Access:
     scopes = frozenset[str]().union(*(SCOPES.get(scope, frozenset()) for scope in key.scopes))
-    project = store.projects.find(key.project) if key.project is not None else None
-    return key, Access(key.id, key.name, scopes, key.project, project.id if project else None)
+    return Access(key.id, key.name, scopes, key.project, project.id if project else None)
 
 
-def _sender(project: Project | None) -> Access | None:
-    if project is None:
-        return None
+def _sender(store: Store, public_key: str) -> Access | None:
+    project = store.projects.by_public_key(public_key)
+    return _sender_to(project) if project else None
+
+
+def _sender_to(project: Project) -> Access:
     return Access(None, f"dsn:{project.name}", SCOPES["ingest"], project.name, project.id)
 
 

@@ -16,6 +16,7 @@ Origin = Literal["environment", "config.json", "vault", "default"]
 
 
 DATABASE_VARIABLE = "CRASHVAULT_DATABASE_URL"
+REPLICA_VARIABLE = "CRASHVAULT_REPLICA_URL"
 JOIN_THRESHOLD = 0.9  # that of the shipped model, see `grouping/similarity.json`
 
 
@@ -134,6 +135,8 @@ _SERVER = {
         (_node, "workers", "int", 1, "Processes that serve one vault together", _between(1, 64)),
         (_node, "durability", "full|normal", "full", "full: an answer means that the event is on disk; normal: the loss of power may cost the last moments"),
         (_node, "queue", "int", 1_000, "Requests with events that may wait to be stored; more are asked to come later", _between(1, 100_000)),
+        (_node, "spool", "bool", False, "Keep what is accepted on this machine's disk while the database is away, instead of refusing it"),
+        (_node, "spool_size", "size", 1 << 30, "Most that is kept so; more is refused", _between(1 << 16, 1 << 40)),
         (_node, "max_body", "size", 20 << 20, "Largest body of a request, as it is sent", _between(1_024, 1 << 30)),
         (_node, "max_unpacked", "size", 100 << 20, "Largest body of a request, unpacked", _between(1_024, 1 << 30)),
         (_node, "body_timeout", "int", 30, "Seconds within which a request's body must go on arriving", _between(1, 3_600)),
@@ -173,6 +176,23 @@ SETTINGS: dict[str, Setting] = {
         DATABASE_VARIABLE,
         _check_database,
         secret=True,
+    ),
+    "database.replica_url": Setting(
+        "text",
+        "",
+        False,
+        "Address of a copy of that database, a standby, that answers queries",
+        REPLICA_VARIABLE,
+        _check_database,
+        secret=True,
+    ),
+    "database.replica_staleness": Setting(
+        "int",
+        10,
+        False,
+        "Seconds that the copy may be behind; beyond that the database itself answers",
+        "CRASHVAULT_REPLICA_STALENESS",
+        _between(1, 86_400),
     ),
     "grouping.join": Setting(
         "bool", True, True, "Let events with a new key join an issue that is almost surely the same"

@@ -5,6 +5,7 @@ Paths are computed when they are asked for, so that a changed environment counts
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import plugins
-from .config import DATABASE_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
+from .config import DATABASE_VARIABLE, REPLICA_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
 from .errors import ConflictError, CrashvaultError, InvalidError, StoreError
+from .logs import log_debug
 from .storage.sqlite import FILE_NAME
 from .storage.store import Store, open_postgres, open_sqlite, postgres_vault_exists
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
     from .storage.moving import Moved
+    from .storage.spool import Spool
 
 CONFIG_FILE = "config.json"
 LOG_FILE = "app.log"
@@ -96,6 +99,40 @@ def database_url(home: str) -> str:
         return ""
     value = load_config(home).get("database.url", "") if given is None else given
     return str(typed_value("database.url", value)) if value else ""
+
+
+def replica_url(home: str) -> str:
+    """The address of the copy that answers queries; empty where there is none. Raises InvalidError."""
+    if not database_url(home):
+        return ""
+    given = os.environ.get(REPLICA_VARIABLE)
+    value = load_config(home).get("database.replica_url", "") if given is None else given
+    return str(typed_value("database.replica_url", value)) if value else ""
+
+
+def open_replica(home: str | None = None) -> Store:
+    """Open the copy of the vault that answers queries, to read. Raises StoreError."""
+    found = home_dir(home)
+    return open_postgres(found, replica_url(found), create=False, read_only=True)
+
+
+def open_for_reading(home: str | None = None) -> Store:
+    """Open the vault for a command that only reads: its copy, where there is one that is not too far behind."""
+    found = home_dir(home)
+    if replica_url(found):
+        from .storage import standby
+
+        try:
+            copy = open_replica(found)
+        except StoreError as error:
+            log_debug("replica away", error=error)
+        else:
+            behind = standby.behind(copy.db)
+            if behind <= get_setting(copy, "database.replica_staleness")[0]:
+                return copy
+            log_debug("replica too far behind", seconds=behind)
+            copy.close()
+    return open_vault(found)
 
 
 def vault_exists(home: str) -> bool:
@@ -482,6 +519,7 @@ def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]
     from .storage.health import examine as checks
 
     results = list(checks(store.db, store.home, deep=deep))
+    results += _beside(store)
     try:
         wrong = check_config_file(store.home)
     except InvalidError as error:
@@ -490,6 +528,43 @@ def examine(store: Store, deep: bool = False) -> list[tuple[str, list[Finding]]]
         ("config.json", [Finding("error", "config.json", line, "Run: crashvault config edit") for line in wrong])
     )
     return results
+
+
+def _beside(store: Store) -> Iterator[tuple[str, list[Finding]]]:
+    """What belongs to the vault and lies elsewhere: a copy of its database, this node's spool."""
+    if replica_url(store.home):
+        yield "replica", list(_look_at_replica(store))
+    from .storage.spool import Spool, spool_exists
+
+    if spool_exists(store.home):
+        with contextlib.closing(Spool(store.home, 0)) as spool:
+            yield "spool", list(_look_at_spool(spool))
+
+
+def _look_at_replica(store: Store) -> Iterator[Finding]:
+    from .storage import standby
+    from .storage.health import Finding
+
+    try:
+        with open_replica(store.home) as copy:
+            behind, most = standby.behind(copy.db), get_setting(store, "database.replica_staleness")[0]
+    except StoreError as error:
+        yield Finding("warning", "replica", error.message, "Queries go to the primary until it is back")
+        return
+    if behind > most:
+        yield Finding("warning", "replica", f"the copy is {behind:.0f} s behind", "Queries go to the primary meanwhile")
+
+
+def _look_at_spool(spool: Spool) -> Iterator[Finding]:
+    from .clock import now
+    from .storage.health import Finding
+
+    depth = spool.depth()
+    if depth.requests:
+        age = f"the first for {depth.age(now()):.0f} s"
+        yield Finding(
+            "warning", "spool", f"{depth.requests} requests wait on this node's disk, {age}", "Its server stores them"
+        )
 
 
 def broken(error: CrashvaultError) -> Finding:

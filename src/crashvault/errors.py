@@ -60,5 +60,11 @@ class StoreError(CrashvaultError):
     status = 503
 
 
+class AwayError(StoreError):
+    """The database that holds the vault cannot be reached, or takes nothing just now."""
+
+    retry_after = 5
+
+
 class TransientError(StoreError):
     """Two transactions were in each other's way; the same one may go through when it is tried again."""

@@ -18,7 +18,7 @@ from .announce import announce_events
 from .config import SETTINGS
 from .errors import InvalidError, StoreError, TransientError
 from .grouping import Rules, compile_rules, group
-from .ingest.normalize import normalize
+from .ingest.normalize import new_event_id, normalize
 from .ingest.scrub import ScrubPolicy, policy_from, remember_clean, scrub
 from .logs import log_debug, timed
 from .models import DEFAULT_LEVEL, DEFAULT_PROJECT, AttachmentInfo, Event, Grouping
@@ -76,12 +76,13 @@ class Incoming(NamedTuple):
     project: str = DEFAULT_PROJECT
     source: str = "api"  # the door it came through, for the ledger of drops
     files: Sequence[AttachmentInfo] = ()  # attachments already in the blob store
+    event_id: str = ""  # for an event that brings none; without it it gets a random one
 
 
 class _Draft:
     """An event on its way, with its place in what was handed in."""
 
-    __slots__ = ("cut", "event", "files", "grouping", "join", "mark", "parts", "place", "prepared", "project", "raw", "redacted", "sketch", "source")  # fmt: skip
+    __slots__ = ("cut", "event", "event_id", "files", "grouping", "join", "mark", "parts", "place", "prepared", "project", "raw", "redacted", "sketch", "source")  # fmt: skip
 
     event: Event
     grouping: Grouping
@@ -95,7 +96,7 @@ class _Draft:
 
     def __init__(self, place: int, incoming: Incoming) -> None:
         self.place = place
-        self.raw, self.project, self.source, self.files = incoming
+        self.raw, self.project, self.source, self.files, self.event_id = incoming
 
 
 def record_events(
@@ -220,7 +221,8 @@ class _Desk:
         given = raw.pop("attachments", None)
         if self._plugins:
             raw = hooking.parsed(self._plugins, raw)
-        event = normalize(raw, received_at=self._now, levels=self._policy.levels, project=draft.project)
+        new_id = (lambda: draft.event_id) if draft.event_id else new_event_id
+        event = normalize(raw, received_at=self._now, levels=self._policy.levels, project=draft.project, new_id=new_id)
         if given or draft.files:
             _attach(self._store, event, given, draft.files)
         draft.event = event

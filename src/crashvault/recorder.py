@@ -3,29 +3,31 @@
 A request is answered after its transaction has committed. Reading a body (decompression, parsing) is the
 thread's work as well, so that the event loop only moves bytes. When the queue is full a request is refused at
 once; memory does not grow. Stopping refuses what comes, and stores all that was accepted.
+
+With a spool, requests are kept there while the database is away, and are answered as such. What comes while
+something waits there is put behind it, so that the order stays; it is drained when the database is back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
-from typing import Any, NamedTuple
 
 from . import clock
-from .errors import CrashvaultError, NotFoundError, StoreError
-from .ingest.fields import microseconds
-from .ingest.native import BodyError, parse_json
-from .ingest.sentry_event import to_raw
-from .ingest.telemetry import Attachment, Upload, UploadedEvent
+from .accepted import Job, Outcome, Spooling, own_id, packed, promised, raw_event
+from .errors import AwayError, CrashvaultError, NotFoundError, StoreError
+from .ingest.native import BodyError
+from .ingest.telemetry import Attachment, Upload
 from .logs import log, log_debug
 from .models import AttachmentInfo
-from .pipeline import Incoming, Raw, Receipt, record
+from .pipeline import Incoming, record
+from .storage.spool import Depth, Spool, Spooled
 from .storage.store import Store
 
 MOST_JOBS = 256  # requests in one commit
@@ -33,10 +35,11 @@ MOST_BYTES = 16 << 20  # of bodies, unpacked, in one commit
 MOST_WAITING_BYTES = 128 << 20  # of bodies as they came
 _PAUSE = 0.001  # seconds without another request after which those that wait are stored
 _LONGEST_PAUSES = 0.004  # seconds, all of them together
-_OVERHEAD = 2_000  # bytes that a request takes beside its body
 _REFUSED_KEPT = 1.0  # seconds that counts of refused requests wait, to be written together
 _RATE_BEFORE_ANY = 500.0  # requests per second that are believed before one was measured
 _LONGEST_WAIT = 30  # seconds to come back after
+_LOOKED = 1.0  # seconds between looks whether the database is back, or another process has left something in the spool
+_DRAINED = 4  # commits from the spool before new requests get their turn: it empties also when many come
 
 Drop = tuple[str, str, int]  # reason, category, count
 
@@ -50,28 +53,6 @@ class OverloadedError(CrashvaultError):
     def __init__(self, message: str, retry_after: int) -> None:
         self.retry_after = retry_after
         super().__init__(message, f"Try again in {retry_after} s")
-
-
-class Outcome(NamedTuple):
-    """What became of one request."""
-
-    event_id: str | None  # what the answer names
-    receipts: list[Receipt]  # of its events, in order
-    rejected: int = 0  # records that were no event and should have been
-    message: str = ""  # why
-
-
-class Job:
-    """One request: how its body is read, and where it belongs."""
-
-    __slots__ = ("future", "project", "read", "size", "source")
-
-    def __init__(self, read: Callable[[int], Upload], size: int, project: str, source: str) -> None:
-        self.read = read  # called in the writing thread with the time in microseconds; raises BodyError
-        self.size = size + _OVERHEAD  # bytes
-        self.project = project
-        self.source = source  # for the ledger: api, sentry, otlp …
-        self.future: asyncio.Future[Outcome] | None = None
 
 
 Result = tuple[Job, Outcome | Exception]
@@ -88,8 +69,14 @@ class Recorder:
         open_store: Callable[[], Store],
         capacity: int = 2_000,
         on_commit: Callable[[int, float], None] | None = None,
+        spooling: Spooling | None = None,
     ) -> None:
         self.capacity = capacity
+        self.away = False  # whether the database is known not to answer, and requests are spooled
+        self._spooling = spooling
+        self._spool: Spool | None = None
+        self._depth = Depth(0, 0, None)
+        self._more = False  # whether the spool holds what could be stored at once
         self.failing = False  # whether the last transaction could not be stored
         self._open_store = open_store
         self._on_commit = on_commit or (lambda events, seconds: None)
@@ -99,6 +86,7 @@ class Recorder:
         self._rate = _RATE_BEFORE_ANY
         self._changed = threading.Condition()
         self._stopping = False
+        self._ending = threading.Event()  # the same for who looks out: a notice has to wake the writing thread
         self._refused: Counter[tuple[str, str, str]] = Counter()
         self._written_at = 0.0
         self._last_size = 0  # requests in the last commit
@@ -110,9 +98,17 @@ class Recorder:
         """Requests that wait, apart from those being stored at this moment."""
         return len(self._queue)
 
+    @property
+    def spooled(self) -> Depth | None:
+        """What the node's spool holds; None where there is none."""
+        return self._depth if self._spooling else None
+
     def start(self) -> None:
         """Open the vault and begin; call it in the event loop. Raises StoreError."""
         self._loop = asyncio.get_running_loop()
+        if self._spooling:
+            self._spool = self._spooling.open()
+            self._depth = self._spool.depth()
         self._store = self._open_store()
         self._thread.start()
 
@@ -150,6 +146,7 @@ class Recorder:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._ending.set()
         if self._thread.is_alive():
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
@@ -159,20 +156,25 @@ class Recorder:
     def _run(self) -> None:
         while not self._stopping or self._queue or self._refused:
             jobs = self._take()
+            self._drain()
             began = perf_counter()
-            for results in self._stored(jobs):
+            for results in self._stored_or_spooled(jobs):
                 self._hand_back(results)
             if jobs:
                 self._rate = 0.8 * self._rate + 0.2 * len(jobs) / max(perf_counter() - began, 1e-6)
             self._write_refused()
         if self._store is not None:
             self._store.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def _take(self) -> list[Job]:
         """What waits, as much as one commit takes; nothing when stopping, or when a second has passed."""
         with self._changed:
-            while not self._queue and not self._stopping:
-                if not self._changed.wait(_REFUSED_KEPT if self._refused else None) and self._refused:
+            while not self._queue and not self._stopping and not self._more:
+                if not self._changed.wait(_REFUSED_KEPT if self._refused or self._spool else None) and (
+                    self._refused or self._spool
+                ):
                     break
             if self._last_size > 1:
                 self._gather()
@@ -207,7 +209,7 @@ class Recorder:
         size = 0
         for job in jobs:
             try:
-                upload = job.read(clock.now())
+                upload = job.read(job.accepted_at or clock.now())
             except Exception as error:
                 found = _unreadable(error)
                 self._refused[found.code, job.source, "request"] += 1
@@ -220,6 +222,128 @@ class Recorder:
                 waiting, size = [], 0
         if waiting:
             yield self._commit(waiting)
+
+    # The spool
+
+    def _stored_or_spooled(self, jobs: Sequence[Job]) -> Iterator[list[Result]]:
+        """Store requests; where there is a spool, keep what the database does not take now."""
+        spool = self._spool
+        if spool is None or not spool.most_bytes:  # the setting was taken back: what was spooled before is drained
+            yield from self._stored(jobs)
+            return
+        for job in jobs:
+            job.key = os.urandom(16)
+        if jobs and not spool.is_empty():
+            yield self._keep(spool, jobs)
+            return
+        for results in self._stored(jobs):
+            if any(isinstance(result, AwayError) for _, result in results):
+                self._note_away()
+                results = self._keep(spool, [job for job, _ in results])
+            yield results
+
+    def _keep(self, spool: Spool, jobs: Sequence[Job]) -> list[Result]:
+        """Put requests on this node's disk. What cannot be read is refused as ever."""
+        results: list[Result] = []
+        kept: list[Job] = []
+        for job in jobs:
+            job.accepted_at = clock.now()
+            try:
+                results.append((job, promised(job)))
+                kept.append(job)
+            except Exception as error:
+                found = _unreadable(error)
+                self._refused[found.code, job.source, "request"] += 1
+                results.append((job, found))
+        try:
+            spool.append([packed(job) for job in kept])
+        except Exception as error:
+            failed = _expected(error, "requests not spooled")
+            return [(job, failed if isinstance(result, Outcome) else result) for job, result in results]
+        finally:
+            self._depth = spool.depth()
+        return results
+
+    def _drain(self) -> None:
+        """Store what waits in the spool, oldest first, some commits at a time."""
+        spool = self._spool
+        self._more = False
+        if spool is None or self.away or spool.is_empty() or not spool.claim():
+            return
+        try:
+            for _ in range(_DRAINED):
+                found = spool.first(MOST_JOBS, MOST_BYTES)
+                done = self._drained(found) if found else 0
+                if done:
+                    spool.remove(done)
+                if not found or done != found[-1][0]:
+                    return
+            self._more = not spool.is_empty()
+        except StoreError as error:
+            log("error", "spool not drained", error=error)
+        finally:
+            spool.release()
+            self._depth = spool.depth()
+
+    def _drained(self, found: Sequence[tuple[int, Spooled]]) -> int:
+        """Store requests of the spool; the number of the last one that is done with, 0 for none.
+
+        An event that is in the vault already, since this node died before it could forget it, is known by its id.
+        """
+        jobs = [self._unpacked(one) for _, one in found]
+        number_of = {job: number for job, (number, _) in zip(jobs, found, strict=True)}
+        done = 0
+        for results in self._stored(jobs):
+            error = next((error for _, error in results if isinstance(error, StoreError)), None)
+            if error is None:  # what could not be read is told before its turn
+                done = max((number_of[job] for job, result in results if isinstance(result, Outcome)), default=done)
+                continue
+            if isinstance(error, AwayError):
+                self._note_away()
+            elif isinstance(error, _UnexpectedError):
+                return self._past([one for one in found if one[0] > done])
+            return done
+        return found[-1][0]
+
+    def _past(self, found: Sequence[tuple[int, Spooled]]) -> int:
+        """Get past the request that cannot be stored whatever is tried: it is set aside, so that others don't wait for it."""
+        if len(found) > 1:
+            return self._drained(found[: len(found) // 2])
+        assert self._spool is not None
+        number, one = found[0]
+        self._spool.set_aside(number)
+        log("error", "spooled request set aside", number=number, source=one.source)
+        self._refused["internal_error", one.source, "request"] += 1
+        return number
+
+    def _unpacked(self, one: Spooled) -> Job:
+        assert self._spooling is not None
+        spooling = self._spooling
+        job = Job(lambda now: spooling.read(one)(now), len(one.request), one.project, one.source)
+        job.key, job.accepted_at = one.key, one.accepted_at
+        return job
+
+    def _note_away(self) -> None:
+        """From now on requests are spooled, until somebody has seen the database again."""
+        if not self.away:
+            self.away = True
+            log("error", "database away, spooling")
+            threading.Thread(target=self._look_out, name="crashvault-look-out", daemon=True).start()
+
+    def _look_out(self) -> None:
+        """Try to open the vault again and again; a database behind a dead line takes its time to fail."""
+        while not self._ending.wait(_LOOKED):
+            try:
+                with self._open_store() as store:
+                    store.projects.list()
+            except CrashvaultError as error:
+                log_debug("database still away", error=error)
+                continue
+            log("info", "database back")
+            with self._changed:
+                self.away = False
+                self._changed.notify()
+            return
 
     def _commit(self, uploads: Sequence[tuple[Job, Upload]]) -> list[Result]:
         began = perf_counter()
@@ -238,9 +362,15 @@ class Recorder:
         store = self._opened()
         now = clock.now()
         incoming = [
-            Incoming(_raw(event), job.project, job.source, self._files(store, event.attachments))
+            Incoming(
+                raw_event(event, job.accepted_at),
+                job.project,
+                job.source,
+                self._files(store, event.attachments),
+                own_id(job, place),
+            )
             for job, upload in uploads
-            for event in upload.events
+            for place, event in enumerate(upload.events)
         ]
         receipts = iter(record(store, incoming, received_at=now) if incoming else ())
         self._attach_late(store, uploads, now)
@@ -254,6 +384,10 @@ class Recorder:
         """Requests that were refused cost one row for many of them."""
         if not self._refused or (perf_counter() < self._written_at + _REFUSED_KEPT and not self._stopping):
             return
+        if self.away:
+            if self._stopping:
+                self._refused.clear()
+            return
         with self._changed:
             refused, self._refused = self._refused, Counter()
         self._written_at = perf_counter()
@@ -262,6 +396,8 @@ class Recorder:
         except Exception as error:
             log("error", "refusals not counted", error=repr(error))
             self._forget_store()
+            if isinstance(error, AwayError) and not self._stopping:
+                self._refused.update(refused)
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -303,12 +439,16 @@ def _settle(results: list[Result]) -> None:
             future.set_result(result)
 
 
+class _UnexpectedError(StoreError):
+    """What nobody foresaw: the same requests would fail again."""
+
+
 def _expected(error: Exception, what: str) -> CrashvaultError:
     """An error that has an answer; what nobody foresaw must not end the thread."""
     if isinstance(error, BodyError | StoreError):
         return error
     log("error", what, error=repr(error))
-    return error if isinstance(error, CrashvaultError) else StoreError(f"{what}: {type(error).__name__}")
+    return error if isinstance(error, CrashvaultError) else _UnexpectedError(f"{what}: {type(error).__name__}")
 
 
 def _unreadable(error: Exception) -> CrashvaultError:
@@ -317,33 +457,6 @@ def _unreadable(error: Exception) -> CrashvaultError:
         return error
     log("error", "body not read", error=repr(error))
     return BodyError("unreadable", "The body cannot be read")
-
-
-def _raw(event: UploadedEvent) -> Raw:
-    if isinstance(event.raw, bytes | memoryview):
-        return partial(_decoded, event)
-    return partial(_refused, event.raw) if isinstance(event.raw, BodyError) else partial(_shaped, event, event.raw)
-
-
-def _decoded(event: UploadedEvent) -> dict[str, Any]:
-    payload = parse_json(event.raw)  # type: ignore[arg-type]
-    if type(payload) is not dict:
-        raise BodyError("not_an_object", "The event is no JSON object", "An event is an object: {…}")
-    return _shaped(event, payload)
-
-
-def _shaped(event: UploadedEvent, payload: dict[str, Any]) -> dict[str, Any]:
-    if not event.sentry:
-        return payload
-    raw = to_raw(payload, envelope_header=event.header)
-    moment = microseconds(raw.get("timestamp")) if event.drift else None
-    if moment is not None:
-        raw["timestamp"] = moment + event.drift
-    return raw
-
-
-def _refused(error: BodyError) -> dict[str, Any]:
-    raise error
 
 
 def _store_telemetry(store: Store, uploads: Sequence[tuple[Job, Upload]], now: int) -> None:

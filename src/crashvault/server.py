@@ -172,6 +172,7 @@ class Worker:
 
     async def _serve(self) -> None:
         from .api.node import make_node
+        from .api.spooled import spooling_of
         from .auth import Keyring
         from .notify.service import Service
         from .recorder import Recorder
@@ -186,9 +187,9 @@ class Worker:
         from .ratelimit import RateLimiter
 
         node.metrics = Metrics(node)
-        node.keyring = Keyring(node.open_store)
+        node.keyring = Keyring(node.open_store, away=lambda: node.recorder.away if node.settings.spool else None)
         node.limiter = RateLimiter(node.open_store, _rates(node.settings))
-        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit)
+        node.recorder = Recorder(self._open_recording, node.settings.queue, node.metrics.commit, spooling_of(node))
         node.recorder.start()
         self._deliveries = Service(node.open_store, node.metrics.delivery)
         self._deliveries.start()
@@ -210,6 +211,7 @@ class Worker:
             for listener, server in zip(self.listeners, self._servers, strict=True)
         ]
         try:
+            await node.run(self._read_settings)
             while not all(server.started for server in self._servers) and not any(task.done() for task in serving):
                 await asyncio.sleep(0.005)
             self._on_ready()
@@ -301,6 +303,8 @@ class Worker:
             for connection in list(connections):
                 connection.look(now)  # type: ignore[union-attr]
             self.node.metrics.state(self.node.recorder.depth, len(connections))
+            if (spooled := self.node.recorder.spooled) is not None:
+                self.node.metrics.spool(spooled.requests, spooled.bytes, spooled.age(clock.now()))
             if self.parent is not None and os.getppid() != self.parent:  # it was killed
                 self._stop()
             try:
@@ -322,10 +326,14 @@ class Worker:
 
     def _read_settings(self) -> None:
         """Take over settings that were changed for all servers."""
+        from .api.ingest import remember_projects
         from .api.node import read_settings
 
         with self.node.reading() as store:
             found = read_settings(store, **_given(self.plan))
+            if self.node.settings.spool:
+                remember_projects(self.node, store)
+                self.node.keyring.remember(store)
         if found == self.node.settings:
             return
         fixed = {name: getattr(self.node.settings, name) for name in _FIXED}
@@ -356,7 +364,8 @@ class Worker:
 
 
 # What a process cannot change while it runs.
-_FIXED = ("host", "port", "unix_socket", "auth", "tls_cert", "tls_key", "workers", "durability", "queue", "body_timeout",
+_FIXED = ("host", "port", "unix_socket", "auth", "tls_cert", "tls_key", "workers", "durability", "queue", "spool", "spool_size",
+          "body_timeout",
           "keep_alive", "shutdown_timeout")  # fmt: skip
 
 

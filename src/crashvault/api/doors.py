@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from ..accepted import Outcome
 from ..auth import Access
 from ..errors import CrashvaultError
 from ..ingest import telemetry, uploads
@@ -18,7 +19,6 @@ from ..ingest.native import BodyError, parse_batch, parse_event
 from ..ingest.telemetry import Upload, UploadedEvent
 from ..models import DEFAULT_PROJECT
 from ..pipeline import Receipt
-from ..recorder import Outcome
 from .described import Address, Content, Parameter
 from .errors import JSON, json_bytes
 from .node import Node
@@ -167,13 +167,18 @@ _CHECK_IN_QUERY = ("status", "check_in_id", "duration", "environment", "release"
 
 
 def _event_answer(request: Request, outcome: Outcome) -> tuple[int, str, bytes]:
-    return 201, JSON, _encode(_result(_sound(outcome.receipts[0])))
+    return _stored(outcome), JSON, _encode(_result(_sound(outcome.receipts[0])))
 
 
 def _batch_answer(request: Request, outcome: Outcome) -> tuple[int, str, bytes]:
     results = [_result(receipt) for receipt in outcome.receipts]
     processed = sum(not receipt.code for receipt in outcome.receipts)
-    return 201, JSON, json_bytes({"processed": processed, "results": results})
+    return _stored(outcome), JSON, json_bytes({"processed": processed, "results": results})
+
+
+def _stored(outcome: Outcome) -> int:
+    """The status of what is in the vault, or on its way there."""
+    return 202 if outcome.spooled else 201
 
 
 def _result(receipt: Receipt) -> dict[str, Any]:
@@ -244,7 +249,7 @@ _STORED = Content(schema="SentryReceipt")
 
 
 def _native(path: str, about: str, takes: str, answer: str) -> Address:
-    answers = {201: Content(schema=answer)}
+    answers = {201: Content(schema=answer), 202: Content(schema=answer)}
     return Address(path, about, "ingest", answers, "ingest", ("POST",), Content(schema=takes), (_PROJECT,), _WRONG)
 
 

@@ -26,6 +26,7 @@ from .errors import JSON, UnprocessableError, json_bytes
 from .node import Node
 
 MOST_BODY = 1 << 20  # bytes of a request that is not an event's
+NEWEST = "no-cache"  # in Cache-Control: whoever sends it is not answered by a copy of the database
 _PIECE = 256 << 10  # bytes of a file that are sent at once
 
 
@@ -118,9 +119,11 @@ def route_of(endpoint: Endpoint, node: Node) -> Route:
         access, headers = admit(request, node, endpoint.scope)
         query = _query(endpoint, request)
         body = await _body(endpoint, request)
-        found = await node.run(_run, endpoint, node, access, dict(request.path_params), query, body)
+        newest = NEWEST in request.headers.get("cache-control", "")
+        path, who = dict(request.path_params), who_asks(request, access)
+        found, told = await node.run(_run, endpoint, node, access, path, query, body, who, newest)
         answer = found if isinstance(found, Answer) else Answer(found, endpoint.status)
-        return _response(request, answer, {"Cache-Control": "no-store", **headers, **answer.headers})
+        return _response(request, answer, {"Cache-Control": "no-store", **headers, **told, **answer.headers})
 
     return Route(endpoint.path, serve, methods=[endpoint.method])
 
@@ -154,14 +157,30 @@ async def _nothing() -> AsyncIterator[bytes]:
     yield
 
 
-def _run(endpoint: Endpoint, node: Node, access: Access, path: dict[str, Any], query: dict[str, Any], body: Any) -> Any:
-    opened = node.writing_store() if endpoint.writes else node.reading()
-    with opened as store:
-        call = Call(store, access, path, query, body, clock.now(), node)
-        if endpoint.writes:
-            return endpoint.run(call)
+def who_asks(request: Request, access: Access) -> str:
+    """By what somebody who has written is known again when they read: the key, or the address."""
+    if access.key_id is not None:
+        return f"key:{access.key_id}"
+    return f"address:{request.client.host if request.client else ''}"
+
+
+def _run(
+    endpoint: Endpoint, node: Node, access: Access, path: dict[str, Any], query: dict[str, Any], body: Any, who: str,
+    newest: bool,
+) -> tuple[Any, dict[str, str]]:  # fmt: skip
+    def call(store: Store) -> Any:
+        return endpoint.run(Call(store, access, path, query, body, clock.now(), node))
+
+    def ask(store: Store) -> Any:
         with store.reading():
-            return endpoint.run(call)
+            return call(store)
+
+    if not endpoint.writes:
+        return node.query(who, ask, newest=newest)
+    with node.writing_store() as store:
+        found = call(store)
+    node.wrote(who)
+    return found, {}
 
 
 # What was sent

@@ -29,14 +29,14 @@ def routes(node: Node) -> list[Route]:
 
     async def health(request: Request) -> Response:
         found = await _reasons(node)
-        return _answer(described(node, found), 503 if found else 200)
+        return _answer(described(node, found), _status(node, found))
 
     async def live(request: Request) -> Response:
         return _answer({"status": "ok"}, 200)
 
     async def ready(request: Request) -> Response:
         found = await _reasons(node)
-        return _answer({"status": "failing" if found else "ok", "reasons": found}, 503 if found else 200)
+        return _answer(_state(node, found), _status(node, found))
 
     async def metrics(request: Request) -> Response:
         body = await node.run(node.metrics.text)
@@ -49,12 +49,37 @@ def routes(node: Node) -> list[Route]:
 def described(node: Node, found: list[str]) -> dict[str, object]:
     """The health of a server that has these `reasons` to fail."""
     return {
-        "status": "failing" if found else "ok",
+        **_state(node, found),
         "version": __version__,
         "uptime_seconds": round((clock.now() - _STARTED) / clock.SECOND, 1),
         "queue": node.recorder.depth if node.recorder else 0,
-        "reasons": found,
     }
+
+
+def _state(node: Node, found: list[str]) -> dict[str, object]:
+    """How a server is, and what its spool holds, if it has one."""
+    status = "ok" if not found else "spooling" if _spools(node) else "failing"
+    spooled = node.recorder.spooled if node.recorder else None
+    told: dict[str, object] = {"status": status, "reasons": found}
+    if node.replica is not None:
+        told["replica"] = node.replica.state().described()
+    if spooled is None:
+        return told
+    age = round(spooled.age(clock.now()), 1)
+    shown = {"requests": spooled.requests, "bytes": spooled.bytes, "oldest_seconds": age}
+    return {**told, "spool": shown}
+
+
+def _status(node: Node, found: list[str]) -> int:
+    """A node that spools goes on taking events: a load balancer that took it out would leave them nowhere to go."""
+    return 503 if found and not _spools(node) else 200
+
+
+def _spools(node: Node) -> bool:
+    """Whether the database is away, and this node keeps what comes."""
+    if node.stopping or not node.settings.spool or not node.recorder or not node.recorder.away:
+        return False
+    return bool(node.recorder.spooled.bytes < node.settings.spool_size)
 
 
 async def _reasons(node: Node) -> list[str]:
@@ -68,6 +93,8 @@ def reasons(node: Node) -> list[str]:
     """Why the server cannot do its work just now."""
     if node.stopping:
         return ["the server is stopping"]
+    if node.recorder and node.recorder.away:
+        return ["the database is away"]
     try:
         _try_store(node)
     except CrashvaultError as error:

@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from ..accepted import Job
 from ..auth import allows
 from ..errors import CrashvaultError, NotFoundError
 from ..models import DEFAULT_PROJECT
-from ..recorder import Job
+from ..storage.store import Store
+from . import spooled
 from .doors import Door, RefusedError, Request, Scope, find, methods_of, otlp_type
 from .errors import error_response, json_bytes, response_of, status_of
 from .node import Node
@@ -66,9 +68,11 @@ async def _answered(request: Request, door: Door, named: str | None, receive: Re
     request.body = await _body(request, receive)
     if request.access is None and request.needs_key:  # perhaps the envelope itself names its key
         await _admit_by_envelope(request, named)
-    job = Job(partial(door.read, request), len(request.body), request.project, door.source)
+    pack = partial(spooled.pack, request)
+    job = Job(partial(door.read, request), len(request.body), request.project, door.source, pack)
     request.handed = True
     outcome = await request.node.recorder.submit(job)
+    request.node.wrote(_who(request))
     request.node.metrics.outcome(door.source, outcome)
     return door.answer(request, outcome)
 
@@ -157,20 +161,27 @@ def project_name(node: Node, named: str) -> str:
     known: dict[str, str] = node.__dict__.setdefault("project_names", {})
     if named not in known:
         with node.reading() as store:
-            found = {str(project.id): project.name for project in store.projects.list()}
-        known.update({name: name for name in found.values()} | found)
+            remember_projects(node, store)
     if named not in known:
         raise NotFoundError(f"there is no project {named}", "See: crashvault project list")
     return known[named]
 
 
+def _who(request: Request) -> str:
+    access, client = request.access, request.scope.get("client")
+    return f"key:{access.key_id or access.name}" if access else f"address:{client[0] if client else ''}"
+
+
+def remember_projects(node: Node, store: Store) -> None:
+    found = {str(project.id): project.name for project in store.projects.list()}
+    node.__dict__.setdefault("project_names", {}).update({name: name for name in found.values()} | found)
+
+
 def _check_rate(request: Request) -> None:
     limiter = request.node.limiter
-    if limiter is None or not request.node.settings.rate_limit_ingest:
+    if limiter is None or not request.node.settings.rate_limit_ingest or request.node.recorder.away:
         return
-    access, client = request.access, request.scope.get("client")
-    who = f"key:{access.key_id or access.name}" if access else f"address:{client[0] if client else ''}"
-    verdict = limiter.check("ingest", who)
+    verdict = limiter.check("ingest", _who(request))
     if not verdict.allowed:
         wait = str(max(1, round(verdict.reset_seconds)))
         raise RefusedError(

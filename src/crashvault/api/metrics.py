@@ -15,8 +15,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from ..accepted import Outcome
 from ..errors import CrashvaultError
-from ..recorder import Outcome
 from ..storage.outbox import STATES
 from ..storage.webhooks import Webhook
 from .node import Node
@@ -59,6 +59,14 @@ class Metrics:
         self._queue = Gauge(
             "crashvault_queue_requests", "Requests that wait to be stored.", multiprocess_mode="livesum", registry=own
         )
+        self._spooled = {
+            name: Gauge(f"crashvault_spool_{name}", about, multiprocess_mode="max", registry=own)
+            for name, about in (
+                ("requests", "Requests that this node keeps until the database is back."),
+                ("bytes", "Their size."),
+                ("oldest_seconds", "How long the first of them waits."),
+            )
+        }
         self._connections = Gauge(
             "crashvault_connections", "Open connections.", multiprocess_mode="livesum", registry=own
         )
@@ -107,6 +115,10 @@ class Metrics:
         times = os.times()
         self._processor.inc(times.user + times.system - self._processor_seen)
         self._processor_seen = times.user + times.system
+
+    def spool(self, requests: int, size: int, oldest_seconds: float) -> None:
+        for name, value in (("requests", requests), ("bytes", size), ("oldest_seconds", oldest_seconds)):
+            self._spooled[name].set(value)
 
     def _child(self, metric: Any, *labels: str) -> Any:
         key = (metric, *labels)

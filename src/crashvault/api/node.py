@@ -19,6 +19,7 @@ from ..config import SETTINGS
 from ..errors import CrashvaultError, StoreError
 from ..storage.store import Store
 from .errors import OverloadedError
+from .replica import Replica
 
 THREADS = 8
 MOST_WAITING = 256  # requests that wait for a thread; more are refused
@@ -41,6 +42,8 @@ class NodeSettings(NamedTuple):
     workers: int
     durability: str  # full or normal
     queue: int
+    spool: bool
+    spool_size: int  # bytes
     max_body: int  # bytes as they come
     max_unpacked: int  # bytes after decompression
     body_timeout: int  # seconds
@@ -163,17 +166,48 @@ class Node:
         self.tails = 0  # that are being told new events just now
         self._readers = _Pool(lambda: _unmapped(core.open_vault(home, create=False, read_only=True)))
         self._writers = _Pool(self.open_store)
+        self._copies = _Pool(lambda: core.open_replica(home))
+        self.replica: Replica | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="crashvault-api")
         self._waiting = 0
         core.open_vault(home, create=create).close()  # made, and brought up to date, before the first request
+        if core.replica_url(home):
+            self._follow_replica()
 
     def open_store(self) -> Store:
         """A store of the caller's own; the caller closes it. A vault that is gone is not made anew."""
         return _unmapped(core.open_vault(self.home, create=False))
 
+    def _follow_replica(self) -> None:
+        with self.reading() as store:
+            most = core.get_setting(store, "database.replica_staleness")[0]
+        self.replica = Replica(lambda: core.open_replica(self.home), self.open_store, most)
+        self.replica.start()
+
     def reading(self) -> AbstractContextManager[Store]:
         """A store to read from, as a context manager; nobody else has it meanwhile."""
         return self._readers.store()
+
+    def query(self, who: str, ask: Callable[[Store], T], *, newest: bool = False) -> tuple[T, dict[str, str]]:
+        """What a query finds, in the copy of the database where that may answer, and headers that tell of it.
+
+        `who` asks is answered after what they wrote here; `newest` never asks the copy.
+        """
+        replica = self.replica
+        if replica is not None and not newest and replica.fits(who):
+            headers = replica.headers()
+            try:
+                with self._copies.store() as store:
+                    return ask(store), headers
+            except StoreError as error:
+                replica.failed(error)
+        with self.reading() as store:
+            return ask(store), {}
+
+    def wrote(self, who: str) -> None:
+        """Somebody has changed something through this node."""
+        if self.replica is not None:
+            self.replica.wrote(who)
 
     def writing_store(self) -> AbstractContextManager[Store]:
         """A store to write to, likewise."""
@@ -202,6 +236,9 @@ class Node:
         """Wait for what runs, and close all stores."""
         self.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        if self.replica is not None:
+            self.replica.close()
+        self._copies.close()
         self._readers.close()
         self._writers.close()
 

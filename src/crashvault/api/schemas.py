@@ -483,12 +483,29 @@ class Alive(Struct):
     status: str
 
 
-class Ready(Struct):
-    status: Literal["ok", "failing"]
+class SpoolDepth(Struct):
+    """What a node keeps until the database is back."""
+
+    requests: int
+    bytes: int
+    oldest_seconds: float
+
+
+class ReplicaState(Struct):
+    """The copy of the database that answers queries."""
+
+    status: Literal["ok", "stale", "away"]
+    staleness_seconds: float
+
+
+class Ready(Struct, kw_only=True):
+    status: Literal["ok", "spooling", "failing"]
     reasons: list[str]
+    spool: SpoolDepth | UnsetType = UNSET
+    replica: ReplicaState | UnsetType = UNSET
 
 
-class Health(Ready):
+class Health(Ready, kw_only=True):
     version: str
     uptime_seconds: float
     queue: int

@@ -21,7 +21,7 @@ crashvault batch-analyze --since 24h --provider ollama --model llama3.2
 _GIT_SECONDS = 20.0  # for all suspects together
 
 
-@command("batch-analyze", _EXAMPLES)
+@command("batch-analyze", _EXAMPLES, reads=True)
 @click.argument("query", nargs=-1)
 @click.option(
     "--status",

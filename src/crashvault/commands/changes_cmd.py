@@ -18,7 +18,7 @@ crashvault changes --read CHANGES_SUMMARY.md --json
 _GIT_SECONDS = 20.0
 
 
-@command("changes", _EXAMPLES)
+@command("changes", _EXAMPLES, reads=True)
 @click.option(
     "--since",
     metavar="TIME|RELEASE|REV",

@@ -34,6 +34,7 @@ class Context:
         self.options: dict[str, Any] = {}
         self._store: Store | None = None
         self.has_told = False  # whether people are to be told of alerts that this run has looked at
+        self.reads = False  # whether this run changes nothing in the vault
 
     def update(self, given: dict[str, Any]) -> None:
         """Take over what was given; an option may stand before the command's name or behind it."""
@@ -70,7 +71,7 @@ class Context:
 
             self.start_logging()
             with timed("open the vault", home=self.home):
-                self._store = core.open_vault(self.home)
+                self._store = core.open_for_reading(self.home) if self.reads else core.open_vault(self.home)
             if self._store.legacy is not None:
                 _tell_legacy(self._store.legacy)
         return self._store
@@ -177,14 +178,20 @@ def _readable(value: Any) -> Any:
     return value if not isinstance(value, str) or value.isprintable() else re.sub("[\ud800-\udfff]", "\ufffd", value)
 
 
-def command(name: str, examples: str = "", **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
-    """`@click.command` with the shared options, the context as first argument, and examples below the help."""
+def command(
+    name: str, examples: str = "", *, reads: bool = False, **kwargs: Any
+) -> Callable[[Callable[..., Any]], Command]:
+    """`@click.command` with the shared options, the context as first argument, and examples below the help.
+
+    What only `reads` is answered by a copy of the database, where there is one.
+    """
 
     def decorate(function: Callable[..., Any]) -> Command:
         def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
             from ..logs import timed
 
             ours = context.ensure_object(Context)
+            ours.reads = reads
             if ours.debug:
                 ours.start_logging()
             with timed("command", name=context.command_path):

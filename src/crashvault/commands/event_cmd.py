@@ -10,7 +10,7 @@ from ..output.shapes import event_shape
 from .context import Context, command, emit
 
 
-@command("event", "crashvault event 4f1c9a7e\ncrashvault event 4f1c9a7e --json")
+@command("event", "crashvault event 4f1c9a7e\ncrashvault event 4f1c9a7e --json", reads=True)
 @click.argument("event_id")
 def event(context: Context, event_id: str) -> None:
     """Show one event whole: stack trace, local variables, context, breadcrumbs.

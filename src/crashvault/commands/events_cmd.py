@@ -15,7 +15,7 @@ crashvault events --limit 500 --json
 """
 
 
-@command("events", _EXAMPLES)
+@command("events", _EXAMPLES, reads=True)
 @query_argument
 @click.option("--issue", type=IssueId(), metavar="N", help="Only those of this issue.")
 @page_options

@@ -17,7 +17,7 @@ crashvault export --query 'is:open level:>=error' --since 7d --output week.csv
 """
 
 
-@command("export", _EXAMPLES)
+@command("export", _EXAMPLES, reads=True)
 @query_argument
 @click.option(
     "--issue", "issues", multiple=True, type=IssueId(), metavar="N", help="This issue, whole; may be repeated."

@@ -19,7 +19,7 @@ _HIDDEN_COUNTED = 100  # issues left out that are told exactly
 _SORTS = ("id", "title", "status", "created_at", "last_seen", "events", "users", "priority")
 
 
-@command("list", _EXAMPLES)
+@command("list", _EXAMPLES, reads=True)
 @query_argument
 @click.option(
     "--status", type=click.Choice([*STATUSES, "all"], case_sensitive=False), help="Which issues. [default: open]"

@@ -14,7 +14,7 @@ crashvault search --text "connection reset" --since 24h --level '>=error'
 """
 
 
-@command("search", _EXAMPLES)
+@command("search", _EXAMPLES, reads=True)
 @query_argument
 @click.option("--level", metavar="LEVEL", help="A level, or a comparison such as '>=error'.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word or KEY=VALUE; may be repeated.")

@@ -172,6 +172,7 @@ def status(context: Context) -> None:
     """Show whether a server runs for this vault, where, and how it is; exit code 1 when none runs."""
     from ..console import console, escape
     from ..serving import pidfile
+    from ..units import shown_size
 
     found = pidfile.running(context.home)
     if context.json:
@@ -183,7 +184,13 @@ def status(context: Context) -> None:
         console.print(f"  pid      {found.pid}")
         console.print(f"  workers  {found.workers}")
         console.print(f"  since    {found.started_at}")
-        console.print(f"  health   {escape(pidfile.health(found)['status'])}")
+        health = pidfile.health(found)
+        console.print(f"  health   {escape(health['status'])}")
+        if "spool" in health:
+            spool = health["spool"]
+            console.print(
+                f"  spool    {spool['requests']} requests, {shown_size(spool['bytes'])}, oldest {spool['oldest_seconds']:g} s"
+            )
     if found is None:
         raise click.exceptions.Exit(1)
 

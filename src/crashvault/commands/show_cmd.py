@@ -8,7 +8,7 @@ from .context import Context, command, emit
 from .triage import IssueId
 
 
-@command("show", "crashvault show 12\ncrashvault show 12 --json")
+@command("show", "crashvault show 12\ncrashvault show 12 --json", reads=True)
 @click.argument("issue", type=IssueId())
 @click.option("--full", is_flag=True, help="Every frame, with local variables.")
 def show(context: Context, issue: int, full: bool) -> None:

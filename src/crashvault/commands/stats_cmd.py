@@ -8,7 +8,7 @@ from ..clock import to_iso
 from .context import Context, command, emit
 
 
-@command("stats", "crashvault stats\ncrashvault stats --dropped")
+@command("stats", "crashvault stats\ncrashvault stats --dropped", reads=True)
 @click.option("--dropped", is_flag=True, help="What was refused, limited, evicted, scrubbed or lost, and why.")
 def stats(context: Context, dropped: bool) -> None:
     """Show totals by status, level and project, events over time, and the top issues."""

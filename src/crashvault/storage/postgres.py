@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, NumericBinaryLoader, NumericLoader
 
-from ..errors import StoreError, TransientError
+from ..errors import AwayError, StoreError, TransientError
 from ..logs import log_debug
 from .statements import Inserting, inserting, statement, updating
 from .urls import parse_url, shown_url
@@ -24,6 +24,8 @@ from .urls import parse_url, shown_url
 DIALECT = "postgres"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60
+# A line that is dead without a word is noticed within ten seconds.
+_LINE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 FAILURES = (psycopg.Error,)
 
 _LONGEST = 200  # characters of PostgreSQL's own message
@@ -69,6 +71,7 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("08", "the connection to the database was lost", "It is opened again with the next attempt"),
     ("connection", "the connection to the database was lost", "It is opened again with the next attempt"),
 )
+_AWAY = ("08", "53", "57P", "25006")  # SQLSTATEs: connections, resources, stopping and starting, standby
 _RETRIED = (errors.SerializationFailure, errors.DeadlockDetected)
 
 
@@ -79,10 +82,12 @@ def convert_error(error: Exception, shown: str) -> StoreError:
     if isinstance(error, _RETRIED):
         return TransientError(f"two transactions were in each other's way ({text})", "Try again")
     lowered = text.lower()
+    away = state.startswith(_AWAY) if state else isinstance(error, psycopg.OperationalError)
+    kind = AwayError if away else StoreError
     for part, what, hint in _HINTS:
         if state.startswith(part) if part[0].isdigit() else not state and part in lowered:
-            return StoreError(f"{what} ({shown}: {text})", hint)
-    return StoreError(f"the vault {shown} answers: {text}", "Run: crashvault doctor")
+            return kind(f"{what} ({shown}: {text})", hint)
+    return kind(f"the vault {shown} answers: {text}", "Run: crashvault doctor")
 
 
 class _BoolDumper(Int8Dumper):
@@ -143,7 +148,7 @@ class Postgres:
     def _connect(self) -> psycopg.Connection[Any]:
         try:
             connection = psycopg.connect(
-                **parse_url(self.url, connect_timeout=CONNECT_SECONDS), autocommit=True,
+                **parse_url(self.url, connect_timeout=CONNECT_SECONDS, **_LINE), autocommit=True,
                 cursor_factory=psycopg.RawCursor,
             )  # fmt: skip
             adapters = connection.adapters

@@ -4,6 +4,7 @@ dealt with here, once for all pages.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import hmac
@@ -18,11 +19,11 @@ from starlette.routing import Route
 
 from .. import clock
 from ..api.access import SESSION_COOKIE, DeniedError, counted
-from ..api.endpoints import MOST_BODY, Call, TooLargeError
+from ..api.endpoints import MOST_BODY, NEWEST, Call, TooLargeError
 from ..api.errors import request_id, response_of, status_of
 from ..api.node import Node
 from ..auth import EVERYBODY, SCOPES, Access
-from ..errors import CrashvaultError, InvalidError, StoreError
+from ..errors import AwayError, CrashvaultError, InvalidError, StoreError
 from ..storage.store import Store
 from ..users import SESSION_LASTS, Session, session_of
 from .rendering import render
@@ -139,24 +140,50 @@ def handler_of(page: Page, node: Node) -> Callable[[Request], Awaitable[Response
 
 
 def _serve(page: Page, node: Node, request: Request, form: Mapping[str, list[str]]) -> Response:
-    opened = node.writing_store() if page.writes else node.reading()
     try:
-        with opened as store:
-            visit = _visit(node, request, form, store)
-            try:
-                reply = _checked(page, visit)
-            except StoreError:
-                raise
-            except CrashvaultError as error:
-                reply = _trouble(error)
-            return _response(reply, visit)
+        if page.writes:
+            with node.writing_store() as store:
+                response = _replied(page, node, request, form, store)
+            node.wrote(_who(request))
+            return response
+        newest = NEWEST in request.headers.get("cache-control", "")
+        response, headers = node.query(
+            _who(request), lambda store: _replied(page, node, request, form, store), newest=newest
+        )
+        response.headers.update(headers)
+        return response
     except StoreError as error:
         return _plain_trouble(error)
 
 
+def _who(request: Request) -> str:
+    """By what a person who has written is known again: their session, or their address."""
+    session = request.cookies.get(SESSION_COOKIE, "")
+    return f"session:{session}" if session else f"address:{request.client.host if request.client else ''}"
+
+
+def _replied(page: Page, node: Node, request: Request, form: Mapping[str, list[str]], store: Store) -> Response:
+    visit = _visit(node, request, form, store)
+    try:
+        reply = _checked(page, visit)
+    except StoreError:
+        raise
+    except CrashvaultError as error:
+        reply = _trouble(error)
+    return _response(reply, visit)
+
+
+def _session(node: Node, store: Store, token: str, now: int) -> Session | None:
+    """Who is logged in. A copy of the database may not know yet that somebody has come, or gone."""
+    if token and node.replica is not None:
+        with contextlib.suppress(AwayError), node.reading() as primary:
+            return session_of(primary, token, now)
+    return session_of(store, token, now)
+
+
 def _visit(node: Node, request: Request, form: Mapping[str, list[str]], store: Store) -> Visit:
     now = clock.now()
-    session = session_of(store, request.cookies.get(SESSION_COOKIE, ""), now)
+    session = _session(node, store, request.cookies.get(SESSION_COOKIE, ""), now)
     access = session.access if session else _NOBODY if node.needs_key else EVERYBODY
     request.scope["state"]["key"] = access.name or "-"
     secret = session.token if session else request.cookies.get(VISITOR_COOKIE, "")
