@@ -99,12 +99,13 @@ class Statistics:
     ) -> dict[str, list[int]]:
         """As `series`, for each release; of each of them at most its last RELEASE_EVENTS events are counted."""
         found = {}
+        match = self.db.match("event_index").replace("?", "?4")
         for release in releases:
             counts = found[release] = [0] * -((first - end) // width)
             token = word_token(word_of("release", release.casefold()))
             for bucket, count in self.db.rows(
-                """SELECT (e.timestamp / ?1 - ?2) / ?3, count(*)
-                   FROM (SELECT rowid AS row FROM event_index WHERE event_index MATCH ?4 ORDER BY rowid DESC LIMIT ?5) i
+                f"""SELECT (e.timestamp / ?1 - ?2) / ?3, count(*)
+                   FROM (SELECT rowid AS row FROM event_index WHERE {match} ORDER BY rowid DESC LIMIT ?5) i
                    CROSS JOIN events e ON e.id = i.row
                    WHERE e.timestamp >= ?2 * ?1 AND e.timestamp < ?6 * ?1 AND (?7 IS NULL OR e.project_id = ?7)
                    GROUP BY 1""",
