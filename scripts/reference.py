@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -267,10 +268,10 @@ def words_page() -> str:
 def _word_tables() -> Iterator[tuple[str, str, list[str]]]:
     """Headings, what to say below them, and tables."""
     from crashvault import models
-    from crashvault.exchange import FORMATS
     from crashvault.ingest.limits import REASONS
+    from crashvault.plugins import parts
     from crashvault.query import fields
-    from crashvault.webhooks import base, registry
+    from crashvault.webhooks import base
 
     yield "Query fields", "Described in [the query language](query-language.md).", fields.markdown_table().splitlines()
     aliases = {known: other for other, known in models.LEVEL_ALIASES.items()}
@@ -280,10 +281,10 @@ def _word_tables() -> Iterator[tuple[str, str, list[str]]]:
     ]
     yield "Levels", "`crashvault level add` makes more.", _table(("level", "rank", "emoji", "also"), levels)
     words = [("severity of an issue", models.SEVERITIES), ("status of an issue", models.STATUSES),
-             ("format of `export`", FORMATS), ("what `webhook add --on` takes", base.CHOICES)]  # fmt: skip
+             ("format of `export`", parts.exporters()), ("what `webhook add --on` takes", base.CHOICES)]  # fmt: skip
     listed = [(what, ", ".join(f"`{name}`" for name in names)) for what, names in words]
     yield "Other words", "", _table(("of", "words"), listed)
-    providers = [registry.provider(name) for name in registry.names()]
+    providers = [parts.provider(name) for name in parts.webhook_types()]
     rows = [
         (
             f"`{one.name}`",
@@ -305,6 +306,56 @@ def _table(heads: tuple[str, ...], rows: list[Any]) -> list[str]:
     return [*lines, *(f"| {' | '.join(_cell(str(value)) for value in row)} |" for row in rows)]
 
 
+_HOOKS_INTRO = """# Plugin hooks
+
+Version {version} of the hook API, made from its signatures. A plugin implements those that it wants, and takes the arguments that it
+needs; how one is written stands in [Plugins](plugins.md). Events and issues are dictionaries in the shapes of the
+[HTTP interface](http-api.md). Within one version hooks, arguments and keys are added, and nothing is changed.
+
+A plugin may say `CRASHVAULT_API = {version}`; one that wants a version which this Crashvault does not know is not loaded.
+"""
+
+
+def hooks_page() -> str:
+    """docs/plugin-hooks.md"""
+    from crashvault.plugins import specs, types
+
+    parts = [NOTE, _HOOKS_INTRO.format(version=specs.API_VERSION)]
+    for title, hooks in specs.GROUPS.items():
+        parts += [f"## {title}", ""]
+        for hook in hooks:
+            signature = str(inspect.signature(hook)).replace("'", "")
+            parts += [
+                f"### {hook.__name__}",
+                "",
+                "```python",
+                f"def {hook.__name__}{signature}",
+                "```",
+                "",
+                _text(hook),
+                "",
+            ]
+    parts += ["## What plugins give", "", "From `crashvault.plugins.types`; `Named` is text such as `package.module:name`, imported when it is wanted.", ""]  # fmt: skip
+    for kind in (types.Exporter, types.ReportFormat, types.Route, types.Request, types.Reply, types.Panel):
+        parts += [f"### {kind.__name__}", "", _text(kind), "", *_fields(kind), ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _text(thing: Any) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(thing.__doc__).split("\n\n"))
+
+
+def _fields(kind: Any) -> list[str]:
+    """The fields of a named tuple: type, default, and the comment behind each in the source."""
+    remarks = dict(re.findall(r"^    (\w+): [^#\n]*# (.*)$", inspect.getsource(kind), re.M))
+    rows = [
+        (f"`{name}`", f"`{kind.__annotations__[name].__forward_arg__}`",
+         f"`{kind._field_defaults[name]!r}`" if name in kind._field_defaults else "", remarks.get(name, ""))
+        for name in kind._fields
+    ]  # fmt: skip
+    return _table(("field", "type", "default", ""), rows)
+
+
 def man_page() -> str:
     """docs/crashvault.1"""
     root = root_context()
@@ -316,6 +367,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "crashvault.1": man_page,
     "configuration.md": configuration_page,
     "http-api.md": http_page,
+    "plugin-hooks.md": hooks_page,
     "reference.md": words_page,
 }
 

@@ -166,6 +166,7 @@ ON_BOTH = frozenset({
     "e2e/test_cli_add.py", "e2e/test_cli_tail.py", "e2e/test_cli_workflow.py", "e2e/test_commands_alert.py",
     "e2e/test_commands_batch.py", "e2e/test_commands_triage.py", "e2e/test_commands_webhook.py",
     "notify/test_queueing.py", "notify/test_sender.py",
+    "storage/test_deletion.py",
     "server/test_alerts.py", "server/test_process.py", "server/test_tail.py", "server/test_webhooks.py",
 })  # fmt: skip
 

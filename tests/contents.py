@@ -6,6 +6,15 @@ from typing import Any
 
 from crashvault.storage.codec import expand
 from crashvault.storage.store import Store
+from databases import assert_sound
+
+_VOCABULARY = {
+    "sqlite": {name: f"SELECT term, doc, cnt FROM {name}" for name in ("event_terms", "stack_terms")},
+    "postgres": {
+        name: f"SELECT w.word, count(*), count(*) FROM {name} d, unnest(tsvector_to_array(d.body)) AS w (word) GROUP BY 1"
+        for name in ("event_index", "stack_index")
+    },
+}
 
 
 def contents(store: Store) -> dict[str, Any]:
@@ -22,8 +31,8 @@ def contents(store: Store) -> dict[str, Any]:
     pairs = set(rows("SELECT stack_id, hash_id FROM stack_hashes"))
     assert used <= pairs
     vocabulary: dict[str, Any] = {}
-    for name in ("event_terms", "stack_terms"):
-        for term, documents, count in rows(f"SELECT term, doc, cnt FROM {name}"):
+    for name, sql in _VOCABULARY[store.db.dialect].items():
+        for term, documents, count in rows(sql):
             shown = str(hashes[int(term[2:])]) if term.startswith("¤h") else term
             vocabulary[f"{name} {shown}"] = (documents, count)
     return {
@@ -41,7 +50,7 @@ def contents(store: Store) -> dict[str, Any]:
             """SELECT id, last_event, title, culprit, status, level, release, environment, count, users, first_seen,
                       last_seen FROM issues WHERE merged_into IS NULL""")},
         "hash_words": {(word, hashes[row]) for word, row in rows("SELECT word, hash_id FROM hash_words")},
-        "hash_users": {(user, hashes[row]) for row, user in rows("SELECT hash_id, user FROM hash_users")},
+        "hash_users": {(user, hashes[row]) for row, user in rows("SELECT hash_id, hash_users.user FROM hash_users")},
         "hash_hours": {(hashes[row], *rest) for row, *rest in rows("SELECT * FROM hash_hours")},
         "hash_minutes": {(hashes[row], minute, n) for minute, row, n in rows("SELECT * FROM hash_minutes")},
         "project_hours": set(rows("SELECT * FROM project_hours")),
@@ -55,7 +64,4 @@ def contents(store: Store) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def assert_sound(store: Store) -> None:
-    assert store.db.rows("PRAGMA integrity_check") == [("ok",)]
-    for index in ("event_index", "stack_index"):
-        store.db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 0)")
+__all__ = ["assert_sound", "contents"]

@@ -142,3 +142,22 @@ def opened_store(engine: str, home: Path) -> Iterator[Store]:
         return
     with empty_vault() as url, open_postgres(str(home), url) as store:
         yield store
+
+
+def another(store: Store) -> Store:
+    """The same vault opened once more, as another process would."""
+    from crashvault.storage.store import open_postgres, open_sqlite
+
+    return open_sqlite(store.home) if store.db.dialect == "sqlite" else open_postgres(store.home, store.db.url)
+
+
+def assert_sound(store: Store) -> None:
+    """What the engine, and the vault's own checks, say of it."""
+    if store.db.dialect == "sqlite":
+        assert store.db.rows("PRAGMA integrity_check") == [("ok",)]
+        for index in ("event_index", "stack_index"):
+            store.db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 0)")
+        return
+    from crashvault import core
+
+    assert not [one for _, found in core.examine(store, deep=True) for one in found if one.severity == "error"]

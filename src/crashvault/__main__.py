@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     code = _run(cli, arguments, context)
     _flush()
     _deliver(context)
+    _tell_plugins(context)
     _close(context)
     _flush()
     # Skipping the interpreter's tear-down is worth a tenth of a short command's time; everything is closed by hand.
@@ -152,6 +153,18 @@ def _look_at_alerts(context: Context) -> bool:
     told = look_once(context.home)
     show_on_desktop(told)
     return bool(told)
+
+
+def _tell_plugins(context: Context) -> None:
+    """Let plugins hear what this command has stored. Most commands have never asked whether there is one."""
+    telling = sys.modules.get("crashvault.telling")
+    try:
+        if telling is not None and not telling.finish():
+            _complain(
+                "a plugin took too long to hear of what was stored, and was left behind. See: crashvault plugin list"
+            )
+    except KeyboardInterrupt:
+        pass
 
 
 def _close(context: Context) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # As in webhooks.base, which takes long to import, and this is imported by all who record.
 EVENT, NEW_ISSUE, REGRESSION, RESOLVED, ALERT = "event", "new-issue", "regression", "resolved", "alert"
+PUSH = "push"  # the type of webhooks that are phones and browsers, and the name of all of them together
 
 
 class _News(NamedTuple):
@@ -74,7 +75,7 @@ def announce_alert(
     """Queue what webhooks should hear of an alert. Joins the open transaction.
 
     `alert` has name, condition, state, severity, group, value, since and, where it is about one, project. `to` are the
-    names of the webhooks that it goes to; without, to all that hear of alerts. `event` is the row of the last event.
+    names of the webhooks that it goes to (`push`: all devices); without, to all that hear of alerts. `event` is the row of the last event.
     """
     from .storage.outbox import Wanted
 
@@ -82,10 +83,15 @@ def announce_alert(
     hooks = [
         hook
         for hook in store.webhooks.listening()
-        if (hook.name in to if to else ALERT in hook.kinds and (not hook.project or hook.project == project))
+        if (_is_meant(hook, to) if to else ALERT in hook.kinds and (not hook.project or hook.project == project))
     ]
     text = json.dumps(alert, ensure_ascii=False)
     store.outbox.add([Wanted(hook.id, ALERT, issue, event, alert=text) for hook in hooks], now)
+
+
+def _is_meant(hook: Webhook, to: Collection[str]) -> bool:
+    """Whether a webhook is named, or is one of the devices that `push` stands for."""
+    return hook.name in to or (PUSH in to and hook.type == PUSH)
 
 
 def _news(stored: Sequence[Stored], prepared: Sequence[Prepared], regressed: set[int]) -> Iterable[_News]:

@@ -24,7 +24,7 @@ for line in """
     retention
     autolog
     alert
-    server api-key project demo webhook user
+    server api-key project demo webhook user plugin
     batch-analyze code-review changes generate-report
 """.split():
     cli.add_lazy_command(*line.split("="))

@@ -136,6 +136,21 @@ def _topics(context: click.Context, typed: str) -> Pairs:
     return ((topic.name.casefold(), topic.title) for topic in topics())
 
 
+def _plugins(context: click.Context, typed: str) -> Pairs:
+    from . import core
+    from .commands.context import Context
+
+    return ((one.name, one.package) for one in core.known_plugins(context.ensure_object(Context).home))
+
+
+def _webhook_types(context: click.Context, typed: str) -> Pairs:
+    from .commands.choosing import count_plugins
+    from .plugins.parts import webhook_types
+
+    count_plugins(context)
+    return suggesting.plain(webhook_types())
+
+
 def _commands(context: click.Context, typed: str) -> Pairs:
     root = context.find_root()
     named = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
@@ -161,6 +176,8 @@ def _webhooks(known: Suggestions, typed: str) -> Pairs:
 # What parameters may be whatever the vault holds.
 _ANYWHERE: dict[str, Callable[[click.Context, str], Pairs]] = {
     "setting": _settings,
+    "plugin": _plugins,
+    "webhook_type": _webhook_types,
     "topic": _topics,
     "topics": _commands,
 }

@@ -131,6 +131,7 @@ _SERVER = {
         (_node, "trusted_proxies", "list", [], "Addresses and networks of proxies whose X-Forwarded headers are believed", _check_networks),
         (_node, "tls.cert", "text", "", "Path of the certificate chain (PEM) for HTTPS"),
         (_node, "tls.key", "text", "", "Path of its private key (PEM)"),
+        (_node, "repository", "text", "", "Directory of a git repository in which pages of issues look for the commit that brought a crash"),
         (_node, "workers", "int", 1, "Processes that serve one vault together", _between(1, 64)),
         (_node, "durability", "full|normal", "full", "full: an answer means that the event is on disk; normal: the loss of power may cost the last moments"),
         (_node, "queue", "int", 1_000, "Requests with events that may wait to be stored; more are asked to come later", _between(1, 100_000)),
@@ -206,6 +207,18 @@ SETTINGS: dict[str, Setting] = {
         False,
         "What goes to logs/app.log",
         variable="CRASHVAULT_LOG_LEVEL",
+    ),
+    "plugins.enabled": Setting(
+        "bool", True, False, "Load plugins; switch single ones with crashvault plugin", "CRASHVAULT_PLUGINS"
+    ),
+    "plugins.disabled": Setting("list", [], False, "Plugins that are there and not loaded"),
+    "plugins.time_limit": Setting(
+        "int",
+        1_000,
+        False,
+        "Milliseconds that a plugin may hold up the recording of an event",
+        "CRASHVAULT_PLUGINS_TIME_LIMIT",
+        _between(1, 60_000),
     ),
     "scrub.enabled": Setting("bool", True, True, "Take secrets out of events before they are stored"),
     "scrub.keys": Setting("list", [], True, "More names whose values are secret", check=_scrub_checks("keys")),

@@ -9,9 +9,10 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from . import plugins
 from .config import DATABASE_VARIABLE, REPLICA_VARIABLE, SETTINGS, Origin, check_key, parse_value, typed_value
 from .errors import ConflictError, CrashvaultError, InvalidError, StoreError
 from .logs import log_debug
@@ -19,6 +20,7 @@ from .storage.sqlite import FILE_NAME
 from .storage.store import Store, open_postgres, open_sqlite, postgres_vault_exists
 
 if TYPE_CHECKING:
+    from .plugins.found import Found
     from .storage.backup import BackedUp, Restored
     from .storage.health import Finding
     from .storage.moving import Moved
@@ -83,6 +85,7 @@ def open_vault(home: str | None = None, *, create: bool = True, read_only: bool 
     Raises StoreError when that cannot be done; close the store, or use it in a `with`.
     """
     found = home_dir(home)
+    use_plugins(found)
     url = database_url(found)
     if url:
         return open_postgres(found, url, create=create, read_only=read_only)
@@ -216,12 +219,20 @@ def save_checked_config(text: str, home: str | None = None) -> None:
 def get_setting(store: Store, key: str) -> tuple[Any, Origin]:
     """A setting's value and where it comes from: environment, config.json, vault or default."""
     setting = check_key(key)
+    if not setting.shared:
+        return node_setting(store.home, key)
     if setting.variable and setting.variable in os.environ:
         return parse_value(key, os.environ[setting.variable]), "environment"
-    if setting.shared:
-        value = store.settings.get(key)
-        return (setting.default, "default") if value is None else (value, "vault")
-    config = load_config(store.home)
+    value = store.settings.get(key)
+    return (setting.default, "default") if value is None else (value, "vault")
+
+
+def node_setting(home: str, key: str) -> tuple[Any, Origin]:
+    """The same for a setting of this node alone, for which the vault is not needed."""
+    setting = check_key(key)
+    if setting.variable and setting.variable in os.environ:
+        return parse_value(key, os.environ[setting.variable]), "environment"
+    config = load_config(home)
     return (typed_value(key, config[key]), "config.json") if key in config else (setting.default, "default")
 
 
@@ -261,6 +272,59 @@ def check_config_file(home: str) -> list[str]:
         except InvalidError as error:
             wrong.append(str(error))
     return wrong
+
+
+# Plugins
+
+
+def use_plugins(home: str) -> None:
+    """Let the plugins of a vault count in this process, once somebody asks for one."""
+    plugins.use(home, lambda: enabled_plugins(home))
+
+
+def known_plugins(home: str) -> list[Found]:
+    """The plugins that are there, on or off."""
+    from .clock import now
+    from .plugins.discovery import find
+
+    return find(home, os.path.join(home, "run", "plugins.json"), _remember, now() * 1_000)
+
+
+def _remember(path: str, value: Any) -> None:
+    """Keep what can be found again. A vault that is not there yet is not made for that, nor is one changed that can't be."""
+    if os.path.isdir(os.path.dirname(os.path.dirname(path))):
+        with suppress(StoreError):
+            _write_json_atomic(path, value)
+
+
+def enabled_plugins(home: str) -> tuple[list[Found], float]:
+    """The plugins that are on, and the seconds for which one may hold up recording."""
+    found = known_plugins(home)
+    if not found or not node_setting(home, "plugins.enabled")[0]:
+        return [], 0.0
+    off = node_setting(home, "plugins.disabled")[0]
+    return [one for one in found if one.name not in off], node_setting(home, "plugins.time_limit")[0] / 1_000
+
+
+def switch_plugin(home: str, name: str, on: bool) -> bool:
+    """Load a plugin from now on, or not any more; whether that changes anything."""
+    config = load_config(home)
+    off: list[str] = typed_value("plugins.disabled", config.get("plugins.disabled", []))
+    if (name not in off) == on:
+        return False
+    off = [one for one in off if one != name] if on else [*off, name]
+    save_config({**config, "plugins.disabled": off}, home)
+    plugins.forget()
+    return True
+
+
+def write_plugin(folder: str, files: dict[str, str]) -> None:
+    """Write the files of a new plugin. Raises ConflictError where something lies in their place."""
+    for name in files:
+        if os.path.lexists(os.path.join(folder, name)):
+            raise ConflictError(f"{os.path.join(folder, name)} is there already", "Choose another name or directory")
+    for name, text in files.items():
+        write_text_atomic(os.path.join(folder, name), text)
 
 
 # Files

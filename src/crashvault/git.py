@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from typing import NamedTuple
 
 SECONDS = 10.0  # for one call
@@ -79,6 +80,25 @@ def read(root: str, commit: str | None, path: str) -> list[str] | None:
     else:
         content = _read_file(os.path.join(root, path))
     return None if content is None else content.decode("utf-8", "replace").split("\n")
+
+
+def read_all(root: str, commit: str, paths: Sequence[str]) -> dict[str, list[str]]:
+    """The lines of some files in a commit, with one call; files that are too large, or not there, are left out."""
+    wanted = [path for path in paths if "\n" not in path]
+    asked = "".join(f"{commit}:{path}\n" for path in wanted)
+    out = _run(root, "cat-file", "--batch", given=os.fsencode(asked)) or b""
+    found: dict[str, list[str]] = {}
+    at = 0
+    for path in wanted:
+        end = out.find(b"\n", at)
+        head = re.fullmatch(rb"[0-9a-f]{40,64} (\w+) (\d+)", out[at:end]) if end >= 0 else None
+        at = end + 1
+        if head:
+            content = out[at : at + int(head[2])]
+            at += len(content) + 1
+            if head[1] == b"blob" and len(content) <= MAX_FILE:
+                found[path] = content.decode("utf-8", "replace").split("\n")
+    return found
 
 
 def _read_file(path: str) -> bytes | None:
@@ -233,7 +253,7 @@ def is_ancestor(root: str, commit: str, of: str) -> bool:
     return commit != of and _run(root, "merge-base", "--is-ancestor", commit, of) is not None
 
 
-def _run(directory: str, *arguments: str) -> bytes | None:
+def _run(directory: str, *arguments: str, given: bytes = b"") -> bytes | None:
     """What git writes; None where it fails, takes too long, writes too much, or is not there."""
     variables = {
         **os.environ,
@@ -245,7 +265,7 @@ def _run(directory: str, *arguments: str) -> bytes | None:
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", *arguments]
     try:
         done = subprocess.run(
-            command, cwd=directory, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, cwd=directory, env=variables, input=given, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, timeout=SECONDS, check=False,
         )  # fmt: skip
     except (OSError, ValueError, subprocess.TimeoutExpired):

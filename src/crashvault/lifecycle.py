@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .announce import announce_resolved
+from .clock import from_iso
 from .errors import InvalidError, NotFoundError
+from .hooking import tell_resolved
 from .models import SEVERITIES, STATUSES
 from .releases import in_next, may_reopen, shown
 from .storage.recording import Prepared, Stored
 from .storage.store import Store
+from .storage.triage import ends_of, shown_until
+from .units import parse_span
 
 MAX_TITLE = 200
 MAX_COMMENT = 20_000
 MAX_TAG = 200
 SYSTEM = "crashvault"
 NEXT = "next"  # in the place of a release: the one that comes after
+
+
+class Until(NamedTuple):
+    """What ends that an issue is ignored; whichever comes first."""
+
+    at: int | None = None  # microseconds
+    events: int | None = None  # so many more
+    users: int | None = None  # so many more
 
 
 class Change(NamedTuple):
@@ -82,6 +95,64 @@ def resolve_in(store: Store, issues: Sequence[int], release: str, actor: str, no
     return list(dict.fromkeys(changed))
 
 
+def until(time: str | None, events: int | None, users: int | None, now: int) -> Until:
+    """What people give: a time or span, and numbers. Raises InvalidError."""
+    at = None
+    if time:
+        try:
+            at = from_iso(time)
+        except ValueError:
+            at = now + parse_span(time)
+    if at is None and events is None and users is None:
+        raise InvalidError("nothing would end that it is ignored", "Give a time, a number of events, or of users")
+    return Until(at, events, users)
+
+
+def ignore_until(store: Store, issues: Sequence[int], until: Until, actor: str, now: int) -> list[int]:
+    """Ignore issues until a time, or until they have got more events or users. Raises InvalidError, NotFoundError."""
+    if until.at is not None and until.at <= now:
+        raise InvalidError("that time is past", "Give a time to come, such as 7d or 2026-12-01")
+    if any(number is not None and number < 1 for number in (until.events, until.users)):
+        raise InvalidError("so few events or users cannot be waited for", "Give a number from 1")
+    with store.writing():
+        changed = set_status(store, issues, "ignored", actor, now)
+        for found in store.issues.by_ids(list(dict.fromkeys(issues))):
+            ends = {
+                "at": until.at,
+                "count": None if until.events is None else found.count + until.events,
+                "users": None if until.users is None else found.users + until.users,
+            }
+            text = json.dumps({name: value for name, value in ends.items() if value is not None})
+            if text != found.ignored_until:
+                store.triage.update(found.id, now, ignored_until=text)
+                store.triage.log(
+                    found.id,
+                    now,
+                    actor,
+                    "ignored_until",
+                    {name: value for name, value in (shown_until(text) or {}).items() if value is not None},
+                )
+                changed = [*changed, found.id]
+    return list(dict.fromkeys(changed))
+
+
+def end_ignoring(store: Store, now: int) -> list[int]:
+    """Open the issues whose time of being ignored is over; their ids. Joins the open transaction, if there is one."""
+    over = [issue for issue, until, count, users in store.triage.ignored_until() if _is_over(until, count, users, now)]
+    if over:
+        with store.writing():
+            for issue in over:
+                store.triage.update(issue, now, status="open", ignored_until=None)
+                store.triage.log(issue, now, SYSTEM, "status", {"status": ["ignored", "open"]})
+    return over
+
+
+def _is_over(until: str, count: int, users: int, now: int) -> bool:
+    ends = ends_of(until)
+    reached = (("at", now), ("count", count), ("users", users))
+    return any(ends.get(name) is not None and value >= ends[name] for name, value in reached)
+
+
 def set_severity(store: Store, issues: Sequence[int], severity: str, actor: str, now: int) -> list[int]:
     return _changed(change_issues(store, issues, {"severity": severity}, actor, now))
 
@@ -137,9 +208,9 @@ def change_issues(
         changes = _planned(store, issues, values, tags, untags)
         for change in changes:
             _apply(store, change, actor, now)
-        announce_resolved(
-            store, [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")], now
-        )
+        resolved = [one.issue for one in changes if (one.field, one.after) == ("status", "resolved")]
+        announce_resolved(store, resolved, now)
+        tell_resolved(store, resolved)
     return changes
 
 
@@ -218,6 +289,7 @@ _ALSO: dict[str, Callable[[Any, int], dict[str, Any]]] = {
     "status": lambda status, now: {
         "resolved_at": now if status == "resolved" else None,
         "resolved_in": None,
+        "ignored_until": None,
         "is_regressed": 0,
     },
     "title": lambda title, now: {"title_fixed": 1},

@@ -234,12 +234,25 @@ class Outbound:
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, seconds: float = 10.0) -> Answer:
-        """Make one request within `seconds`. Raises OutboundError, and InvalidError for what is no URL."""
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        seconds: float = 10.0,
+        once: bool = False,
+    ) -> Answer:
+        """Make one request within `seconds`. Raises OutboundError, and InvalidError for what is no URL.
+
+        A connection that was kept may have been closed meanwhile, and the request is made again on another one, unless
+        it is to be made `once`: then it has a connection of its own.
+        """
         scheme, host, port, target = _parts(url)
         key = scheme, host, port
         deadline = time.monotonic() + seconds
-        connection = self._take(key)
+        connection = None if once else self._take(key)
         if connection is not None:
             try:
                 return self._exchanged(connection, key, method, target, headers, body, deadline)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import clock, lifecycle
+from . import clock, hooking, lifecycle, plugins
 from .announce import announce_events
 from .config import SETTINGS
 from .errors import InvalidError, StoreError, TransientError
@@ -31,7 +31,9 @@ from .storage.store import Store
 if TYPE_CHECKING:
     from .grouping.sketch import Sketch
     from .joining import Joiner
+    from .plugins.loading import Plugins
     from .tally import Mark, Tally
+    from .telling import Recorded
 
 ATTEMPTS = 5  # at a transaction that others are in the way of
 TILE = 32  # events that take each step together
@@ -125,13 +127,25 @@ def record(store: Store, incoming: Sequence[Incoming], *, received_at: int | Non
     now = clock.now() if received_at is None else received_at
     batch = [_Draft(place, item) for place, item in enumerate(incoming)]
     tally = _tally_of(store, now)
-    desk = _Desk(store, load_policy(store), tally, now, len(batch))
+    asked = hooking.asked(store.home)
+    desk = _Desk(store, load_policy(store), tally, now, len(batch), asked)
     with timed("prepare events", count=len(batch)), _collector_paused():
         drafts = [draft for start in range(0, len(batch), TILE) for draft in desk.prepare(batch[start : start + TILE])]
     receipts = desk.dropped
     with timed("store events", count=len(drafts)):
         receipts.update(_store(store, drafts, desk.counts, tally, now))
+    if asked:
+        hooking.tell_recorded(asked, store.home, _recorded(batch, receipts))
     return [receipts[place] for place in range(len(batch))]
+
+
+def _recorded(batch: Sequence[_Draft], receipts: Mapping[int, Receipt]) -> Iterator[Recorded]:
+    from .telling import Recorded
+
+    for draft in batch:
+        receipt = receipts[draft.place]
+        if receipt.transition not in ("dropped", "duplicate"):
+            yield Recorded(draft.project, receipt.event_id, receipt.transition)
 
 
 @contextmanager
@@ -153,8 +167,11 @@ class _Desk:
     processor's cache, and the events do too.
     """
 
-    def __init__(self, store: Store, policy: Policy, tally: Tally | None, now: int, size: int) -> None:
+    def __init__(
+        self, store: Store, policy: Policy, tally: Tally | None, now: int, size: int, plugins: Plugins | None = None
+    ) -> None:
         self._store = store
+        self._plugins = plugins
         self._policy = policy
         self._tally = tally
         self._now = now
@@ -166,7 +183,9 @@ class _Desk:
 
     def prepare(self, tile: Sequence[_Draft]) -> Sequence[_Draft]:
         """The events of a tile that can be stored; what each of them is made of is let go."""
-        for step in (self._read, self._split, self._scrub, self._group, self._join, self._compress, self._prepare):
+        asked = (self._ask_plugins,) if self._plugins else ()
+        reading = (self._read, self._split, self._scrub, *asked)
+        for step in (*reading, self._group, self._join, self._compress, self._prepare):
             tile = self._through(step, tile)
         for draft in tile:
             del draft.event, draft.parts
@@ -189,6 +208,9 @@ class _Desk:
         code = error.code if isinstance(error, InvalidError) else "internal_error"
         log_debug("event failed", place=draft.place, error=repr(error))
         self.counts[code, draft.source, "event"] += 1
+        if isinstance(error, hooking.DroppedByPluginError):  # as somebody wants it: no failure
+            self.dropped[draft.place] = _dropped(draft.event["event_id"], error.message, "")
+            return
         event_id = "" if callable(draft.raw) else str(draft.raw.get("event_id") or "")
         self.dropped[draft.place] = _dropped(
             event_id, str(error) if known else f"{type(error).__name__}: {error}", code
@@ -197,6 +219,8 @@ class _Desk:
     def _read(self, draft: _Draft) -> None:
         raw = draft.raw() if callable(draft.raw) else draft.raw
         given = raw.pop("attachments", None)
+        if self._plugins:
+            raw = hooking.parsed(self._plugins, raw)
         new_id = (lambda: draft.event_id) if draft.event_id else new_event_id
         event = normalize(raw, received_at=self._now, levels=self._policy.levels, project=draft.project, new_id=new_id)
         if given or draft.files:
@@ -213,6 +237,15 @@ class _Desk:
             parts = draft.parts = codec.split(draft.event, self._encode)
         remember_clean(policy, parts.stack_digest, parts.background_digest)
         draft.cut = [note.get("reason", "") for note in draft.event.get("errors", ())]
+
+    def _ask_plugins(self, draft: _Draft) -> None:
+        assert self._plugins is not None
+        event, redacted = hooking.received(self._plugins, draft.event, self._policy.levels), draft.redacted
+        if event is not draft.event:  # what a plugin says is scrubbed like what a client says
+            draft.event = event
+            self._split(draft)
+            self._scrub(draft)
+            draft.redacted += redacted
 
     def _group(self, draft: _Draft) -> None:
         draft.grouping = group(draft.event, self._policy.rules)
@@ -250,14 +283,14 @@ def load_policy(store: Store) -> Policy:
     """The vault's present policy; compiled again only when its settings have changed."""
     levels = store.levels.ranks()
     settings = store.settings.all()
-    key = (levels, settings)
+    key = (levels, settings, plugins.active())
     cached: tuple[Any, Policy] | None = getattr(store, "_policy", None)
     if cached is None or cached[0] != key:
         scrubbing = {
             name.removeprefix("scrub."): value for name, value in settings.items() if name.startswith("scrub.")
         }
-        rules = compile_rules(settings.get("grouping.rules", []))
-        policy = Policy(levels, policy_from(scrubbing), rules, *_joining(settings))
+        scrubbing, rules = hooking.more_rules(scrubbing, settings.get("grouping.rules", []))
+        policy = Policy(levels, policy_from(scrubbing), compile_rules(rules), *_joining(settings))
         cached = (key, policy)
         store._policy = cached  # type: ignore[attr-defined]
     return cached[1]
@@ -297,6 +330,7 @@ def _store(
             stored = store.recording.append(prepared, ids, now)
             lifecycle.note_joins(store, stored, now)
             regressed = lifecycle.reopen_regressed(store, stored, prepared, now)
+            lifecycle.end_ignoring(store, now)
             announce_events(store, stored, prepared, regressed, now)
             if tally:
                 tally.count(store, stored, marks, prepared, regressed, reappeared, now)

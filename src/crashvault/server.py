@@ -90,13 +90,14 @@ def _rates(settings: Any) -> dict[str, Any]:
 
 def _inner(node: Any) -> tuple[Any, Callable[[Any], str]]:
     """The application behind the front, and the name under which a request is counted."""
-    from .api import health
+    from .api import health, plugged
     from .api.doors import is_ingest, route_name
     from .api.ingest import ingest
     from .api.routes import application
     from .web import routes as pages
 
-    app = application(node, [*health.routes(node), *pages.routes(node)])
+    more = [*health.routes(node), *plugged.routes(node), *pages.routes(node)]
+    app = application(node, more, pages.unknown(node))
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         if is_ingest(scope["path"], scope["method"]):

@@ -12,6 +12,7 @@ import secrets
 from typing import NamedTuple
 
 from . import clock
+from .announce import PUSH
 from .auth import SCOPES, Access, digest_of
 from .errors import CrashvaultError, InvalidError
 from .storage.store import Store
@@ -97,9 +98,22 @@ def add_user(store: Store, name: str, role: str, password: str, now: int) -> Use
 
 
 def set_password(store: Store, user: User, password: str, now: int) -> None:
-    """Give somebody a new password, and end the sessions of the old one."""
+    """Give somebody a new password; sessions of the old one end, and devices are told no more."""
     store.users.set_password(user.id, hashed(password), now)
+    _forget_devices(store, user)
     store.users.forget_failures(_by_name(user.name))
+
+
+def remove_user(store: Store, user: User) -> None:
+    """Remove somebody with all sessions and devices. Raises InvalidError for the last administrator among others."""
+    store.users.remove(user)
+    _forget_devices(store, user)
+
+
+def _forget_devices(store: Store, user: User) -> None:
+    for device in store.webhooks.list():
+        if device.type == PUSH and device.options.get("user") == user.name:
+            store.webhooks.remove(device.id)
 
 
 # Logging in
@@ -181,5 +195,5 @@ def add_first_user(store: Store, token: str, name: str, password: str, now: int)
 
 __all__ = [
     "ROLES", "LockedError", "Session", "WrongPasswordError", "add_first_user", "add_user", "begin_session", "invite",
-    "is_invited", "log_in", "log_out", "session_of", "set_password",
+    "is_invited", "log_in", "log_out", "remove_user", "session_of", "set_password",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from .models import STATUSES
 from .output.shapes import TAGS_COUNTED, event_shape, issue_shape
 from .query.tree import Everything, Node, Term, all_of, fields_used
 from .storage.issues import Position
+from .storage.triage import shown_until
 
 _TAGS_FROM = 5  # events of an issue whose tags are shown
 _DAYS = 14  # of the sparkline
@@ -147,7 +148,8 @@ def shown_events(store: Any, rows: Sequence[int]) -> list[dict[str, Any]]:
 
 def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
     """Everything about an issue: its documented shape, and what only this view has."""
-    into = store.issues.get(issue).merged_into
+    kept = store.issues.get(issue)
+    into = kept.merged_into
     found = shown_issues(store, [issue], now)[0]
     latest = shown_events(store, store.issues.latest_events(issue)) if into is None else []
     activity = [entry._asdict() | {"at": to_iso(entry.at)} for entry in store.triage.activity(issue)]
@@ -160,6 +162,7 @@ def issue_details(store: Any, issue: int, now: int) -> dict[str, Any]:
         "latest_event": latest[0] if latest else None,
         "notes": [entry for entry in activity if entry["kind"] == "comment"],
         "activity": activity,
+        "ignored_until": shown_until(kept.ignored_until),
         "attachments": [file.info() for file in store.attachments.of_issue(issue)],
         "similar": similar_issues(store, issue, _SIMILAR) if into is None else [],
         "merged": [member for member in store.merging.members(issue) if member != issue],

@@ -13,16 +13,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import clock, core
+from . import clock, core, lifecycle
 from .alerts.condition import Compare, Condition, Spike, atoms, facts, only_facts, parse
 from .alerts.counters import HOURS, Series, series_of
 from .alerts.evaluate import Verdict, evaluate, holds_by_itself, next_look, shown_span
 from .alerts.life import FIRED, FIRING, OK, Change, Terms, step
 from .alerts.replay import Happening, Past, replay
 from .alerts.spike import WEEKS
-from .announce import announce_alert
+from .announce import PUSH, announce_alert
 from .clock import DAY, HOUR, MINUTE, to_iso
 from .errors import CrashvaultError, InvalidError
+from .hooking import tell_alert
 from .logs import log, log_debug
 from .models import SEVERITIES
 from .query.tree import Pattern, Term, all_of
@@ -32,7 +33,8 @@ from .storage.store import Store
 from .tally import rule_node
 from .units import parse_span
 
-DESKTOP, PUSH = "desktop", "push"
+DESKTOP = "desktop"
+TARGETS = (DESKTOP, PUSH)  # of alerts, beside the names of webhooks
 SERVER_LEASE = "server"
 LEASE = "alerts"
 DEFAULT_COOLDOWN = 10 * MINUTE
@@ -77,6 +79,9 @@ class Watch:
                     by_rule.setdefault(alert.rule_id, []).append(alert)
                 for rule, alerts in by_rule.items():
                     told += self._settle(rule, alerts, rule in quiet, now)
+        for one in told:
+            if one.alert["state"] == "firing":
+                tell_alert(store.home, one.alert)
         if now - self._forgot > _FORGET_EVERY:
             self._forget(now)
         return told
@@ -221,6 +226,7 @@ class Service:
                 asked, ours = now, store.leases.take(LEASE, self._holder, now, _LEASE_LASTS)
             if not ours:
                 continue
+            lifecycle.end_ignoring(store, now)
             told = watch.look(now)
             show_on_desktop(told)
             for one in told:
@@ -275,8 +281,10 @@ def checked_rule(store: Store, name: str, now: int, **given: Any) -> dict[str, A
     notify = list(dict.fromkeys(given.get("notify") or ()))
     for target in notify:
         if target == PUSH:
-            raise InvalidError("this version cannot push to phones yet", "Use a webhook, or desktop")
-        if target != DESKTOP:
+            from .webhooks.push import check_installed
+
+            check_installed()
+        elif target != DESKTOP:
             store.webhooks.require(target)
     return {
         "name": name,
@@ -284,7 +292,7 @@ def checked_rule(store: Store, name: str, now: int, **given: Any) -> dict[str, A
         "query": given.get("query") or "",
         "project": project,
         "by": by,
-        "notify": [target if target == DESKTOP else store.webhooks.require(target).name for target in notify],
+        "notify": [target if target in TARGETS else store.webhooks.require(target).name for target in notify],
         "severity": severity,
         "hold": given.get("hold") or 0,
         "linger": DEFAULT_LINGER if given.get("linger") is None else given["linger"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -159,12 +159,19 @@ class History(NamedTuple):
     trace: str  # what Python printed
 
 
-def make(root: Path, random: Random, guilty: Edit, run: Callable[[Path], str] | None = None) -> History:
+def make(
+    root: Path,
+    random: Random,
+    guilty: Edit,
+    run: Callable[[Path], str] | None = None,
+    base: Mapping[str, str] = BASE,
+    harmless: Sequence[Edit] = HARMLESS,
+) -> History:
     """A repository with the tags v1.0 and v2.0; the guilty commit lies between them."""
-    edits = random.sample(HARMLESS, len(HARMLESS))
+    edits = [edit for edit in random.sample(harmless, len(harmless)) if _fits(edit, guilty, base)]
     before, after = edits[:5], edits[5:]
     place = random.randrange(len(after) + 1)
-    files = dict(BASE)
+    files = dict(base)
     commits = [(dict(files), "Begin the shop", "v0.9")]
     for number, edit in enumerate([*before, *after[:place], guilty, *after[place:]]):
         assert edit.old in files[edit.path], edit
@@ -173,6 +180,14 @@ def make(root: Path, random: Random, guilty: Edit, run: Callable[[Path], str] | 
         commits.append((dict(files), edit.message, tag))
     write(root, commits)
     return History(root, guilty.message, (run or crash)(root))
+
+
+def _fits(edit: Edit, guilty: Edit, base: Mapping[str, str]) -> bool:
+    """Whether both edits can be made, whichever comes first."""
+    text = base[edit.path]
+    return edit.path != guilty.path or (
+        edit.old in text.replace(guilty.old, guilty.new, 1) and guilty.old in text.replace(edit.old, edit.new, 1)
+    )
 
 
 def write(root: Path, commits: list[tuple[dict[str, str], str, str]]) -> None:

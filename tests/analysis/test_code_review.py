@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jsonschema
 import pytest
+from tests import npm
 from tests.analysis.histories import BASE, GIT, crash, write
 from tests.analysis.services import serving, speaking
 from tests.conftest import ROOT, CommandLine
 
 from crashvault.clock import now
+from nasty import NASTY
 
 BROKEN = BASE["shop/orders.py"].replace("    if not found:\n        return 0\n", "")
 
@@ -192,7 +195,11 @@ def test_another_language(cli: CommandLine, tmp_path: Path) -> None:
     cli.directory = root
     desk = Desk(cli, root)
     desk.edit("src/cart.js", "item.offer", "item.offers")
-    assert set(desk.rules("--diff")) == {("crashed-function", "medium"), ("untested-crash", "medium")}
+    assert set(desk.rules("--diff")) == {
+        ("crashed-function", "medium"),
+        ("missing-guard", "medium"),
+        ("untested-crash", "medium"),
+    }
     desk.edit("src/cart.js", "found.price", "found.cost")
     assert ("crashed-line", "high") in desk.rules("--diff")
 
@@ -210,6 +217,31 @@ def test_ruff_looks_at_changed_lines_only(desk: Desk) -> None:
     desk.edit("shop/customers.py", "[nam]", "[nam")
     assert {item["severity"] for item in desk.findings("--diff")} == {"medium"}, "what cannot be parsed"
     assert desk.findings("--diff", "--no-tools") == []
+
+
+def test_bandit_looks_at_changed_lines_only(desk: Desk) -> None:
+    desk.edit(
+        "shop/customers.py",
+        "CUSTOMERS = ",
+        'import subprocess\n\n\ndef show(name):\n    subprocess.call("ls " + name, shell=True)\n\n\nCUSTOMERS = ',
+    )
+    found = [item for item in desk.findings("--diff") if item["rule"] == "bandit"]
+    assert [(item["code"], item["line"], item["severity"], item["function"]) for item in found] == [
+        ("B602", 5, "high", "show"), ("B404", 1, "low", ""),
+    ]  # fmt: skip
+    assert found[0]["reason"] == "bandit reports it on a changed line" and "shell=True" in found[0]["message"]
+    assert desk.findings("--diff", "--fail-on", "high", code=1)[0]["code"] == "B602"
+    desk.git("commit", "-qam", "Show customers")
+    assert desk.findings("--diff") == []
+    desk.edit("shop/customers.py", "    return CUSTOMERS[name]", "    assert name\n    return CUSTOMERS[name]")
+    assert [(item["rule"], item["code"], item["severity"]) for item in desk.findings("--diff")] == [
+        ("bandit", "B101", "low")
+    ]
+    desk.git("add", "-A")
+    (desk.root / "shop" / "customers.py").write_text("")
+    assert [item["code"] for item in desk.findings("--diff", "--staged")] == ["B101"], (
+        "what is staged, not what is there"
+    )
 
 
 def test_staged_is_what_would_be_committed(desk: Desk) -> None:
@@ -254,28 +286,50 @@ def test_as_a_git_hook(desk: Desk) -> None:
     assert commit().returncode == 0
 
 
-def test_sarif_has_what_the_standard_asks_for(desk: Desk, tmp_path: Path) -> None:
-    """Sections 3.13 to 3.28 of SARIF 2.1.0: required properties, their types, and references that lead somewhere."""
-    desk.edit("shop/orders.py", "return sum(found)", "return max(found)")
-    desk("--diff", "--output", tmp_path / "review.sarif")
-    log = json.loads((tmp_path / "review.sarif").read_text("utf-8"))
+def sarif_fits(log: dict[str, Any]) -> None:
+    """Its schema is the one of SARIF 2.1.0; what that cannot say (sections 3.13 to 3.28): references lead somewhere."""
+    jsonschema.Draft4Validator(json.loads(npm.file_of(*npm.SARIF_SCHEMA))).validate(log)
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-schema-2.1.0.json")
     (run,) = log["runs"]
-    driver = run["tool"]["driver"]
-    assert driver["name"] == "Crashvault"
-    ids = [rule["id"] for rule in driver["rules"]]
-    assert len(set(ids)) == len(ids) and all(rule["shortDescription"]["text"] for rule in driver["rules"])
-    assert run["columnKind"] in ("utf16CodeUnits", "unicodeCodePoints")
-    assert all(type(item["executionSuccessful"]) is bool for item in run["invocations"])
-    assert run["results"]
+    ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert run["tool"]["driver"]["name"] == "Crashvault" and len(set(ids)) == len(ids)
     for result in run["results"]:
         assert ids[result["ruleIndex"]] == result["ruleId"]
-        assert result["level"] in ("none", "note", "warning", "error") and result["message"]["text"]
+        place = result["locations"][0]["physicalLocation"]
+        assert 1 <= place["region"]["startLine"] <= place["region"]["endLine"]
+
+
+def test_sarif_fits_its_schema(desk: Desk, tmp_path: Path) -> None:
+    desk.edit("shop/orders.py", "return sum(found)", "import os\n    return max(found)")
+    desk("--diff", "--output", tmp_path / "review.sarif")
+    log = json.loads((tmp_path / "review.sarif").read_text("utf-8"))
+    sarif_fits(log)
+    results = log["runs"][0]["results"]
+    assert {result["level"] for result in results} == {"error", "warning", "note"}
+    for result in results:
         place = result["locations"][0]["physicalLocation"]
         assert place["artifactLocation"] == {"uri": "shop/orders.py", "uriBaseId": "%SRCROOT%"}
-        assert 1 <= place["region"]["startLine"] <= place["region"]["endLine"]
-        assert all(isinstance(value, str) for value in result["partialFingerprints"].values())
-    assert {result["level"] for result in run["results"]} == {"error", "warning"}
+    desk.git("checkout", "-q", ".")
+    sarif_fits(desk("--diff", "--format", "sarif").json)
+    with pytest.raises(jsonschema.ValidationError):
+        sarif_fits({**log, "runs": [{**log["runs"][0], "columnKind": "letters"}]})
+
+
+def test_sarif_of_hostile_events_and_odd_names(cli: CommandLine, tmp_path: Path) -> None:
+    root = tmp_path / "odd"
+    name = "ütf 8 #1%.py"
+    write(root, [({name: "def f():\n    return 1 / 0\n"}, "Begin", "")])
+    for number, body in enumerate(NASTY.values()):
+        text = body["message"] if isinstance(body.get("message"), str) else f"{number}"
+        frame = {"file": name, "line": 2, "function": text, "in_app": True, "context_line": "    return 1 / 0"}
+        cli.record({"exception": {"type": text, "value": text}, "frames": [frame]})
+    cli.directory = root
+    log = cli("code-review", "--file", name, "--format", "sarif").json
+    sarif_fits(log)
+    uris = {
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in log["runs"][0]["results"]
+    }
+    assert uris == {"%C3%BCtf%208%20%231%25.py"}
 
 
 def test_formats_for_people(desk: Desk) -> None:
@@ -328,11 +382,28 @@ def test_an_empty_vault(desk: Desk) -> None:
     assert desk.rules("--file", "shop/orders.py") == []
 
 
-def test_the_hook_is_one_that_pre_commit_takes() -> None:
-    program = Path(sys.executable).parent / "pre-commit"
-    manifest = ROOT / ".pre-commit-hooks.yaml"
-    done = subprocess.run(
-        [str(program), "validate-manifest", str(manifest)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "crashvault code-review --diff --staged --fail-on high" in manifest.read_text()
+def test_pre_commit_runs_the_hook(desk: Desk, tmp_path: Path) -> None:
+    """The real pre-commit takes the hook from a repository with this manifest, and stops a commit by it."""
+    hooks = tmp_path / "hooks"
+    write(hooks, [({".pre-commit-hooks.yaml": (ROOT / ".pre-commit-hooks.yaml").read_text()}, "Offer the hook", "")])
+    programs = Path(sys.executable).parent
+    environment = {
+        **os.environ, **desk.cli.environment, "PRE_COMMIT_HOME": str(tmp_path / "pre-commit"), "HOME": str(tmp_path),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+    }  # fmt: skip
+
+    def try_repo() -> subprocess.CompletedProcess[str]:
+        command = [str(programs / "pre-commit"), "try-repo", str(hooks), "crashvault-code-review"]
+        return subprocess.run(
+            command, cwd=desk.root, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    desk.edit("shop/orders.py", "return sum(found)", "return max(found)")
+    desk.git("add", "-A")
+    refused = try_repo()
+    assert refused.returncode == 1 and "crashed 3 times" in refused.stdout, refused
+    desk.git("reset", "-q", "--hard")
+    desk.edit("shop/customers.py", "def find(name):\n", "def find(name):\n    name = str(name)\n")
+    desk.git("add", "-A")
+    let_through = try_repo()
+    assert let_through.returncode == 0 and "Passed" in let_through.stdout, let_through

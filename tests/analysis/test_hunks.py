@@ -115,6 +115,6 @@ def test_functions_of_languages(path: str) -> None:
 def test_odd_code_has_no_functions() -> None:
     assert spans("a.py", ["def broken("]) == []
     assert spans("a.unknown", ["def f():"]) == []
-    assert spans("a.js", ["function f() {"]) == []
+    assert spans("a.kt", ["fun f() {"]) == []
     assert innermost([Span("a", 1, 9), Span("b", 3, 5)], 4) == Span("b", 3, 5)
     assert innermost([], 4) is None

@@ -115,9 +115,10 @@ def test_what_is_tried_again(name: str, status: int) -> None:
     assert len(service.asked) == asking.ATTEMPTS
 
 
-def test_a_service_that_asks_for_an_hour_gets_none() -> None:
+@ALL
+def test_a_service_that_asks_for_an_hour_gets_none(name: str) -> None:
     with serving(plain(429, {}, Retry_After="3600")) as service:
-        failed("openai", service.url)
+        failed(name, service.url)
     assert len(service.asked) == 1
 
 
@@ -189,6 +190,16 @@ def test_private_addresses_are_for_those_who_chose_them() -> None:
         pass
 
 
+def said_to(name: str, body: dict[str, Any]) -> tuple[str, str]:
+    """The system's and the user's part of a request."""
+    if name == "gemini":
+        return body["systemInstruction"]["parts"][0]["text"], body["contents"][0]["parts"][0]["text"]
+    if name == "anthropic":
+        return body["system"], body["messages"][0]["content"]
+    system, user = (message["content"] for message in body["messages"])
+    return system, user
+
+
 class TestCommand:
     """The whole way: a vault, the command line, a server."""
 
@@ -230,13 +241,14 @@ class TestCommand:
         assert b"hunter" not in asked.raw and b"example.com" not in asked.raw and KEY.encode() not in asked.raw
         assert b"shop/pay.py" in asked.raw
 
-    def test_crash_text_is_fenced(self, vault: CommandLine) -> None:
-        with serving(speaking("openai")) as service:
+    @ALL
+    def test_crash_text_is_fenced(self, vault: CommandLine, name: str) -> None:
+        with serving(speaking(name)) as service:
             for _ in range(2):
-                vault("batch-analyze", "--provider", "openai", env=self.environment("openai", service.url))
+                vault("batch-analyze", "--provider", name, env=self.environment(name, service.url))
         fences = set()
         for asked in service.asked:
-            system, user = (message["content"] for message in asked.body["messages"])
+            system, user = said_to(name, asked.body)
             start = next(line for line in user.split("\n") if line.startswith("=== crash data "))
             end = next(line for line in user.split("\n") if line.startswith("=== end of crash data "))
             fences.add(start)
@@ -260,27 +272,27 @@ class TestCommand:
         facts = [line for line in sent if line.startswith("F") and "last seen" not in line]
         assert facts and set(facts) <= set(seen)
 
-    def test_a_budget_of_tokens_is_kept(self, vault: CommandLine) -> None:
+    @ALL
+    def test_a_budget_of_tokens_is_kept(self, vault: CommandLine, name: str) -> None:
         vault("config", "set", "ai.prompt_tokens", "700")
-        with serving(speaking("openai")) as service:
-            vault("batch-analyze", "--provider", "openai", env=self.environment("openai", service.url))
-        messages = service.asked[0].body["messages"]
-        assert sum(len(message["content"]) for message in messages) <= 700 * 3.5
+        with serving(speaking(name)) as service:
+            vault("batch-analyze", "--provider", name, env=self.environment(name, service.url))
+        assert sum(map(len, said_to(name, service.asked[0].body))) <= 700 * 3.5
 
+    @ALL
     @pytest.mark.parametrize("answer", [plain(401, {}), plain(200, b"garbage"), dropped])
-    def test_without_an_answer_the_findings_stay(self, vault: CommandLine, answer: Any) -> None:
+    def test_without_an_answer_the_findings_stay(self, vault: CommandLine, name: str, answer: Any) -> None:
         with serving(answer) as service:
-            env = self.environment("ollama", service.url)
-            result = vault("batch-analyze", "--provider", "ollama", "--timeout", "1", "--format", "json", env=env)
+            env = self.environment(name, service.url)
+            result = vault("batch-analyze", "--provider", name, "--timeout", "1", "--format", "json", env=env)
         found = result.json
         assert found["narrative"] is None and found["clusters"] and "did not answer" in found["warnings"][-1]
-        assert result.err.startswith("Warning: the model did not answer: ollama") and "Traceback" not in result.err
+        assert result.err.startswith(f"Warning: the model did not answer: {name}") and "Traceback" not in result.err
 
-    def test_the_key_reaches_no_log(self, vault: CommandLine) -> None:
+    @ALL
+    def test_the_key_reaches_no_log(self, vault: CommandLine, name: str) -> None:
         with serving(plain(401, {"error": {"message": f"bad key {KEY}"}})) as service:
-            result = vault(
-                "--debug", "batch-analyze", "--provider", "openai", env=self.environment("openai", service.url)
-            )
+            result = vault("--debug", "batch-analyze", "--provider", name, env=self.environment(name, service.url))
         log = (vault.home / "logs" / "app.log").read_text("utf-8")
         assert KEY not in result.out + result.err + log
 

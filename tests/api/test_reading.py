@@ -206,6 +206,7 @@ def test_attachments_of_any_size_come_whole(api: Any, size: int) -> None:
     assert answer.content == data and answer.headers["content-length"] == str(size)
 
 
+@pytest.mark.vault_file
 def test_an_attachment_whose_content_is_gone_is_an_error(api: Any) -> None:
     href = attached(api, "core", b"content")
     for path in Path(api.node.home, "blobs").rglob("*"):

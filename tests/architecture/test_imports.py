@@ -92,6 +92,11 @@ def test_only_the_storage_names_an_sql_engine() -> None:
     assert wrong == []
 
 
+def test_only_the_room_of_plugins_knows_how_they_are_called() -> None:
+    wrong = [inside(path) for path in FILES if not inside(path).startswith("plugins/") and "pluggy" in imports(path)]
+    assert wrong == []
+
+
 def test_only_the_edges_read_the_environment() -> None:
     wrong = [
         inside(path)

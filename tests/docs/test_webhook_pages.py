@@ -38,7 +38,7 @@ def section(title: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", list(registry.BUILT_IN))
 def test_every_provider_and_option(name: str) -> None:
     found = registry.provider(name)
     text = section({"http": "HTTP"}.get(name, found.title))

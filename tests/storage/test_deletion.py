@@ -17,6 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import databases
 import vaults
 from contents import assert_sound, contents
 from crashvault import lifecycle, pipeline
@@ -24,7 +25,7 @@ from crashvault.clock import DAY, HOUR
 from crashvault.errors import QueryError
 from crashvault.storage import deletion
 from crashvault.storage.codec import expand
-from crashvault.storage.store import Store, open_sqlite
+from crashvault.storage.store import Store
 
 NOW = vaults.NOW
 ROUNDS = int(os.environ.get("CRASHVAULT_FAULT_ROUNDS", "1"))
@@ -121,13 +122,16 @@ def everything(store: Store, random: Random) -> set[str]:
 @pytest.mark.parametrize("seed", range(3 * ROUNDS))
 @pytest.mark.parametrize("delete", [some_events, some_issues, everything])
 def test_a_vault_after_deleting_is_one_that_never_had_it(
-    tmp_path: Path, seed: int, delete: Callable[[Store, Random], set[str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: str, seed: int, delete: Callable[[Store, Random], set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deletion, "_AT_ONCE", 7)
     monkeypatch.setattr(deletion, "_FEW", seed % 3 * 10)
     random = Random(seed)
     batches = batches_of(random, 20)
-    with open_sqlite(str(tmp_path / "a")) as left, open_sqlite(str(tmp_path / "b")) as right:
+    with (
+        databases.opened_store(engine, tmp_path / "a") as left,
+        databases.opened_store(engine, tmp_path / "b") as right,
+    ):
         for store in (left, right):  # what joins what depends on all that was there before
             store.settings.set("grouping.join", False, NOW)
         record(left, batches)
@@ -145,9 +149,9 @@ def test_a_vault_after_deleting_is_one_that_never_had_it(
         assert contents(left)["keys"] == contents(right)["keys"]
 
 
-def test_collecting_garbage_leaves_a_sound_vault_as_it_is(tmp_path: Path) -> None:
+def test_collecting_garbage_leaves_a_sound_vault_as_it_is(tmp_path: Path, engine: str) -> None:
     random = Random(5)
-    with open_sqlite(str(tmp_path)) as store:
+    with databases.opened_store(engine, tmp_path) as store:
         record(store, batches_of(random, 15))
         before = contents(store)
         done = store.deletion.collect(NOW)
@@ -157,8 +161,8 @@ def test_collecting_garbage_leaves_a_sound_vault_as_it_is(tmp_path: Path) -> Non
         assert_sound(store)
 
 
-def test_orphans_are_collected(tmp_path: Path) -> None:
-    with open_sqlite(str(tmp_path)) as store:
+def test_orphans_are_collected(tmp_path: Path, engine: str) -> None:
+    with databases.opened_store(engine, tmp_path) as store:
         record(store, batches_of(Random(6), 15))
         before = contents(store)
         expected = len(before["stacks"]) + len(before["backgrounds"]), len(before["issues"])
@@ -173,11 +177,11 @@ def test_orphans_are_collected(tmp_path: Path) -> None:
         assert store.db.value("SELECT count(*) FROM words WHERE field IN ('file', 'function', 'module')") == 0
 
 
-def test_a_tombstone_lasts_thirty_days(tmp_path: Path) -> None:
-    with open_sqlite(str(tmp_path)) as store:
+def test_a_tombstone_lasts_thirty_days(tmp_path: Path, engine: str) -> None:
+    with databases.opened_store(engine, tmp_path) as store:
         raw = {"message": "once", "event_id": str(uuid.uuid4())}
         first = pipeline.record_events(store, [dict(raw)], received_at=NOW)[0]
-        store.deletion.events(store.events.load([1]) and [1], NOW)
+        store.deletion.events(list(store.events.all_rows()), NOW)
         for moment in (NOW, NOW + 30 * DAY):
             store.deletion.collect(moment)
             again = pipeline.record_events(store, [dict(raw)], received_at=moment)[0]
@@ -187,8 +191,9 @@ def test_a_tombstone_lasts_thirty_days(tmp_path: Path) -> None:
         assert store.issues.get(first.issue_id or 0) if store.db.row("SELECT 1 FROM issues WHERE id = 1") else True
 
 
-def test_blobs_go_an_hour_after_their_last_attachment(tmp_path: Path) -> None:
-    with open_sqlite(str(tmp_path)) as store:
+@pytest.mark.vault_file
+def test_blobs_go_an_hour_after_their_last_attachment(tmp_path: Path, engine: str) -> None:
+    with databases.opened_store(engine, tmp_path) as store:
         for number, data in enumerate((b"alone", b"shared", b"shared")):
             raw = {"message": f"m{number}", "attachments": [{"name": "x", "data": base64.b64encode(data).decode()}]}
             pipeline.record_events(store, [raw])
@@ -207,8 +212,9 @@ def test_blobs_go_an_hour_after_their_last_attachment(tmp_path: Path) -> None:
         assert store.deletion.collect(late).attachments == 1 and not os.path.exists(shared)
 
 
-def test_a_content_that_is_stored_again_while_it_is_collected_stays(tmp_path: Path) -> None:
-    with open_sqlite(str(tmp_path)) as store:
+@pytest.mark.vault_file
+def test_a_content_that_is_stored_again_while_it_is_collected_stays(tmp_path: Path, engine: str) -> None:
+    with databases.opened_store(engine, tmp_path) as store:
         digest = store.blobs.put_bytes(b"again", {"name": "x"})["digest"]
         written = os.stat(store.blobs.path(digest)).st_mtime
         assert store.blobs.remove(digest, written - 1) == 0
@@ -231,12 +237,13 @@ def marker_event(marker: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.vault_file
 @pytest.mark.parametrize("way", ["events", "issues", "everything"])
 @pytest.mark.parametrize("together", [False, True])
-def test_nothing_of_a_deleted_event_is_left_in_the_files(tmp_path: Path, way: str, together: bool) -> None:
+def test_nothing_of_a_deleted_event_is_left_in_the_files(tmp_path: Path, engine: str, way: str, together: bool) -> None:
     marker = "zqxjkvb1marker"
     random = Random(8)
-    with open_sqlite(str(tmp_path)) as store:
+    with databases.opened_store(engine, tmp_path) as store:
         record(store, batches_of(random, 10))
         raw = marker_event(marker)
         neighbour: dict[str, Any] = {"message": "other", "fingerprint": ["same"]} if together else {"message": "other"}
@@ -271,37 +278,40 @@ def found_in_files(store: Store, marker: str) -> list[str]:
     return found
 
 
-def test_a_title_that_a_person_chose_survives(tmp_path: Path) -> None:
-    with open_sqlite(str(tmp_path)) as store:
+def test_a_title_that_a_person_chose_survives(tmp_path: Path, engine: str) -> None:
+    with databases.opened_store(engine, tmp_path) as store:
         for text in ("one", "two"):
             pipeline.record_events(store, [{"message": text, "fingerprint": ["same"]}], received_at=NOW)
         assert store.issues.get(1).title == "one"
-        store.deletion.events([1], NOW)
+        store.deletion.events(list(store.events.all_rows())[:1], NOW)
         assert store.issues.get(1).title == "two"
         lifecycle.set_title(store, 1, "chosen", "ana", NOW)
         pipeline.record_events(store, [{"message": "three", "fingerprint": ["same"]}], received_at=NOW)
-        store.deletion.events([2], NOW)
+        store.deletion.events(list(store.events.all_rows())[:1], NOW)
         assert store.issues.get(1).title == "chosen"
 
 
-def test_merged_issues_keep_their_totals_when_events_go(tmp_path: Path) -> None:
-    with open_sqlite(str(tmp_path)) as store:
+def test_merged_issues_keep_their_totals_when_events_go(tmp_path: Path, engine: str) -> None:
+    with databases.opened_store(engine, tmp_path) as store:
         for text in ("alpha", "beta", "alpha", "beta"):
             pipeline.record_events(store, [{"message": text, "user": "ana"}], received_at=NOW)
         vaults.merge(store, 1, 2)
         assert store.issues.get(1)[11:13] == (4, 1)
-        store.deletion.events([1, 3], NOW)
+        store.deletion.events(list(store.events.all_rows())[::2], NOW)
         issue = store.issues.get(1)
         assert (issue.count, issue.users, issue.title) == (2, 1, "beta")
         again = pipeline.record_events(store, [{"message": "alpha", "user": "bob"}], received_at=NOW)[0]
         assert again.issue_id == 1 and store.issues.get(1).count == 3 and store.issues.get(1).users == 2
 
 
-def test_collecting_never_holds_the_write_lock_for_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.vault_file
+def test_collecting_never_holds_the_write_lock_for_all_of_it(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between its transactions others can write: as many as there are chunks."""
     monkeypatch.setattr(deletion, "_AT_ONCE", 5)
     monkeypatch.setattr(deletion, "_ROWS_AT_ONCE", 5)
-    with open_sqlite(str(tmp_path)) as store:
+    with databases.opened_store(engine, tmp_path) as store:
         record(store, batches_of(Random(9), 15))
         with store.writing():
             store.db.execute("UPDATE event_keys SET event = NULL, deleted_at = 1")

@@ -53,7 +53,9 @@ def test_a_new_vault_is_private_and_has_its_project(tmp_path: Path) -> None:
         with open_sqlite(str(tmp_path / "vault")) as opened:
             pipeline.record_events(opened, [{"message": "x"}], project="other")
             assert [(project.id, project.name) for project in opened.projects.list()][0] == (1, "default")
-            modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "vault").iterdir()}
+            modes = {
+                path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "vault").iterdir() if path.is_file()
+            }
     finally:
         os.umask(old)
     assert set(modes.values()) == {0o600} and {"vault.db", "vault.db-wal", "vault.db.lock"} <= set(modes)
@@ -69,18 +71,18 @@ def set_meta(path: Path, **values: str) -> None:
 
 def test_a_vault_for_newer_readers_is_refused(tmp_path: Path) -> None:
     open_sqlite(str(tmp_path)).close()
-    set_meta(tmp_path / "vault.db", schema_version="9", min_reader="9")
-    with pytest.raises(StoreError, match=r"schema 9, which needs a newer Crashvault.*Upgrade with"):
+    set_meta(tmp_path / "vault.db", schema_version="999", min_reader="999")
+    with pytest.raises(StoreError, match=r"schema 999, which needs a newer Crashvault.*Upgrade with"):
         open_sqlite(str(tmp_path))
 
 
 def test_a_newer_vault_that_we_can_read_is_opened(tmp_path: Path) -> None:
     open_sqlite(str(tmp_path)).close()
-    set_meta(tmp_path / "vault.db", schema_version="9")
+    set_meta(tmp_path / "vault.db", schema_version="999")
     with open_sqlite(str(tmp_path)) as opened:
         pipeline.record_events(opened, [{"message": "x"}])
     with SQLite(str(tmp_path / "vault.db")).connection as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == ("9",)
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == ("999",)
     connection.close()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.conftest import CommandLine
 
+import databases
 import retaining
 from crashvault import core
 from crashvault.clock import DAY, HOUR, now
@@ -22,9 +23,9 @@ from retaining import NOW, assert_well, at, policy, record
 TRACE, OTHER = "ab" * 16, "cd" * 16
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with core.open_vault(tmp_path) as opened:
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with databases.opened_store(request.param, tmp_path) as opened:
         yield opened
 
 

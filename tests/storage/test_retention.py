@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import databases
 import vaults
 from contents import contents
 from crashvault import lifecycle
@@ -230,9 +231,9 @@ def rich(moment: int, message: str = "boom") -> dict[str, Any]:
     return at(moment, message, fingerprint=["one"], exceptions=[exception], context={"a": 1}, user="ana", tags=["db"])
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with open_sqlite(str(tmp_path / "vault")) as opened:
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    with databases.opened_store(request.param, tmp_path / "vault") as opened:
         yield opened
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import databases
 from crashvault import deduplication, lifecycle, pipeline, regrouping
 from crashvault.errors import NotFoundError
 from crashvault.grouping import NO_RULES, compile_rules, group
@@ -20,9 +21,9 @@ NOW = 1_790_000_000_000_000
 NAMES = ("ann", "bob", "cyd", "dan", "eve", "fay", "gus", "hal")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_sqlite(str(tmp_path / "vault")) as opened:
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with databases.opened_store(request.param, tmp_path / "vault") as opened:
         yield opened
 
 
@@ -96,7 +97,7 @@ def test_joining_can_be_undone_and_never_comes_again(store: Store) -> None:
 
 def test_a_hash_that_is_there_meanwhile_wins(store: Store, tmp_path: Path) -> None:
     record(store, crash("ann"))
-    with open_sqlite(str(tmp_path / "vault")) as other:
+    with databases.another(store) as other:
         pipeline.load_policy(other)
         desk_sees = record(other, crash("bob"))[0]
         assert desk_sees.issue_id == 1

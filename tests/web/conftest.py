@@ -27,7 +27,7 @@ DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PASSWORD = "four words in a row"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
@@ -35,7 +35,7 @@ def playwright() -> Iterator[Any]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(playwright: Any) -> Iterator[Any]:
     found = playwright.chromium.launch(executable_path=javascript.browser(), args=QUIET)
     yield found

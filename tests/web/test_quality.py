@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import os
-import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests import runtimes
-from tests.server import javascript
+from tests import npm
 from tests.web.conftest import add_user
 
 from crashvault import core, demo
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
-AXE = "4.14.1"
 MOST_WEIGHT = 120 * 1024  # bytes of a first page with all that it loads, gzip
 MAIN = ("/issues", "/issues/3", "/live", "/events", "/trends", "/releases", "/alerts", "/webhooks", "/projects", "/retention", "/settings",
         "/system", "/login")  # fmt: skip
@@ -34,30 +29,11 @@ def demo_server(serve: Callable[..., Any], tmp_path: Path) -> Any:
     return serve(home=home)
 
 
-def axe() -> str:
-    """The source of axe-core, from npm once."""
-    runtimes.require("npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crashvault-tests" / f"axe-{AXE}"
-    found = cache / "axe.min.js"
-    if not found.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            ["npm", "pack", "--silent", f"axe-core@{AXE}"], cwd=cache, capture_output=True, text=True, timeout=120
-        )
-        if done.returncode:
-            javascript.missing(f"npm could not bring axe-core: {done.stderr[-300:]}")
-        with tarfile.open(cache / f"axe-core-{AXE}.tgz") as packed:
-            member = packed.extractfile("package/axe.min.js")
-            assert member is not None
-            found.write_bytes(member.read())
-    return found.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize(("device", "scheme"), [("", "light"), ("", "dark"), ("Pixel 7", "light")])
 def test_no_barriers(demo_server: Any, look: Callable[..., Any], device: str, scheme: str) -> None:
     add_user(demo_server, "ana", "admin")
     window = look(demo_server, device, color_scheme=scheme)
-    source, wrong = axe(), []
+    source, wrong = npm.file_of(*npm.AXE), []
     for path in MAIN:
         window.page.goto(path)
         window.page.evaluate(source)
@@ -98,6 +74,35 @@ def test_a_narrow_window(demo_server: Any, look: Callable[..., Any]) -> None:
     for path in MAIN:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert page.evaluate(OUTSIDE) == [], path
+
+
+# Buttons and links of what stays at the edge of a phone's window that are not wholly in it.
+OUTSIDE = """[...document.querySelectorAll("nav.main > a, nav.main summary, .triage > button, .triage summary")].filter((one) => {
+  const box = one.getBoundingClientRect();
+  return box.width && (box.left < 0 || box.right > innerWidth);
+}).map((one) => one.outerHTML)"""
+SMALL = """[...document.querySelectorAll("main :is(button, .button, input, select, summary), nav :is(a, summary)")].filter((one) => {
+  const box = one.getBoundingClientRect();
+  return box.width && box.height && (box.width < 24 || box.height < 24);
+}).map((one) => one.outerHTML)"""
+SHIFT = """() => new Promise((done) => {
+  let shift = 0;
+  new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) shift += one.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shift), 100)));
+})"""
+
+
+@pytest.mark.parametrize("device", ["", "Pixel 7"])
+def test_nothing_moves_and_a_thumb_hits(demo_server: Any, look: Callable[..., Any], device: str) -> None:
+    """Layout shift, and targets of at least 24 by 24 pixels (WCAG 2.2, 2.5.8)."""
+    page = look(demo_server, device).page
+    for path in MAIN:
+        page.goto(path)
+        page.wait_for_load_state("load")
+        assert page.evaluate(SHIFT) == 0, path
+        assert page.evaluate(SMALL) == [], path
 
 
 def test_installed_and_offline(demo_server: Any, serve: Callable[..., Any], look: Callable[..., Any]) -> None:

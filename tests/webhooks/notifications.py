@@ -17,6 +17,7 @@ from nasty import MARKUP, NASTY
 
 NOW = 1_780_000_000_000_000
 SECRET = "s3cr3t0Tok3n"
+DEVICE = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"  # of RFC 8291
 HUGE = "".join(f"word{number} <b>*x*</b> " for number in range(5_000))[:100_000]
 
 # Each way in which a provider can be used: name, address, options.
@@ -29,6 +30,7 @@ WAYS: dict[str, tuple[str, str, dict[str, str]]] = {
     "connector": ("teams", f"https://shop.webhook.office.com/webhookb2/{SECRET}", {"format": "connector"}),
     "apprise": ("apprise", f"ntfys://{SECRET}@ntfy.example.com/crashes", {}),
     "apprise-markdown": ("apprise", f"ntfys://{SECRET}@ntfy.example.com/crashes", {"format": "markdown"}),
+    "push": ("push", f"https://push.example/{SECRET}", {"p256dh": DEVICE, "auth": f"{SECRET}AAAAAAAAAA"}),
 }
 
 

@@ -60,8 +60,8 @@ def fault(way: str, request: Request | Command) -> str:
 
 
 def test_every_provider_is_here() -> None:
-    assert {name for name, _, _ in WAYS.values()} == set(registry.names())
-    for name in registry.names():
+    assert {name for name, _, _ in WAYS.values()} == set(registry.BUILT_IN)
+    for name in registry.BUILT_IN:
         found = registry.provider(name)
         assert found.name == name and found.title and found.secret_options <= set(found.options)
         assert all(about.strip() for about in found.options.values())
@@ -83,7 +83,8 @@ def test_every_kind_is_taken_and_says_what_it_is_about(way: str, kind: str) -> N
     if kind in ("event", "new-issue", "regression"):
         for part in ("shop/payment.py", "cards[order.card]", "shop@1.4.2", "web-1", "region=eu", "production"):
             assert part in shown, part
-        assert "https://crashes.example/issues/7" in shown and "crashvault show 7" in shown
+        assert "https://crashes.example/issues/7" in shown
+        assert "crashvault show 7" in shown or way == "push"  # a phone has no command line
     if kind == "event" and way != "http":
         assert "2 more events" in shown
 

@@ -286,6 +286,19 @@ def _suspects(
     return answers
 
 
+def suspects_of(store: Store, issue: int, directory: str, time_is_up: Callable[[], bool]) -> dict[str, Any] | None:
+    """The commits that probably brought one issue, as in the report; None where `directory` is in no repository."""
+    repository = suspects.Repository(directory)
+    rows = [*Analysing(store.db).first_rows([issue]), *store.issues.latest_events(issue)]
+    items = sorted(store.events.load(rows), key=lambda item: item.event["timestamp"])
+    if repository.root is None or not items:
+        return None
+    releases = {one.release: one.first_seen for one in store.statistics.releases()}
+    case = case_of(items[0].event, items[-1].event, releases)
+    searched, commits = suspects.suspects(repository, case, time_is_up)
+    return {"range": searched.described if searched else None, "commits": list(map(_suspect, commits))}
+
+
 def case_of(first: Event, example: Event, releases: dict[str, int]) -> suspects.Case:
     release = first.get("release")
     earlier = [name for name, at in releases.items() if at < first["timestamp"] and name != release]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from .signatures import Signature
 
-THRESHOLD = 0.6
+THRESHOLD = 0.5
 _FEW = 20  # documents, below which nothing can be learnt about what is rare
 _COMPARED = 8  # members of a cluster that stand for it
 _TOO_COMMON = 60  # issues with a feature, from which on it leads to no comparison

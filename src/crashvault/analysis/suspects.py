@@ -2,7 +2,8 @@
 
 Every commit of that range is a candidate. It gains by what it did, most for the frame that crashed and less the
 further out: it wrote the very line, it changed the function (or took lines out of it), it changed a function that is
-called there, it changed the file. Without releases the range ends at the time of the first crash, and older commits
+called there, it changed the file, or what it changed is named on the line that crashed. What only moves code, names it, or
+adds to a table counts for little. Without releases the range ends at the time of the first crash, and older commits
 count less. git is asked through a few calls with limits, until the time is up.
 """
 
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from .. import git
 from ..clock import SECOND
 from ..source_tree import Source, find, open_source, place_line
+from .program import NAME, Program
 from .review.functions import innermost, spans
 
 MOST = 3  # suspects told
@@ -25,9 +27,16 @@ _AROUND = 12  # lines that stand for the function where its extent is not known
 _HALF_AGE = 14 * 86_400  # seconds after which a commit counts half, where no release bounds the range
 
 _WROTE_LINE, _CHANGED_FUNCTION, _CHANGED_CALLED, _MENTIONS, _CHANGED_FILE = 5.0, 4.0, 3.0, 2.5, 1.5
+_TOOK_OUT, _CHANGED_BESIDE, _PUT_IN = 3.0, 2.1, 1.5  # a name of the line that crashed
+_HALF_RENAMED = 2.0
 _CREATED_FILE = 0.12  # of what else it did counts for a commit that brought the whole file
-_OLDER = 0.1  # what a commit before the range is worth
-_NO_CODE = 0.1  # what one is worth that only changed comments and documents
+_LESS = 0.4  # what a frame counts for, the further it is from the crash
+_OLDER = 0.05  # what a commit before the range is worth
+_WORTH = {"nothing": 0.05, "numbers": 0.15, "text": 0.2, "entries": 0.3, "code": 1.0}  # by what a commit did at most
+_LIMITS = 0.5  # what a changed number is worth where the crash is about numbers
+_ABOUT_NUMBERS = re.compile(
+    r"\b(range|index|bounds|zero|length|limit|size|overflow|too (many|large|long|small)|timed? ?out)", re.I
+)
 _DEFINITION = re.compile(
     r"\b(?:def|class|function|func|fn|sub|struct|interface|trait|impl|module)\s+([A-Za-z_$][\w$]*)"
 )
@@ -37,7 +46,6 @@ _ASSIGNED = re.compile(
     r"^[\s@+-]*(?:const|let|var|static|public|private|final|export|\s)*([A-Za-z_$][\w$]{2,})\s*(?::[^=]*)?=(?!=)"
 )
 _CALLED = re.compile(r"([A-Za-z_$][\w$]{2,})\s*\(")
-_NAME = re.compile(r"[A-Za-z_$][\w$]{2,}")
 _QUOTED = re.compile(r"""['"`‘“]([^'"`’”\n]{3,60})['"`’”]""")
 
 
@@ -75,6 +83,7 @@ class Repository:
         self.root = git.repository(directory)
         self._sources: dict[str | None, Source] = {}
         self._histories: dict[tuple[str, str | None], list[git.Change]] = {}
+        self._programs: dict[tuple[str, str | None, tuple[str, ...]], Program] = {}
 
     def source(self, commit: str) -> Source:
         found = self._sources.get(commit)
@@ -89,6 +98,20 @@ class Repository:
             assert self.root is not None
             self._histories[key] = git.history(self.root, until, after, limit=_COMMITS if after else 100, patches=True)
         return self._histories[key]
+
+    def program(self, which: Range, traced: Sequence[str]) -> Program:
+        """The program at the end of a range, with what its commits did."""
+        key = (which.until, which.after, tuple(traced))
+        if key not in self._programs:
+            root = self.root
+            assert root is not None
+            self._programs[key] = Program(
+                lambda paths: git.read_all(root, which.until, paths),
+                git.files(root, which.until),
+                self.history(which.until, which.after),
+                traced,
+            )
+        return self._programs[key]
 
     def ids(self, which: Range) -> set[str]:
         """The commits of a range."""
@@ -121,19 +144,26 @@ def suspects(repository: Repository, case: Case, time_is_up: Callable[[], bool])
         return None, []
     changes = {change.id: change for change in repository.history(found.until, found.after)}
     points: dict[str, dict[str, float]] = {}
-    for depth, place in enumerate(_located(repository, found.until, case.frames)):
+    located = list(_located(repository, found.until, case.frames))
+    program = repository.program(found, [place.path for place in located])
+    for depth, place in enumerate(located):
         if time_is_up():
             break
-        for commit, reason, gain in _gains(root, found, place, depth, changes):
+        for commit, reason, gain in _gains(root, found, place, depth, changes, program):
             if f"--- /dev/null\n+++ b/{place.path}\n" in f"{commit.patch}\n":
                 gain *= _CREATED_FILE
             reasons = points.setdefault(commit.id, {})
             changes.setdefault(commit.id, commit)
-            reasons[reason] = max(reasons.get(reason, 0.0), gain / (1 + 0.6 * depth))
+            reasons[reason] = max(reasons.get(reason, 0.0), gain / (1 + _LESS * depth))
     for commit, reason, gain in _mentions(case.message, [changes[key] for key in repository.ids(found)]):
         points.setdefault(commit.id, {})[reason] = gain
+    for key in repository.ids(found):
+        if program.is_half_renamed(key):
+            points.setdefault(key, {})["renamed something that is still used by its old name"] = _HALF_RENAMED
     known = repository.ids(found)
-    scored = [_suspect(changes[key], reasons, found, case, key in known) for key, reasons in points.items()]
+    scored = [
+        _suspect(changes[key], reasons, found, case, key in known, program.kind(key)) for key, reasons in points.items()
+    ]
     return found, sorted(scored, key=lambda item: (-item.score, -item.at, item.commit))[:MOST]
 
 
@@ -168,7 +198,9 @@ def function_around(path: str, lines: Sequence[str], line: int) -> tuple[int, in
 _Gain = tuple[git.Change, str, float]
 
 
-def _gains(root: str, found: Range, place: _Located, depth: int, changes: Mapping[str, git.Change]) -> Iterator[_Gain]:
+def _gains(
+    root: str, found: Range, place: _Located, depth: int, changes: Mapping[str, git.Change], program: Program
+) -> Iterator[_Gain]:
     """What commits did to a frame."""
     where = f"{place.path}:{place.line}"
     name = f"{place.function}()" if place.function else f"the lines around {where}"
@@ -181,14 +213,31 @@ def _gains(root: str, found: Range, place: _Located, depth: int, changes: Mappin
             root, found.until, place.path, place.first, place.last, after=found.after, limit=10
         ):
             yield changes.get(change.id, change), f"changed {name} in {place.path}", _CHANGED_FUNCTION
-    called = set(_CALLED.findall(place.text)) - {place.function}
-    crashing = set(_NAME.findall(place.text.split("\n")[place.line - place.first]))
+    crashing = set(NAME.findall(place.text.split("\n")[place.line - place.first])) - {place.function}
+    called = dict.fromkeys(set(_CALLED.findall(place.text)) - {place.function}, 0.8)
+    called |= dict.fromkeys(_given(place.text, crashing) - {place.function}, 0.9) | dict.fromkeys(crashing, 1.0)
+    reached = program.reach(called)
     for change in changes.values():
         if place.path in change.files:
             yield change, f"changed {place.path}", _CHANGED_FILE
-        for function in sorted((called | crashing) & changed_names(change.patch)):
-            near = 1.0 if function in crashing else 0.8
-            yield change, f"changed {function}, which {name} uses", _CHANGED_CALLED * near
+        names = program.touched.get(change.id, set()) | changed_names(change.patch)
+        for function in sorted(names & reached.keys()):
+            yield change, f"changed {function}, which {name} uses", _CHANGED_CALLED * reached[function]
+        yield from _of_line(change, crashing, program, where)
+
+
+def _given(text: str, names: set[str]) -> set[str]:
+    """What is called where some names get their values in a function."""
+    lines = [line for line in text.split("\n") if set(_ASSIGNED.findall(line)) & names]
+    return {name for line in lines for name in _CALLED.findall(line)}
+
+
+def _of_line(change: git.Change, crashing: set[str], program: Program, where: str) -> Iterator[_Gain]:
+    """What a commit did to names that stand on the line, wherever it did so."""
+    for edit in program.edits.get(change.id, ()):
+        for found, gain in ((edit.removed, _TOOK_OUT), (edit.beside, _CHANGED_BESIDE), (edit.added, _PUT_IN)):
+            for name in sorted(crashing & {token.strip("\"'`@:") for token in found})[:1]:
+                yield change, f"changed something about {name}, which stands on the line {where}", gain
 
 
 def _mentions(message: str, changes: Iterable[git.Change]) -> Iterator[_Gain]:
@@ -227,15 +276,25 @@ def code_lines(patch: str) -> tuple[list[str], list[str]]:
     return added, removed
 
 
-def _suspect(change: git.Change, reasons: Mapping[str, float], found: Range, case: Case, in_range: bool) -> Suspect:
+def _suspect(
+    change: git.Change, reasons: Mapping[str, float], found: Range, case: Case, in_range: bool, kind: str
+) -> Suspect:
     points = sum(sorted(reasons.values(), reverse=True)[:4])
     if found.after:
         points *= 1.0 if in_range else _OLDER
     else:
         age = max(0, case.first_seen // SECOND - change.at)
         points *= 0.5 ** (age / _HALF_AGE) + 0.05
-    if change.patch and not any(code_lines(change.patch)):
-        points *= _NO_CODE
+    points *= _weight(change, reasons, case, kind)
     order = sorted(reasons, key=lambda reason: -reasons[reason])
     said = (*order[:3], *((f"is one of {found.described}",) if found.after and in_range else ()))
     return Suspect(change.id, change.author, change.at * SECOND, change.summary, round(points, 2), said)
+
+
+def _weight(change: git.Change, reasons: Mapping[str, float], case: Case, kind: str) -> float:
+    """How probable it is that what a commit did breaks anything."""
+    if change.patch and not any(code_lines(change.patch)):
+        return _WORTH["nothing"]
+    if kind == "numbers" and _WROTE_LINE in reasons.values():
+        return 1.0
+    return _LIMITS if kind == "numbers" and _ABOUT_NUMBERS.search(case.message) else _WORTH[kind]

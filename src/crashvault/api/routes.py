@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -31,12 +31,16 @@ def routes(node: Node) -> list[BaseRoute]:
     return [tail.route_of(node), *openapi.routes(ENDPOINTS), *(route_of(endpoint, node) for endpoint in ENDPOINTS)]
 
 
-def application(node: Node, more: Sequence[BaseRoute] = ()) -> Starlette:
-    """All of `routes`, and more of them, in one application."""
+def application(
+    node: Node, more: Sequence[BaseRoute] = (), unknown: Callable[[Request], Awaitable[Response]] | None = None
+) -> Starlette:
+    """All of `routes`, and more of them, in one application. `unknown` is what a browser gets where nothing is."""
     every = [*more, *routes(node)]
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 404 and unknown is not None and _is_browser(request):
+            return await unknown(request)
         if error.status_code != 405:
             return response_of(error, request_id(request))
         allowed = {"Allow": ", ".join(allowed_methods(every, request.url.path))}
@@ -45,6 +49,11 @@ def application(node: Node, more: Sequence[BaseRoute] = ()) -> Starlette:
         return response_of(HTTPException(405, headers=allowed), request_id(request))
 
     return Starlette(routes=every, exception_handlers={**EXCEPTION_HANDLERS, HTTPException: refused})
+
+
+def _is_browser(request: Request) -> bool:
+    """Whether a person looks: for a page, and not for what programs ask."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/v1/"))
 
 
 def allowed_methods(known: Sequence[BaseRoute], path: str) -> list[str]:

@@ -21,6 +21,14 @@ class Strict(Struct, forbid_unknown_fields=True):
     """A body in which a misspelt field is an error."""
 
 
+class IgnoredUntil(Strict):
+    """What ends that an issue is ignored; whichever comes first."""
+
+    time: Annotated[str, Meta(min_length=1, max_length=40)] | None = None  # ISO 8601, or a span such as 7d
+    events: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None  # so many more
+    users: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+
+
 class IssueChange(Strict):
     """What to change of an issue; what is absent stays."""
 
@@ -29,6 +37,7 @@ class IssueChange(Strict):
     title: Name | UnsetType = UNSET
     assigned: Name | UnsetType | None = UNSET
     resolved_in: Name | UnsetType = UNSET  # a release that mends it, or next; with status resolved
+    ignored_until: IgnoredUntil | UnsetType = UNSET  # with status ignored
     tag: Tags | UnsetType = UNSET
     untag: Tags | UnsetType = UNSET
 

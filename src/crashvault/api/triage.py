@@ -23,8 +23,16 @@ def change(call: Call) -> dict[str, Any]:
         raise UnprocessableError(
             "The body is wrong", [{"field": "resolved_in", "message": "goes with status resolved"}]
         )
+    ignored_until = call.body.ignored_until
+    if ignored_until is not UNSET and call.body.status != "ignored":
+        raise UnprocessableError(
+            "The body is wrong", [{"field": "ignored_until", "message": "goes with status ignored"}]
+        )
     with call.store.writing():
         _changed(call, [issue], call.body, dry_run=False)
+        if ignored_until is not UNSET:
+            until = lifecycle.until(ignored_until.time, ignored_until.events, ignored_until.users, call.now)
+            lifecycle.ignore_until(call.store, [issue], until, call.access.name, call.now)
         if release is not UNSET:
             lifecycle.resolve_in(call.store, [issue], release, call.access.name, call.now)
     return issue_details(call.store, issue, call.now)

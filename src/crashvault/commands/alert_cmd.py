@@ -34,8 +34,9 @@ def alert() -> None:
 @click.option("--where", "query", metavar="QUERY", help="Count only events that this query finds.")
 @click.option("--by", metavar="issue|project|tag.KEY",
               help="An alert for each of them. [default: issue for conditions on issues, else all together]")  # fmt: skip
-@click.option("--notify", multiple=True, metavar="WEBHOOK|desktop",
-              help="Whom to tell; may be repeated. [default: every webhook that hears of alerts]")  # fmt: skip
+@click.option("--notify", multiple=True, metavar="WEBHOOK|desktop|push",
+              help="Whom to tell; push means phones and browsers that have subscribed; may be repeated. "
+                   "[default: every webhook that hears of alerts]")  # fmt: skip
 @click.option(
     "--cooldown", metavar="SPAN", default="10m", show_default=True, help="Tell of it at most once in that time."
 )
@@ -310,7 +311,10 @@ def _listeners(context: Context, notify: Iterable[str]) -> str:
 
     named = list(notify) or [hook.name for hook in context.store.webhooks.listening() if "alert" in hook.kinds]
     if not named:
-        return "Tells nobody yet: add a webhook (crashvault webhook add), or use --notify desktop"
+        return (
+            "Tells nobody yet: add a webhook (crashvault webhook add), subscribe on a phone (on the dashboard's page of "
+            "alerts), or use --notify desktop"
+        )
     return f"Tells {escape(', '.join(named))}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..models import STATUSES
+from .choosing import report_formats
 from .context import Context, command, joined_query
 from .models import add_narrative, model_choice, model_options, print_prompt, prompt_limits
 
@@ -17,7 +18,6 @@ crashvault batch-analyze 'level:>=error' --since 7d --limit 20000
 crashvault batch-analyze --tag region=eu --format html --output week.html
 crashvault batch-analyze --since 24h --provider ollama --model llama3.2
 """
-_FORMATS = ("text", "json", "markdown", "html")
 _GIT_SECONDS = 20.0  # for all suspects together
 
 
@@ -36,7 +36,7 @@ _GIT_SECONDS = 20.0  # for all suspects together
     help="Events examined; of more that fit, an even sample.",
 )  # fmt: skip
 @click.option(
-    "--format", "format_", type=click.Choice(_FORMATS, case_sensitive=False),
+    "--format", "format_", type=report_formats("batch-analyze"),
     help="[default: what the file's name says, else text]",
 )  # fmt: skip
 @click.option("--output", "-o", metavar="FILE", help="File to write; - is standard output.")
@@ -62,7 +62,7 @@ def batch_analyze(
     from .reading import narrowed
     from .reports import chosen_format, shown_query, steps, timer, write_out
 
-    chosen = chosen_format(context, format_, output, _FORMATS)
+    chosen = chosen_format(context, "batch-analyze", format_, output)
     choice = model_choice(context, provider, model, timeout)
     store, moment, text = context.store, now(), joined_query(query)
     extra = [f"since:{since}"] if since else []
@@ -93,12 +93,7 @@ def _prompt(context: Context, report: dict[str, Any]) -> Any:
 
 def _renderers() -> dict[str, Callable[[Any], Any]]:
     from ..console import console
-    from ..output.analysis_html import analysis_html
-    from ..output.analysis_markdown import analysis_markdown
     from ..output.analysis_text import analysis_lines
+    from .reports import renderers
 
-    return {
-        "text": lambda report: analysis_lines(report, console.width),
-        "markdown": analysis_markdown,
-        "html": analysis_html,
-    }
+    return renderers("batch-analyze", lambda report: analysis_lines(report, console.width))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .choosing import report_formats
 from .context import Context, command
 
 _EXAMPLES = """
@@ -14,7 +15,6 @@ crashvault changes --since v1.4.0 --output CHANGES_SUMMARY.md
 crashvault changes --since shop@1.4.0 --until shop@1.5.0
 crashvault changes --read CHANGES_SUMMARY.md --json
 """
-_FORMATS = ("text", "markdown", "json")
 _GIT_SECONDS = 20.0
 
 
@@ -29,7 +29,7 @@ _GIT_SECONDS = 20.0
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(_FORMATS, case_sensitive=False),
+    type=report_formats("changes"),
     help="[default: what the file's name says, else text]",
 )
 @click.option("--output", "-o", metavar="FILE", help="File to write, such as CHANGES_SUMMARY.md; - is standard output.")
@@ -48,18 +48,19 @@ def changes(
 ) -> None:
     """Summarize what changed: new, regressed, resolved, worsened, improved and quiet issues, per release.
 
-    As Markdown the summary is compared with `diff` and read back with --read; see docs/changes-summary.md."""
+    As Markdown the summary is compared with `diff` and read back with --read; see docs/CHANGES_SUMMARY.md."""
     from ..console import console
-    from ..output.changes_document import read_summary, write_summary
+    from ..output.changes_document import read_summary
     from ..output.changes_text import changes_lines
-    from .reports import chosen_format, write_out
+    from .reports import chosen_format, renderers, write_out
 
     if (since is None) == (given is None):
         raise click.UsageError("give --since TIME|RELEASE|REV, or --read FILE")
-    chosen = chosen_format(context, format_, output, _FORMATS)
+    chosen = chosen_format(context, "changes", format_, output)
     summary = read_summary(_text(str(given))) if given is not None else _summary(context, str(since), until, source)
-    renderers = {"text": lambda found: changes_lines(found, console.width), "markdown": write_summary}
-    write_out(context, summary.shape() if chosen == "json" else summary, chosen, output, None, renderers)
+    report = summary if chosen in ("text", "markdown") else summary.shape()
+    lines = lambda found: changes_lines(found, console.width)
+    write_out(context, report, chosen, output, None, renderers("changes", lines))
 
 
 def _summary(context: Context, since: str, until: str | None, source: str) -> Any:

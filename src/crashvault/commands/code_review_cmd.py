@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .choosing import report_formats
 from .context import Context, command
 from .models import add_narrative, model_choice, model_options, print_prompt, prompt_limits
 
@@ -17,7 +18,6 @@ crashvault code-review --range main..HEAD --format sarif --output review.sarif
 crashvault code-review --file shop/orders.py
 crashvault code-review --error 4f1c9a7e
 """
-_FORMATS = ("text", "json", "markdown", "sarif")
 _SEVERITIES = ("low", "medium", "high")
 
 
@@ -43,7 +43,7 @@ _SEVERITIES = ("low", "medium", "high")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(_FORMATS, case_sensitive=False),
+    type=report_formats("code-review"),
     help="[default: what the file's name says, else text]",
 )
 @click.option("--output", "-o", metavar="FILE", help="File to write; - is standard output.")
@@ -64,7 +64,7 @@ def code_review(
     from .reports import chosen_format, steps, write_out
 
     _check_usage(files, event_id, diff or staged, commit, range_)
-    chosen = chosen_format(context, format_, output, _FORMATS)
+    chosen = chosen_format(context, "code-review", format_, output)
     choice = model_choice(context, provider, model, timeout)
     subject = _subject(context, files, event_id, staged, commit, range_)
     with steps("Looking for crashes") as begin:
@@ -122,11 +122,7 @@ def _changed_lines(subject: Any) -> Iterator[str]:
 
 def _renderers() -> dict[str, Callable[[Any], Any]]:
     from ..console import console
-    from ..output.review_sarif import review_sarif
-    from ..output.review_text import review_lines, review_markdown
+    from ..output.review_text import review_lines
+    from .reports import renderers
 
-    return {
-        "text": lambda report: review_lines(report, console.width),
-        "markdown": review_markdown,
-        "sarif": review_sarif,
-    }
+    return renderers("code-review", lambda report: review_lines(report, console.width))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .choosing import export_formats
 from .context import Context, command, emit, joined_query, query_argument
 from .triage import IssueId
 
@@ -24,7 +25,7 @@ crashvault export --query 'is:open level:>=error' --since 7d --output week.csv
 @click.option("--query", "asked", metavar="QUERY", help="Events that fit, with their issues.")
 @click.option("--since", metavar="TIME", help="Events not before: 2h, 7d, or ISO 8601.")
 @click.option(
-    "--format", "format_", type=click.Choice(["jsonl", "json", "csv", "md", "html"], case_sensitive=False),
+    "--format", "format_", type=export_formats(),
     help="jsonl and json lose nothing, the others are for people. [default: what the file's name says, else jsonl]",
 )  # fmt: skip
 @click.option(
@@ -42,8 +43,8 @@ def export(
     from ..clock import now
     from ..console import progress
     from ..exchange import export_vault
-    from ..exchange.files import format_of
     from ..exchange.files import output as opened
+    from ..plugins.parts import exporters, format_named
     from ..storage.exporting import Exporting
     from .reading import narrowed
 
@@ -54,7 +55,7 @@ def export(
     node, _ = narrowed(
         context, store.search(moment), texts[0], status="all", extra=[text for text in texts[1:] if text]
     )
-    format_ = format_ or format_of(output, "json" if context.json and not output else "jsonl")
+    format_ = format_ or format_named(output, exporters()) or ("json" if context.json and not output else "jsonl")
     with opened(output) as out, progress("Exporting") as bar:
 
         def begin(count: int) -> Any:

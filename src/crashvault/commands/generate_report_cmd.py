@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..models import STATUSES
+from .choosing import report_formats
 from .context import Context, command
 
 _EXAMPLES = """
@@ -12,7 +13,6 @@ crashvault generate-report --output week.html --since 7d
 crashvault generate-report --query 'level:>=error environment:production' --format markdown
 crashvault generate-report --status open --json
 """
-_FORMATS = ("markdown", "html", "json")
 
 
 @command("generate-report", _EXAMPLES)
@@ -28,7 +28,7 @@ _FORMATS = ("markdown", "html", "json")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(_FORMATS, case_sensitive=False),
+    type=report_formats("generate-report"),
     help="[default: what the file's name says, else markdown]",
 )
 @click.option("--output", "-o", metavar="FILE", help="File to write; - is standard output.")
@@ -41,11 +41,10 @@ def generate_report(
     The HTML is one file with its charts, and asks nobody for anything."""
     from ..analysis.report import collect
     from ..clock import now
-    from ..output.report import report_html, report_markdown
     from .reading import narrowed
-    from .reports import chosen_format, shown_query, steps, write_out
+    from .reports import chosen_format, renderers, shown_query, steps, write_out
 
-    chosen = chosen_format(context, format_, output, _FORMATS)
+    chosen = chosen_format(context, "generate-report", format_, output)
     store, moment = context.store, now()
     extra = [f"since:{since}"] if since else []
     node, _ = narrowed(
@@ -54,4 +53,4 @@ def generate_report(
     shown = shown_query(context, query, status, level, tags, since)
     with steps("Counting events") as begin:
         report = collect(store, node, moment, shown, begin)
-    write_out(context, report, chosen, output, None, {"markdown": report_markdown, "html": report_html})
+    write_out(context, report, chosen, output, None, renderers("generate-report"))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from .context import COMPLETE, shared_params
+from .context import COMPLETE, Context, shared_params
 
 _ABOUT = """A vault for crashes and errors, in one file on your machine.
 
@@ -52,7 +52,12 @@ class VaultGroup(click.Group):
         self._aliases.update(dict.fromkeys(aliases, name))
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted({*self._modules, *super().list_commands(context)})
+        return sorted({*self._modules, *super().list_commands(context), *self._of_plugins(context)})
+
+    def _of_plugins(self, context: click.Context) -> dict[str, click.Command]:
+        from .plugged import commands
+
+        return commands(context, {*self._modules, *self._aliases, *self.commands})
 
     def short_names(self) -> dict[str, str]:
         """Short name → command."""
@@ -64,7 +69,7 @@ class VaultGroup(click.Group):
             module = import_module(self._modules[name])
             found: click.Command = getattr(module, name.replace("-", "_"))  # the function named like the command
             return found
-        return super().get_command(context, name)
+        return super().get_command(context, name) or self._of_plugins(context).get(name)
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
         """Complete names of commands without importing them; what each does is the first line of its module."""
@@ -77,6 +82,8 @@ class VaultGroup(click.Group):
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self._modules:
+            _note_home(context, args)
         command = self.get_command(context, args[0])
         if command is None and not args[0].startswith("-"):
             known = [*self.list_commands(context), *self._aliases]
@@ -92,6 +99,19 @@ class VaultGroup(click.Group):
             formatter.write_text(f"Short names: {pairs}")
         if self.epilog:
             formatter.write(f"\n{self.epilog}\n")
+
+
+def _note_home(context: click.Context, args: list[str]) -> None:
+    """Whose plugin a command is must be known before its options are read, so that `--home` behind it counts already."""
+    ours = context.find_object(Context)
+    for place, word in enumerate(args):
+        if word == "--":  # what follows is somebody else's
+            return
+        given = word.removeprefix("--home=") if word.startswith("--home=") else ""
+        if word == "--home" and place + 1 < len(args):
+            given = args[place + 1]
+        if given and ours is not None:
+            ours.update({"home": given})
 
 
 def _about(module: str) -> str:

@@ -38,12 +38,14 @@ def list_issues(
     """List issues, those seen last first.
 
     Without a status only open issues are shown. QUERY is written in the query language: `crashvault help query`."""
+    from .. import lifecycle
     from ..clock import now
     from ..views import issue_page, shown_issues
     from .reading import narrowed
 
     moment = now()
     store = context.store
+    lifecycle.end_ignoring(store, moment)
     with store.reading():
         search = store.search(moment)
         node, open_only = narrowed(context, search, joined_query(query), status=status, level=level, tags=tags)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,21 +12,30 @@ import click
 
 from .context import Context, emit, encoded
 
-_ENDINGS = {"json": "json", "md": "markdown", "markdown": "markdown", "html": "html", "htm": "html", "sarif": "sarif",
-            "txt": "text"}  # fmt: skip
-
 Begin = Callable[[str, int], Callable[[int], Any]]
 
 
-def chosen_format(context: Context, given: str | None, output: str | None, formats: Sequence[str]) -> str:
-    """The format asked for: by option, by the file's name, by `--json`, else the first one."""
-    if given:
-        return given
-    ending = os.path.splitext((output or "").lower().removesuffix(".gz"))[1].lstrip(".")
-    named = _ENDINGS.get(ending, "")
-    if named in formats:
-        return named
-    return "json" if context.json and not output else formats[0]
+def chosen_format(context: Context, report: str, given: str | None, output: str | None) -> str:
+    """The format asked for: by option, by the file's name, by `--json`, else the first one of this report."""
+    from .. import core
+    from ..plugins.parts import format_named, report_formats
+
+    core.use_plugins(context.home)
+    known = report_formats(report)
+    named = given or format_named(output, known)
+    return named or ("json" if context.json and not output else next(iter(known)))
+
+
+def renderers(report: str, lines: Callable[[Any], Sequence[str]] | None = None) -> dict[str, Callable[[Any], Any]]:
+    """What makes each format of a report; `lines` makes the text, as markup."""
+    from ..plugins.parts import called_safely, report_formats
+
+    found = {
+        name: called_safely(one.render, f"the format {name}")
+        for name, one in report_formats(report).items()
+        if one.render is not None
+    }
+    return {**found, **({"text": lines} if lines else {})}
 
 
 def timer(seconds: float) -> Callable[[], bool]:

@@ -84,9 +84,11 @@ def set_role(context: Context, name: str, role: str) -> None:
 @command("remove", "crashvault user remove bob")
 @click.argument("name")
 def remove(context: Context, name: str) -> None:
-    """Remove a user with all sessions, from the next request on."""
+    """Remove a user with all sessions and devices, from the next request on."""
+    from .. import users
+
     found = context.store.users.require(name)
-    context.store.users.remove(found)
+    users.remove_user(context.store, found)
     _tell(context, found, "Removed[/success] user [highlight]{}[/highlight].")
 
 

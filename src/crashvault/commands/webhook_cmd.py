@@ -57,17 +57,17 @@ _SETTINGS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
 
 
 @command("add", _ADD_EXAMPLES)
-@click.argument("type")
+@click.argument("webhook_type", metavar="TYPE")
 @click.option("--name", metavar="NAME", help="How to call it. [default: the type]")
 @_options
-def add(context: Context, type: str, **given: Any) -> None:
-    """Make a webhook of type http, slack, discord, teams or apprise."""
+def add(context: Context, webhook_type: str, **given: Any) -> None:
+    """Make a webhook of type http, slack, discord, teams, apprise or push, or of one that a plugin adds."""
     from ..console import console, escape
     from ..notify import manage
 
     store = context.store
     given["only_project"] = given["only_project"] or context.project
-    made = manage.add(store, type, _read(given), allow_private=_allow_private(context))
+    made = manage.add(store, webhook_type, _read(given), allow_private=_allow_private(context))
     shape = manage.shape(store, made.webhook)
     if context.json:
         emit(shape | ({"secret": made.secret} if made.secret else {}))

@@ -210,7 +210,9 @@ def record(context: Context, body: dict[str, Any], quiet: bool, output: str) -> 
     except Exception as error:
         print_warning(f"the failure was not recorded ({type(error).__name__}: {error}). Please report it")
         return
-    if context.json:
+    if receipt.transition == "dropped":
+        print_warning(f"the failure was not recorded ({receipt.error})")
+    elif context.json:
         import json
 
         click.echo(json.dumps({"event_id": receipt.event_id, "issue_id": receipt.issue_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .document import FORMAT_VERSION
-from .exporting import FORMATS, Export, export_vault
+from .exporting import Export, export_vault
 from .importing import MODES, Imported, import_vault
 
-__all__ = ["FORMATS", "FORMAT_VERSION", "MODES", "Export", "Imported", "export_vault", "import_vault"]
+__all__ = ["FORMAT_VERSION", "MODES", "Export", "Imported", "export_vault", "import_vault"]

@@ -18,6 +18,7 @@ from .. import __version__
 from ..clock import HOUR, to_iso
 from ..config import SETTINGS
 from ..errors import NotFoundError
+from ..output.shapes import event_shape
 from ..storage.exporting import Exporting, Selection
 from ..storage.splicing import SplicedEvent, Splicer
 from ..storage.store import Store
@@ -39,6 +40,15 @@ class Source(NamedTuple):
     selection: Selection
     now: int
     query: str  # as people would write it; empty for the whole vault
+
+    def shapes(self) -> Iterator[dict[str, Any]]:
+        """The events of the export in their documented shape."""
+        for item in self.store.events.loader.stream(self.reads.event_rows(self.selection)):
+            yield event_shape(item.event, item.issue_id, item.fingerprint)
+
+    def issue_shapes(self) -> Iterator[dict[str, Any]]:
+        """Their issues, as in the lossless format."""
+        return issues(self)
 
 
 def header(source: Source) -> dict[str, Any]:

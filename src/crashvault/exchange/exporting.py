@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import InvalidError
+from ..plugins.parts import called_safely, exporters
 from ..query.tree import Node
 from ..storage.exporting import Exporting
 from ..storage.store import Store
 from . import document
 from .document import Progress, Source
-
-# name of the format: the module beside this one that writes it
-FORMATS = {"jsonl": "jsonl", "json": "json_document", "csv": "csv_table", "md": "markdown", "html": "html_page"}
 
 
 class Output(Protocol):
@@ -45,9 +42,10 @@ def export_vault(
     `query` is how people would write `node`; it goes into the header. `now` is in microseconds. `begin` is told the
     number of events and gives back what is told how many more are written. Raises InvalidError for an unknown format.
     """
-    if format not in FORMATS:
-        raise InvalidError(f"there is no format {format!r}", f"Use one of: {', '.join(FORMATS)}")
-    write = import_module(f".{FORMATS[format]}", __package__).write
+    known = exporters()
+    if format not in known:
+        raise InvalidError(f"there is no format {format!r}", f"Use one of: {', '.join(known)}")
+    write = called_safely(known[format].write, f"the format {format}")
     store.db.unmap()
     with store.reading():
         reads = Exporting(store.db)
@@ -73,4 +71,4 @@ def counted(items: Iterator[Any], progress: Progress, every: int = 200) -> Itera
     progress(passed % every)
 
 
-__all__ = ["FORMATS", "Export", "Output", "counted", "document", "export_vault"]
+__all__ = ["Export", "Output", "counted", "document", "export_vault"]

@@ -14,14 +14,6 @@ from ..errors import InvalidError
 from .exporting import Output
 
 STREAM = "-"
-_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".md": "md", ".markdown": "md",
-            ".html": "html", ".htm": "html"}  # fmt: skip
-
-
-def format_of(path: str | None, default: str = "jsonl") -> str:
-    """The format that a file's name asks for."""
-    name = (path or "").lower().removesuffix(".gz")
-    return _ENDINGS.get(os.path.splitext(name)[1], default)
 
 
 @contextmanager

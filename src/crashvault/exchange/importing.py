@@ -272,7 +272,7 @@ class _Import:
         created_at = self._moment(item, given.created_at, self.now)
         rank = self.events.rank(given.level)
         state = {key: getattr(given, key) for key in
-                 ("title", "culprit", "status", "severity", "assigned", "resolved_in", "category")}  # fmt: skip
+                 ("title", "culprit", "status", "severity", "assigned", "resolved_in", "ignored_until", "category")}  # fmt: skip
         state |= {"title_fixed": int(given.title_fixed), "is_regressed": int(given.is_regressed),
                   "resolved_at": self._moment(item, given.resolved_at, 0) if given.resolved_at else None}  # fmt: skip
         return IssueRecord(

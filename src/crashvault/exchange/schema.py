@@ -114,6 +114,7 @@ class State(Struct, kw_only=True):
     changed_at: str | None = None
     resolved_at: str | None = None
     resolved_in: Text | None = None
+    ignored_until: Text | None = None
     category: Text | None = None
     tags: list[Name] = []
 

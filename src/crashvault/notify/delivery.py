@@ -12,9 +12,9 @@ from ..clock import SECOND, now
 from ..errors import CrashvaultError
 from ..logs import log_debug
 from ..outbound import Outbound, OutboundError
+from ..plugins.parts import provider as provider_named
 from ..storage.webhooks import Webhook
 from ..webhooks.base import Command, File, Notification, Provider, Request, Response, Target, Verdict
-from ..webhooks.registry import provider as provider_named
 from .shown import secret_parts
 from .signing import signature_headers
 
@@ -56,7 +56,7 @@ def attempt(webhook: Webhook, notification: Notification, files: Sequence[File],
             sending = step(answers)
             if sending is None:
                 continue
-            answers.append(_answer(sending, provider, webhook, notification, outbound))
+            answers.append(_answer(sending, provider, webhook, target, notification, outbound))
             verdict = provider.judge(answers[-1], now() / SECOND)
             if not verdict.delivered:
                 break
@@ -72,14 +72,19 @@ def attempt(webhook: Webhook, notification: Notification, files: Sequence[File],
 
 
 def _answer(
-    sending: Request | Command, provider: Provider, webhook: Webhook, notification: Notification, outbound: Outbound
-) -> Response:
+    sending: Request | Command, provider: Provider, webhook: Webhook, target: Target, notification: Notification,
+    outbound: Outbound,
+) -> Response:  # fmt: skip
     if isinstance(sending, Command):
         return _run(sending, webhook, outbound)
+    if provider.seal is not None:
+        sending = provider.seal(sending, target, webhook.secrets, now() // SECOND)
     headers = dict(sending.headers)
     if provider.signed:
         headers |= signature_headers(webhook.secrets, notification.id, now() // SECOND, sending.body)
-    answer = outbound.send(sending.method, sending.url, headers, sending.body, seconds=webhook.timeout)
+    answer = outbound.send(
+        sending.method, sending.url, headers, sending.body, seconds=webhook.timeout, once=sending.once
+    )
     return Response(*answer)
 
 

@@ -11,12 +11,12 @@ from ..clock import SECOND, to_iso
 from ..errors import InvalidError
 from ..models import DEFAULT_PROJECT
 from ..outbound import check_visible
+from ..plugins.parts import provider
 from ..storage.outbox import Delivery
 from ..storage.store import Store
 from ..storage.webhooks import DEFAULTS, Webhook
 from ..units import parse_rate
-from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification
-from ..webhooks.registry import names, provider
+from ..webhooks.base import CHOICES, EVENT, NEW_ISSUE, REGRESSION, TEST, Command, Notification, Provider
 from .delivery import Attempt, attempt, takes_files, target_of
 from .message import Reader, dashboard_address, links, shown_levels
 from .service import make_outbound
@@ -45,7 +45,7 @@ def add(store: Store, kind: str, given: Mapping[str, Any], *, allow_private: boo
         "name": given.get("name") or _free_name(store, found.name),
         "type": found.name,
         **_checked(store, given),
-        "secrets": [secret or made_up] if secret or made_up else [],
+        "secrets": [secret or made_up] if secret or made_up else _own_key(store, found),
     }  # fmt: skip
     if secret:
         _check_secret(found.name, found.signed, secret)
@@ -53,6 +53,15 @@ def add(store: Store, kind: str, given: Mapping[str, Any], *, allow_private: boo
         raise InvalidError("a webhook needs an address", "Give it with --url")
     _check_whole(fields, allow_private)
     return Made(store.webhooks.add(fields, clock.now()), made_up)
+
+
+def _own_key(store: Store, found: Provider) -> list[str]:
+    """The vault's key, with which providers that seal their requests sign; it is made when it is first needed."""
+    if found.seal is None:
+        return []
+    from ..webhooks.push import new_key
+
+    return [store.webhooks.push_key(new_key)]
 
 
 def edit(store: Store, webhook: Webhook, given: Mapping[str, Any], *, allow_private: bool) -> Made:
@@ -239,6 +248,8 @@ def test(store: Store, webhook: Webhook) -> Attempt:
         outbound.close()
     if made.verdict.delivered:
         resumed(store, webhook)
+    elif made.verdict.gone:
+        store.webhooks.remove(webhook.id)
     return made
 
 
@@ -275,11 +286,19 @@ def preview(store: Store, webhook: Webhook, row: int, kind: str = "") -> list[di
             shown.append({"program": sending.module, "hosts": list(sending.hosts), "body": _text(sending.stdin)})
         elif sending is not None:
             shown.append({
-                "method": sending.method, "headers": dict(sending.headers),
+                "method": sending.method, "headers": _shown_headers(sending.headers),
                 "url": shown_url(webhook) if sending.url == webhook.url else sending.url,
                 "body": _text(sending.body),
             })  # fmt: skip
     return [_hidden(one, webhook) for one in shown]
+
+
+def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Without what proves who is asking, which may be a secret in another guise, such as base64."""
+    return {name: HIDDEN if name.lower() in _PROOFS else value for name, value in headers.items()}
+
+
+_PROOFS = ("authorization", "proxy-authorization", "cookie", "x-api-key")
 
 
 def _text(body: bytes) -> str:
@@ -296,4 +315,4 @@ def _hidden(value: Any, webhook: Webhook) -> Any:
     return {name: _hidden(one, webhook) for name, one in value.items()}
 
 
-__all__ = ["Made", "add", "delivery_shapes", "edit", "names", "preview", "resumed", "sample", "shape", "shapes", "test"]
+__all__ = ["Made", "add", "delivery_shapes", "edit", "preview", "resumed", "sample", "shape", "shapes", "test"]

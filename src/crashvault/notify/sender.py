@@ -15,7 +15,7 @@ from threading import Event
 from typing import NamedTuple
 
 from .. import clock
-from ..logs import log_debug
+from ..logs import log, log_debug
 from ..outbound import Outbound
 from ..storage.outbox import DELIVERED, FAILED, QUEUED, RETRY, Delivery, Result
 from ..storage.store import Store
@@ -193,6 +193,14 @@ class Sender:
                     webhook.id, failures=webhook.failures, silent_until=webhook.silent_until,
                     last_error=webhook.last_error, last_delivered_at=webhook.last_delivered_at,
                 )  # fmt: skip
+            if sent.ended:
+                store.webhooks.remove(webhook.id)
+                log(
+                    "info",
+                    "a webhook is gone for good, and was removed",
+                    webhook=webhook.name,
+                    reason=webhook.last_error,
+                )
 
 
 class _Round:
@@ -204,14 +212,16 @@ class _Round:
         self.done: list[tuple[Delivery, Attempt]] = []
         self.back: list[Delivery] = []  # not tried
         self.gone: list[int] = []  # about something that is not there any more
+        self.ended = False  # whether nobody is there any more
         self.since = time.monotonic()
 
     def must_wait(self, one: Delivery) -> bool:
-        return bool(self.webhook.silent_until) or one.issue_id in self.blocked
+        return self.ended or bool(self.webhook.silent_until) or one.issue_id in self.blocked
 
     def take(self, one: Delivery, made: Attempt, now: int) -> None:
         self.done.append((one, made))
         self.webhook = _after(self.webhook, made, now)
+        self.ended = self.ended or made.verdict.gone
         if made.verdict.retry and one.issue_id is not None and one.attempts + 1 < self.webhook.max_attempts:
             self.blocked.add(one.issue_id)
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from ..clock import to_iso
 from ..errors import InvalidError
+from ..plugins.parts import provider
 from ..storage.outbox import DELIVERED, DELIVERING, FAILED, HELD, QUEUED, RETRY, Delivery
 from ..storage.webhooks import Webhook
 from ..webhooks.base import CHOICES, Provider
-from ..webhooks.registry import provider
 
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 6  # characters; shorter ones would be found everywhere

@@ -1,4 +1,4 @@
-"""`CHANGES_SUMMARY.md`: a summary of changes as Markdown that can be read back (docs/changes-summary.md).
+"""`CHANGES_SUMMARY.md`: a summary of changes as Markdown that can be read back (docs/CHANGES_SUMMARY.md).
 
 One line an issue, in the order of ids, so that two summaries can be compared with `diff`. What came from outside is
 escaped as Markdown, and a line's parts are divided by ` | `, which cannot stand in escaped text.

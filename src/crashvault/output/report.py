@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .charts import columns, heat_map, rows
 from .escaping import code_span, html_text, markdown_text
-from .page import foreign, page
+from .page import foreign, page, wide
 from .sparkline import sparkline, squeeze
 from .times import counted, short
 
@@ -43,10 +43,16 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
         [(f"#{item['id']} {item['title']}", item["events_in_report"]) for item in report["top_issues"][:10]],
         "Issues with the most events",
     )
-    yield "<table><thead><tr><th class=n>Id</th><th>Title</th><th>Level</th><th>Status</th><th class=n>Events</th><th class=n>Users</th><th>Last seen (UTC)</th><th>Release</th></tr></thead><tbody>"
-    yield from (_row(item) for item in report["top_issues"])
-    yield "</tbody></table>"
+    yield wide("Table of the issues with the most events", _table(report["top_issues"]))
     yield f'<p class="soft">Issues by status: {html_text(_pairs(totals["by_status"]))}. By project: {html_text(_pairs(totals["by_project"]))}.</p>'
+
+
+def _table(issues: Iterable[Mapping[str, Any]]) -> str:
+    head = (
+        "<table><thead><tr><th class=n>Id</th><th>Title</th><th>Level</th><th>Status</th><th class=n>Events</th>"
+        "<th class=n>Users</th><th>Last seen (UTC)</th><th>Release</th></tr></thead><tbody>"
+    )
+    return f"{head}{''.join(map(_row, issues))}</tbody></table>"
 
 
 def _row(item: Mapping[str, Any]) -> str:

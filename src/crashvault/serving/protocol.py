@@ -19,6 +19,7 @@ NEW, HEADERS, BODY, WORKING, IDLE, LINGERING = "new", "headers", "body", "workin
 
 _LINGER = 2.0  # seconds in which a refused client may go on sending until it reads the answer
 _CLOSING = 15.0  # seconds in which the last of an answer must have been taken
+_MOST_HEADERS = 1_000
 _MOST_AFTER_ANSWER = 256 << 20  # bytes of a body that is not wanted any more
 
 Observer = Callable[[int, str, str], None]  # status, code, address of the client
@@ -91,6 +92,9 @@ class Protocol(HttpToolsProtocol):
         self._progress = False
         self._fed = len(data)
         super().data_received(data)
+        if len(self.headers) > _MOST_HEADERS and self.phase is HEADERS:
+            self._refuse(_HEADERS_TOO_LARGE)  # short ones take many times their length in memory
+            return
         if self._progress:
             self._overhead = 0
             return

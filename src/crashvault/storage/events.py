@@ -84,16 +84,19 @@ class Events:
         return [found for (found,) in self.db.rows(sql, (row, self.db.settled(), limit))]
 
     def neighbours(self, item: StoredEvent) -> tuple[int | None, int | None]:
-        """Rows of the events before and after this one in its issue."""
+        """Rows of the events before and after this one in its issue: the nearest of each hash, and of those the nearest."""
         at = item.event["timestamp"]
         found = []
         for compare, direction in (("<", "DESC"), (">", "ASC")):
             found.append(
                 self.db.value(
-                    f"""SELECT e.id FROM hashes h JOIN events e ON e.hash_id = h.id
-                        WHERE h.issue_id = ? AND (e.timestamp {compare} ? OR (e.timestamp = ? AND e.id {compare} ?))
-                        ORDER BY e.timestamp {direction}, e.id {direction} LIMIT 1""",
-                    (item.issue_id, at, at, item.row),
+                    f"""SELECT id FROM events WHERE id IN (
+                          SELECT (SELECT e.id FROM events e
+                                  WHERE e.hash_id = h.id AND (e.timestamp, e.id) {compare} (?2, ?3)
+                                  ORDER BY e.timestamp {direction}, e.id {direction} LIMIT 1)
+                          FROM hashes h WHERE h.issue_id = ?1)
+                        ORDER BY timestamp {direction}, id {direction} LIMIT 1""",
+                    (item.issue_id, at, item.row),
                 )
             )
         return found[0], found[1]

@@ -19,11 +19,11 @@ _AT_ONCE = 200  # issues
 _TITLES_KEPT = 20_000
 _ISSUE = """i.id, p.name AS project, i.title, i.title_fixed, i.culprit, i.status, i.severity, i.assigned, i.level,
   i.release, i.environment, i.is_regressed, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
-  i.resolved_in, i.category,
+  i.resolved_in, i.ignored_until, i.category,
   i.count - (SELECT COALESCE(sum(evicted), 0) FROM hashes WHERE issue_id = i.id) AS count"""
 _ISSUE_KEYS = ("id", "project", "title", "title_fixed", "culprit", "status", "severity", "assigned", "level", "release",
                "environment", "is_regressed", "first_seen", "last_seen", "created_at", "changed_at", "resolved_at",
-               "resolved_in", "category", "count")  # fmt: skip
+               "resolved_in", "ignored_until", "category", "count")  # fmt: skip
 _HASH_KEYS = ("hash", "home", "algorithm", "grouping", "title", "culprit", "first_seen", "last_seen", "created_at")
 _HOME = "NULLIF(home_issue_id, issue_id)"  # where a part was before any merge, if that is not where it is
 _FILE = "name, content_type, kind, size, digest"

@@ -19,7 +19,7 @@ from .sqlite import SQLite, chunks, marks
 
 # What people decide about an issue; taken as a whole from the state that wins.
 STATE = ("title", "title_fixed", "culprit", "status", "severity", "assigned", "is_regressed", "resolved_at",
-         "resolved_in", "category")  # fmt: skip
+         "resolved_in", "ignored_until", "category")  # fmt: skip
 # What its latest event says.
 LATEST = ("level", "release", "environment")
 _TIMES = ("first_seen", "last_seen", "created_at", "changed_at")

@@ -15,7 +15,7 @@ MAX_LIMIT = 10_000
 
 _COLUMNS = """i.id, p.name, i.title, i.culprit, i.status, i.severity, i.level, i.assigned, i.release, i.environment,
   i.is_regressed, i.count, i.users, i.first_seen, i.last_seen, i.created_at, i.changed_at, i.resolved_at,
-  i.resolved_in, i.last_event, i.category, i.merged_into"""
+  i.resolved_in, i.last_event, i.category, i.merged_into, i.ignored_until"""
 
 # What `--sort` understands, as SQL over `issues i`; the id decides between equals.
 SORTS: dict[str, str] = {
@@ -56,6 +56,7 @@ class Issue(NamedTuple):
     last_event: int
     category: str | None
     merged_into: int | None = None  # then its events are there
+    ignored_until: str | None = None  # JSON: at, count, users
 
     def is_new(self, now: int) -> bool:
         return self.status == "open" and not self.is_regressed and now - self.created_at < NEW_FOR

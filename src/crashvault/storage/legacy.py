@@ -245,7 +245,7 @@ class _Run:
             number=issue.number, project=self.project,
             state={"title": title, "title_fixed": 0, "culprit": "", "status": issue.status, "severity": issue.severity,
                    "assigned": issue.assigned, "is_regressed": 0, "resolved_at": issue.resolved_at, "resolved_in": None,
-                   "category": None},
+                   "ignored_until": None, "category": None},
             latest={"level": self.ranks.get(issue.level, self.ranks[DEFAULT_LEVEL]), "release": None, "environment": None},
             # Its events say what was last seen of it; what the issue itself says is put in afterwards.
             first_seen=issue.first_seen, last_seen=0, created_at=issue.created_at,

@@ -158,14 +158,17 @@ class _Run:
         self.target.db.execute_many(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
 
     def _index(self, rows: Sequence[int]) -> None:
-        placed = dict(self.source.db.rows(f"SELECT e.id, e.hash_id FROM {self.source.db.numbers} JOIN events e ON e.id = c.value",
-                                          (self.source.db.many(rows),)))  # fmt: skip
-        ranks = dict(self.source.db.rows(f"SELECT e.id, e.level FROM {self.source.db.numbers} JOIN events e ON e.id = c.value",
-                                         (self.source.db.many(rows),)))  # fmt: skip
+        numbers = self.source.db.numbers
+        found = self.source.db.rows(
+            f"SELECT e.id, e.hash_id, e.level FROM {numbers} JOIN events e ON e.id = c.value",
+            (self.source.db.many(rows),),
+        )
+        placed = {row: (hash_id, rank) for row, hash_id, rank in found}
         documents = []
         for item in Loader(self.source.db).load(rows):
-            words = event_words(item.event, ranks[item.row])
-            text = f"{event_document(item.event, words)} {hash_token(placed[item.row])}"
+            hash_id, rank = placed[item.row]
+            words = event_words(item.event, rank)
+            text = f"{event_document(item.event, words)} {hash_token(hash_id)}"
             documents.append((self.rows.number(item.row), text))
         self.target.db.index("event_index", documents)
 

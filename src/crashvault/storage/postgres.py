@@ -534,23 +534,20 @@ class Postgres:
             self.value("SELECT setval(pg_get_serial_sequence(?, 'id'), ?, false)", (name, max(following, 1)))
 
     def used_size(self) -> int:
-        """About how many bytes the events take, whatever room the database has kept of others that went."""
-        average = self.value(
-            """SELECT avg(pg_column_size(e.*) + pg_column_size(p.*) + pg_column_size(x.*)) FROM
-                 (SELECT * FROM events ORDER BY id DESC LIMIT ?) e JOIN payloads p ON p.id = e.id
-                 JOIN event_index x ON x.rowid = e.id""",
-            (_SAMPLED,),
-        )
-        return self.empty_size() + int(_OVERHEAD * (average or 0) * self.value("SELECT count(*) FROM events"))
+        """About how many bytes events and spans take, whatever room the database has kept of others that went."""
+        events = """(SELECT * FROM events ORDER BY id DESC LIMIT ?) e JOIN payloads p ON p.id = e.id
+                    JOIN event_index x ON x.rowid = e.id"""
+        spans = "(SELECT * FROM spans ORDER BY id DESC LIMIT ?) s"
+        sizes = "pg_column_size(e.*) + pg_column_size(p.*) + pg_column_size(x.*)"
+        return self._taken("events", sizes, events) + self._taken("spans", "pg_column_size(s.*)", spans)
+
+    def _taken(self, table: str, sizes: str, sample: str) -> int:
+        average = self.value(f"SELECT avg({sizes}) FROM {sample}", (_SAMPLED,))
+        return int(_OVERHEAD * (average or 0) * self.value(f"SELECT count(*) FROM {table}"))
 
     def empty_size(self) -> int:
-        """The bytes that the tables and indexes of a vault take without a row."""
-        return int(
-            self.value(
-                """SELECT count(*) * current_setting('block_size')::bigint FROM pg_class
-                   WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'i')"""
-            )
-        )
+        """What `used_size` is of a vault without events."""
+        return 0
 
     def size(self) -> int:
         """Bytes of the database on disk."""

@@ -32,6 +32,7 @@ from .document import (
 )
 from .explaining import Join, explanation
 from .sqlite import SQLite, chunks, marks
+from .touched import TouchedHash
 
 if TYPE_CHECKING:
     from ..grouping.sketch import Sketch
@@ -113,38 +114,6 @@ def prepare(
         sketch,
         join,
     )
-
-
-class _Hash:
-    """What a batch does to one grouping hash."""
-
-    __slots__ = (
-        "count", "created", "first", "hash_id", "issue_id", "issue_users", "joined", "last", "latest", "latest_row",
-        "users",
-    )  # fmt: skip
-
-    def __init__(self, hash_id: int, issue_id: int, created: bool) -> None:
-        self.hash_id = hash_id
-        self.issue_id = issue_id
-        self.created = created
-        self.joined: tuple[int, Join] | None = None
-        self.count = 0
-        self.users = 0
-        self.issue_users = 0  # fewer than `users` where another hash of a merged issue had them
-        self.first = 0
-        self.last = 0
-        self.latest: Prepared | None = None
-        self.latest_row = 0
-
-    def add(self, item: Prepared, row: int) -> None:
-        moment = item.timestamp
-        self.count += 1
-        if self.count == 1:
-            self.first = self.last = moment
-        elif moment < self.first:
-            self.first = moment
-        if moment >= self.last:
-            self.last, self.latest, self.latest_row = moment, item, row
 
 
 class Recording:
@@ -255,7 +224,9 @@ class Recording:
 
     # Issues
 
-    def _hashes(self, fresh: Sequence[Prepared], projects: dict[str, int], now: int) -> dict[tuple[int, str], _Hash]:
+    def _hashes(
+        self, fresh: Sequence[Prepared], projects: dict[str, int], now: int
+    ) -> dict[tuple[int, str], TouchedHash]:
         wanted: dict[tuple[int, str], Prepared] = {}
         for item in fresh:
             wanted.setdefault((projects[item.project], item.grouping.hash), item)
@@ -265,8 +236,8 @@ class Recording:
             found.update(self._new_issues(new, now))
         return found
 
-    def _stored_hashes(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], _Hash]:
-        found: dict[tuple[int, str], _Hash] = {}
+    def _stored_hashes(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], TouchedHash]:
+        found: dict[tuple[int, str], TouchedHash] = {}
         by_project: dict[int, list[bytes]] = {}
         for project, text in keys:
             by_project.setdefault(project, []).append(bytes.fromhex(text))
@@ -276,10 +247,14 @@ class Recording:
                     f"SELECT hash, id, issue_id FROM hashes WHERE project_id = ? AND hash IN ({marks(part)})",
                     (project, *part),
                 )
-                found.update(((project, digest.hex()), _Hash(hash_id, issue, False)) for digest, hash_id, issue in rows)
+                found.update(
+                    ((project, digest.hex()), TouchedHash(hash_id, issue, False)) for digest, hash_id, issue in rows
+                )
         return found
 
-    def _new_issues(self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int) -> dict[tuple[int, str], _Hash]:
+    def _new_issues(
+        self, new: Sequence[tuple[tuple[int, str], Prepared]], now: int
+    ) -> dict[tuple[int, str], TouchedHash]:
         """Rows for hashes that nobody has had: an issue for each, which one that joins another is only a member of."""
         first_issue = self.db.allocate("issues", len(new))
         first_hash = self.db.allocate("hashes", len(new))
@@ -299,7 +274,7 @@ class Recording:
                 sketches.append((hash_id, project, item.sketch))
             if target is not None:
                 joining[target] += 1
-            found[key] = _Hash(hash_id, target or issue, target is None)
+            found[key] = TouchedHash(hash_id, target or issue, target is None)
             if target and item.join:
                 found[key].joined = issue, item.join
         stored = self.db.execute_many(
@@ -337,7 +312,7 @@ class Recording:
                 found[key] = issue
         return found
 
-    def _update_issues(self, groups: Iterable[_Hash], strictly: bool) -> None:
+    def _update_issues(self, groups: Iterable[TouchedHash], strictly: bool) -> None:
         hash_rows, issue_rows, latest_rows, last_rows = [], [], [], []
         # In the order of the issues, as everybody who records does it; of equal times the later row counts.
         for group in sorted(groups, key=lambda group: (group.issue_id, group.latest_row)):
@@ -434,7 +409,7 @@ class Recording:
 
     def _insert_rows(
         self,
-        rows: Sequence[tuple[int, Prepared, _Hash]],
+        rows: Sequence[tuple[int, Prepared, TouchedHash]],
         projects: dict[str, int],
         stacks: dict[bytes, int],
         backgrounds: dict[bytes, int],
@@ -457,7 +432,7 @@ class Recording:
         self.db.execute_many("INSERT INTO stack_hashes VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(unseen))
         self._pairs |= unseen
 
-    def _insert_files(self, rows: Sequence[tuple[int, Prepared, _Hash]], now: int) -> None:
+    def _insert_files(self, rows: Sequence[tuple[int, Prepared, TouchedHash]], now: int) -> None:
         """Which contents the events name: what no row names is garbage."""
         files = [
             (row, file["name"], file["content_type"], file["kind"], file["size"], bytes.fromhex(file["digest"]), now)
@@ -473,10 +448,10 @@ class Recording:
 
     # Words and users
 
-    def _insert_words(self, rows: Sequence[tuple[int, Prepared, _Hash]]) -> None:
+    def _insert_words(self, rows: Sequence[tuple[int, Prepared, TouchedHash]]) -> None:
         pairs: list[tuple[int, int]] = []
         listed: set[Word] = set()
-        people: dict[tuple[int, int], _Hash] = {}
+        people: dict[tuple[int, int], TouchedHash] = {}
         for _, item, group in rows:
             hash_id = group.hash_id
             known = self._seen.get(hash_id)
@@ -498,7 +473,7 @@ class Recording:
         pairs.sort()
         self.db.execute_many("INSERT INTO hash_words VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
-    def _add_users(self, people: dict[tuple[int, int], _Hash]) -> None:
+    def _add_users(self, people: dict[tuple[int, int], TouchedHash]) -> None:
         """Count each person once for a hash, and once for the issue however many hashes were merged into it."""
         new = self.db.insert_new(
             'INSERT INTO hash_users (hash_id, "user") VALUES (?, ?) ON CONFLICT DO NOTHING', sorted(people)
@@ -542,7 +517,9 @@ class Recording:
 
     # Counters
 
-    def _count(self, rows: Sequence[tuple[int, Prepared, _Hash]], projects: dict[str, int], alerting: bool) -> None:
+    def _count(
+        self, rows: Sequence[tuple[int, Prepared, TouchedHash]], projects: dict[str, int], alerting: bool
+    ) -> None:
         hours: dict[tuple[int, int], int] = {}
         minutes: dict[tuple[int, int], int] = {}
         totals: dict[tuple[int, int, int], int] = {}
@@ -575,7 +552,7 @@ class Recording:
         batch: Sequence[Prepared],
         projects: dict[str, int],
         taken: dict[tuple[int, bytes], int | None],
-        rows: Sequence[tuple[int, Prepared, _Hash]],
+        rows: Sequence[tuple[int, Prepared, TouchedHash]],
     ) -> list[Stored]:
         stored = {(projects[item.project], item.key): (row, group) for row, item, group in rows}
         known = self._issues_of([event for event in taken.values() if event is not None])

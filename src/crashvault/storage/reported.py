@@ -77,7 +77,7 @@ class Reported:
 
     def remove_of(self, project: int) -> Removed:
         """Remove all that one project has reported."""
-        return Counter({table: self._remove(table, "1", 0, project) for table in _AGED})
+        return Counter({table: self._remove(table, "TRUE", 0, project) for table in _AGED})
 
     def _tables(self, each: Callable[[str, str], int]) -> Removed:
         return Counter({table: found for table, where in _AGED.items() if (found := each(table, where))})

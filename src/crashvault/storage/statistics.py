@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..clock import HOUR
+from .document import word_of, word_token
 from .sqlite import SQLite
+
+RELEASE_EVENTS = 20_000  # of one release that are counted for a chart
 
 
 class Totals(NamedTuple):
@@ -89,6 +93,26 @@ class Statistics:
             ):
                 found.setdefault(level, [0] * -((first - end) // width))[bucket] += count
         return dict(sorted(found.items()))
+
+    def release_series(
+        self, releases: Sequence[str], first: int, end: int, width: int, project: int | None = None
+    ) -> dict[str, list[int]]:
+        """As `series`, for each release; of each of them at most its last RELEASE_EVENTS events are counted."""
+        found = {}
+        match = self.db.match("event_index").replace("?", "?4")
+        for release in releases:
+            counts = found[release] = [0] * -((first - end) // width)
+            token = word_token(word_of("release", release.casefold()))
+            for bucket, count in self.db.rows(
+                f"""SELECT (e.timestamp / ?1 - ?2) / ?3, count(*)
+                   FROM (SELECT rowid AS row FROM event_index WHERE {match} ORDER BY rowid DESC LIMIT ?5) i
+                   CROSS JOIN events e ON e.id = i.row
+                   WHERE e.timestamp >= ?2 * ?1 AND e.timestamp < ?6 * ?1 AND (?7 IS NULL OR e.project_id = ?7)
+                   GROUP BY 1""",
+                (HOUR, first, width, f'"{token}"', RELEASE_EVENTS, end, project),
+            ):
+                counts[bucket] += count
+        return found
 
     def releases(self, project: int | None = None, limit: int = 100) -> list[ReleaseIssues]:
         """Releases by the issues that they were seen with last, the one seen last first."""

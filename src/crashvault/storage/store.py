@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,8 @@ class Store:
         self.db = db
         self.home = home
         self.legacy: Report | None = None  # what opening this vault imported from an earlier format
+        self._writing = 0  # transactions, one in the other
+        self._afterwards: list[Callable[[], object]] = []
 
     def close(self) -> None:
         self.db.close()
@@ -60,9 +63,29 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def writing(self, *, alone: bool = True) -> AbstractContextManager[None]:
+    @contextmanager
+    def writing(self, *, alone: bool = True) -> Iterator[None]:
         """One write transaction over all repositories; see the drivers for `alone`."""
-        return self.db.writing(alone=alone)
+        self._writing += 1
+        try:
+            with self.db.writing(alone=alone):
+                yield
+        except BaseException:
+            self._afterwards.clear()
+            raise
+        finally:
+            self._writing -= 1
+        if not self._writing and self._afterwards:
+            due, self._afterwards = self._afterwards, []
+            for run in due:
+                run()
+
+    def after_commit(self, run: Callable[[], object]) -> None:
+        """Call `run` when the open transaction is committed; at once where there is none."""
+        if self._writing:
+            self._afterwards.append(run)
+        else:
+            run()
 
     def reading(self) -> AbstractContextManager[None]:
         """One consistent view for several reads."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..clock import to_iso
 from .sqlite import SQLite, chunks, marks
 
 _FIELDS = frozenset(
@@ -18,6 +19,7 @@ _FIELDS = frozenset(
         "is_regressed",
         "resolved_at",
         "resolved_in",
+        "ignored_until",
         "release",
         "category",
         "merged_into",
@@ -54,6 +56,15 @@ class Triage:
                 part,
             )
         return found
+
+    def ignored_until(self) -> list[tuple[int, str, int, int]]:
+        """The issues that are ignored for a while: (issue, until when as JSON, its events, its users)."""
+        return [
+            (issue, until, count, users)
+            for issue, until, count, users in self.db.rows(
+                "SELECT id, ignored_until, count, users FROM issues WHERE ignored_until IS NOT NULL"
+            )
+        ]
 
     def resolved_issue(self, project: str, fingerprint: str) -> int | None:
         """The issue of a grouping hash (40 hex digits), if there is one and it is resolved."""
@@ -97,3 +108,21 @@ class Triage:
             (issue, limit),
         )
         return [Activity(at, actor, kind, json.loads(data)) for at, actor, kind, data in rows]
+
+
+def shown_until(text: str | None) -> dict[str, Any] | None:
+    """`ignored_until` as front ends show it: time, and how many events and users there are then. None: for good."""
+    if not text:
+        return None
+    ends = ends_of(text)
+    at = ends.get("at")
+    return {"time": None if at is None else to_iso(at), "events": ends.get("count"), "users": ends.get("users")}
+
+
+def ends_of(text: str) -> dict[str, int]:
+    """What is kept; nothing of what another program wrote and cannot be read."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, int)} if isinstance(found, dict) else {}

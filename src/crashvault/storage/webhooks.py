@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import ConflictError, NotFoundError
@@ -19,7 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
     "enabled": True,
 }  # fmt: skip
 
-_VERSION = "webhooks"  # of meta
+_VERSION, _PUSH_KEY = "webhooks", "push_key"  # of meta
 
 
 class Webhook(NamedTuple):
@@ -135,6 +135,16 @@ class Webhooks:
     def require(self, which: str) -> Webhook:
         """The one that a person means by its name or number. Raises NotFoundError that names the nearest."""
         return named.meant(self.list(), which, "webhook")
+
+    def push_key(self, make: Callable[[], str]) -> str:
+        """The key with which the vault signs what it pushes to phones; made when it is first asked for."""
+        found = self.db.value("SELECT value FROM meta WHERE key = ?", (_PUSH_KEY,), default="")
+        if found:
+            return str(found)
+        made = make()
+        with self.db.writing():
+            self.db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO NOTHING", (_PUSH_KEY, made))
+            return str(self.db.value("SELECT value FROM meta WHERE key = ?", (_PUSH_KEY,)))
 
     # For those who record: asked with every batch
 

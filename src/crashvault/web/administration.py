@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import auth, core, users
+from ..announce import PUSH
 from ..api import administration, webhooks
 from ..api.schemas import NewKey, NewProject, NewWebhook, Preview, RetryAll, WebhookChange
 from ..clock import to_iso
 from ..config import SETTINGS, parse_value, shown_value
 from ..errors import CrashvaultError, InvalidError
 from ..notify import manage
+from ..plugins.parts import webhook_types
 from ..storage.outbox import STATES
 from ..storage.users import ROLES
 from ..views import figures
-from ..webhooks.registry import names as webhook_types
 from .pages import Moved, Page, Reply, Shown, Visit
 from .rendering import link
 from .snippets import snippets
@@ -71,7 +72,7 @@ def _webhooks(visit: Visit, **more: Any) -> Reply:
     query = {"webhook": None, "state": state if state in STATES else None, "limit": 50, "cursor": None}
     context = {
         "items": manage.shapes(store), "deliveries": webhooks.deliveries(visit.call._replace(query=query))["items"],
-        "types": webhook_types(), "state": state, "states": STATES, "secret": None, "preview": None,
+        "types": [name for name in webhook_types() if name != PUSH], "state": state, "states": STATES, "secret": None, "preview": None,
         "tested": None, "error": None, "given": {"type": "", "url": "", "name": "", "query": ""},
     }  # fmt: skip
     return Shown("webhooks.html", {**context, **more}, more["error"].status if more.get("error") else 200)
@@ -181,7 +182,7 @@ def _set_password(visit: Visit) -> Reply:
 
 
 def _remove_user(visit: Visit) -> Reply:
-    visit.store.users.remove(visit.store.users.require(visit.field("name")))
+    users.remove_user(visit.store, visit.store.users.require(visit.field("name")))
     return Moved("/settings")
 
 

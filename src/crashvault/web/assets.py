@@ -79,10 +79,11 @@ async def _worker(request: Request) -> Response:
     """The service worker; its name of the cache changes with any of the files."""
     shell = [address(name) for name in SHELL]
     version = hashlib.sha256("".join(shell).encode()).hexdigest()[:12]
-    head = f"const VERSION = {json.dumps(version)};\nconst SHELL = {json.dumps(shell)};\n".encode()
+    values = {"VERSION": version, "SHELL": shell, "ICON": address("icon-192.png"), "BADGE": address("badge-96.png")}
+    head = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items()).encode()
     made = _asset("sw.js", head + _assets()["sw.js"].content, _TYPES["js"])
     response = asset_response(made, request, "no-cache")
-    response.headers["Content-Security-Policy"] = "default-src 'none'; connect-src 'self'"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; connect-src 'self'; img-src 'self'"
     return response
 
 
@@ -107,7 +108,7 @@ async def _manifest(request: Request) -> Response:
             {"name": "New issues", "url": "/issues?query=is:new"},
             {"name": "Live", "url": "/live"},
         ],
-        "share_target": {"action": "/issues", "method": "GET", "enctype": "application/x-www-form-urlencoded", "params": {"text": "query", "title": "title", "url": "url"}},
+        "share_target": {"action": "/share", "method": "GET", "enctype": "application/x-www-form-urlencoded", "params": {"text": "text", "title": "title", "url": "url"}},
     }  # fmt: skip
     return Response(json.dumps(manifest), media_type="application/manifest+json", headers={"Cache-Control": "no-cache"})
 

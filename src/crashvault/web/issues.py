@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from typing import Any
+from urllib.parse import urlsplit
 
-from msgspec import UNSET
-
-from .. import lifecycle, suggesting
+from .. import core, lifecycle, suggesting
 from ..api import reading, triage
-from ..api.schemas import Batch, Comment, IssueChange, Merge
+from ..api.schemas import Batch, Comment, IgnoredUntil, IssueChange, Merge
 from ..clock import DAY, to_iso
 from ..errors import InvalidError, NotFoundError, QueryError
 from ..exchange.markdown import escape as escaped_markdown
@@ -17,9 +18,12 @@ from ..exchange.markdown import fenced
 from ..models import SEVERITIES
 from ..views import events_per_day, issue_page, narrowed, shown_issues
 from .pages import Moved, Page, Reply, Sent, Shown, Visit, local_path
-from .rendering import link
+from .rendering import link, quoted
 
 PAGE = 40  # issues at once
+_SHARED = 200  # characters of a shared text that are searched for
+_OUR_PAGES = re.compile(r"https?://[^\s/]+/(?:issues/\d+|events/[0-9a-f-]+)\b")
+_SUSPECT_SECONDS = 5.0  # for git
 _SORTS = {
     "last_seen": "Last seen", "created_at": "New first", "events": "Most events", "users": "Most users",
     "priority": "Priority",
@@ -33,6 +37,7 @@ _ACTIONS: dict[str, dict[str, Any]] = {
     "resolve": {"status": "resolved"},
     "resolve-in": {"status": "resolved"},  # and a release
     "ignore": {"status": "ignored"},
+    "ignore-until": {"status": "ignored"},  # and what ends it
     "reopen": {"status": "open"},
 }
 
@@ -45,7 +50,7 @@ def first(visit: Visit) -> Reply:
 
 
 def issues(visit: Visit) -> Reply:
-    query, project = visit.asked("query") or visit.asked("url"), visit.asked("project")
+    query, project = visit.asked("query"), visit.asked("project")
     sort = visit.asked("sort") if visit.asked("sort") in _SORTS else "last_seen"
     context = {
         "query": query, "project": project, "sort": sort, "sorts": _SORTS, "searches": _SEARCHES,
@@ -69,10 +74,23 @@ def _found(visit: Visit, query: str, project: str, sort: str) -> dict[str, Any]:
     following = link("/issues", query=query, project=project, sort=sort, cursor=page.next_cursor)
     return {
         "page": page,
-        "items": shown_issues(store, page.ids, visit.now),
+        "items": shown_issues(store, page.ids, visit.now, with_tags=False),  # the list does not show them
         "days": events_per_day(store, page.ids, visit.now),
         "next": following if page.next_cursor else "",
     }
+
+
+def share(visit: Visit) -> Reply:
+    """What another app shares: a page of ours is opened, any other text is searched for."""
+    given = [visit.asked(name).strip() for name in ("url", "text", "title")]
+    for text in given:
+        found = _OUR_PAGES.search(text)
+        if found and urlsplit(found[0]).netloc == visit.request.url.netloc:
+            return Moved(local_path(urlsplit(found[0]).path))
+    lines = [line.strip() for text in (given[1], given[2], given[0]) for line in text.splitlines() if line.strip()]
+    if not lines:
+        return Moved("/issues")
+    return Moved(link("/issues", query=f"{quoted(lines[0][:_SHARED])} is:open,resolved,ignored"))
 
 
 def change_many(visit: Visit) -> Reply:
@@ -139,6 +157,7 @@ def issue(visit: Visit) -> Reply:
         if context["event"]["issue_id"] != details["id"]:
             raise NotFoundError(f"there is no event {chosen[:40]!r} in this issue")
     context["people"] = visit.store.suggestions.people("")
+    context["has_repository"] = bool(_repository(visit))
     return Shown("issue.html", context)
 
 
@@ -151,6 +170,23 @@ def event_of(visit: Visit, event: str) -> dict[str, Any]:
 def _days(visit: Visit) -> list[str]:
     """The days of the chart."""
     return [to_iso(visit.now - back * DAY)[:10] for back in range(13, -1, -1)]
+
+
+def suspects(visit: Visit) -> Reply:
+    """The commits that probably brought it, which git is asked for after the page is there."""
+    issue_id, directory = visit.call.path["issue"], _repository(visit)
+    visit.store.issues.get(issue_id)
+    if not directory:
+        raise NotFoundError("no repository is known here", "Name one on the machine of the server: server.repository")
+    from ..analysis.batch import suspects_of
+
+    end = time.monotonic() + _SUSPECT_SECONDS
+    found = suspects_of(visit.store, issue_id, directory, lambda: time.monotonic() > end)
+    return Shown("suspects.html", {"found": found, "directory": directory, "issue_id": issue_id})
+
+
+def _repository(visit: Visit) -> str:
+    return str(core.get_setting(visit.store, "server.repository")[0])
 
 
 def change_one(visit: Visit) -> Reply:
@@ -174,13 +210,27 @@ def change_one(visit: Visit) -> Reply:
     elif action == "untag":
         lifecycle.change_issues(call.store, [issue_id], {}, visit.actor, call.now, untags=[visit.field("tag")])
     else:
-        triage.change(call._replace(body=IssueChange(**_fields(visit, action), resolved_in=_release(visit, action))))
+        triage.change(call._replace(body=_change(visit, action)))
     return Moved(back)
 
 
-def _release(visit: Visit, action: str) -> Any:
-    """In which release it is resolved: `next`, one that is named, or none."""
-    return visit.field("release").strip() or UNSET if action == "resolve-in" else UNSET
+def _change(visit: Visit, action: str) -> IssueChange:
+    """A change of state; with the release in which it is resolved (`next`, or a name), or what ends that it is ignored."""
+    more: dict[str, Any] = {}
+    if action == "resolve-in" and visit.field("release").strip():
+        more["resolved_in"] = visit.field("release").strip()
+    if action == "ignore-until":
+        time, events, users = (visit.field(name).strip() or None for name in ("time", "events", "users"))
+        more["ignored_until"] = IgnoredUntil(time, _number(events), _number(users))
+    return IssueChange(**_fields(visit, action), **more)
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not 0 < int(text[:12]) <= 1_000_000_000:
+        raise InvalidError(f"{text[:40]!r} is no number that could be waited for", "Give one from 1")
+    return int(text)
 
 
 def _merge(visit: Visit, target: int, others: list[int]) -> None:
@@ -219,12 +269,14 @@ PAGES = (
     Page("GET", "/", "read", first),
     Page("GET", "/issues", "read", issues),
     Page("POST", "/issues", "write", change_many, writes=True),
+    Page("GET", "/share", "read", share),
     Page("GET", "/issues/complete", "read", complete),
     Page("POST", "/searches", "write", save_search, writes=True),
     Page("POST", "/searches/{search:id}/remove", "write", remove_search, writes=True),
     Page("GET", "/issues/{issue:id}", "read", issue),
     Page("POST", "/issues/{issue:id}", "write", change_one, writes=True),
     Page("GET", "/issues/{issue:id}/markdown", "read", markdown),
+    Page("GET", "/issues/{issue:id}/suspects", "read", suspects),
     Page("GET", "/events/{event}/stack", "read", stack),
 )
 __all__ = ["PAGES", "event_of"]

@@ -8,15 +8,19 @@ from itertools import islice
 from typing import Any
 
 from .. import core, watch
+from ..announce import PUSH
 from ..api import alerts, health, reading
 from ..api.schemas import MuteAlert, NewAlert
 from ..clock import DAY, HOUR, SECOND, to_iso
 from ..errors import CrashvaultError
+from ..notify import push
 from ..views import movers, series
 from .pages import Moved, Page, Reply, Shown, Visit
 
 _WEEKS = 4  # of the heat map
 _SPANS = {"24h": ("hour", DAY), "7d": ("hour", 7 * DAY), "30d": ("day", 30 * DAY), "90d": ("day", 90 * DAY)}
+_LINES = ("level", "project", "release")
+_MOST_RELEASES = 7  # lines of a chart, the releases seen last
 _MOST_TRIED = 50  # happenings of a tried rule that are shown
 
 
@@ -25,17 +29,23 @@ _MOST_TRIED = 50  # happenings of a tried rule that are shown
 
 def trends(visit: Visit) -> Reply:
     store, now = visit.store, visit.now
-    project, by = visit.asked("project"), visit.asked("by") if visit.asked("by") == "project" else "level"
+    project, by = visit.asked("project"), visit.asked("by") if visit.asked("by") in _LINES else _LINES[0]
     span = visit.asked("span") if visit.asked("span") in _SPANS else "7d"
     interval, length = _SPANS[span]
     chosen = store.projects.require(project).id if project else None
     width = 1 if interval == "hour" else 24
     first, end = (now - length) // HOUR // width * width, now // HOUR + 1
-    lines = _by_level(visit, first, end, width, chosen) if by == "level" else _by_project(visit, interval, length)
+    if by == "level":
+        lines = _by_level(visit, first, end, width, chosen)
+    elif by == "release":
+        newest = [one.release for one in store.statistics.releases(chosen, _MOST_RELEASES)]
+        lines = store.statistics.release_series(newest, first, end, width, chosen)
+    else:
+        lines = _by_project(visit, interval, length)
     total = series(store, now, interval, now - length, None, project or None)
     starts = [(first + place * width) * HOUR // SECOND for place in range(len(total["counts"]))]
     context = {
-        "span": span, "spans": list(_SPANS), "project": project, "by": by, "total": total,
+        "span": span, "spans": list(_SPANS), "project": project, "by": by, "lines": _LINES, "total": total,
         "projects": [one.name for one in store.projects.list()],
         "plot": json.dumps({"times": starts, "lines": lines}),
         "sums": {name: sum(counts) for name, counts in lines.items()},
@@ -103,7 +113,9 @@ def _alerts(visit: Visit, given: dict[str, Any], tried: Any = None, error: Crash
     fields = {"name": "", "condition": "", "query": "", "by": "issue", "notify": "", "since": "7d"}
     context = {
         "items": alerts.alerts(visit.call)["items"], "history": history, "tried": tried, "error": error,
-        "given": {**fields, **given}, "webhooks": [one.name for one in store.webhooks.list()],
+        "given": {**fields, **given},
+        "webhooks": [*watch.TARGETS, *(one.name for one in store.webhooks.list() if one.type != PUSH)],
+        "devices": push.devices(store, visit.user),
     }  # fmt: skip
     return Shown("alerts.html", context, error.status if error else 200)
 

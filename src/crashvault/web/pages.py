@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -63,6 +63,11 @@ class Visit(NamedTuple):
         return self.call.now
 
     @property
+    def user(self) -> str:
+        """Who is logged in; nothing where nobody has to."""
+        return self.session.user.name if self.session else ""
+
+    @property
     def actor(self) -> str:
         return self.call.access.name
 
@@ -103,6 +108,7 @@ class Sent(NamedTuple):
     content: bytes
     content_type: str
     headers: Mapping[str, str] = {}
+    status: int = 200
 
 
 Reply = Shown | Moved | Sent
@@ -119,6 +125,10 @@ class Page(NamedTuple):
 
 
 def route_of(page: Page, node: Node) -> Route:
+    return Route(page.path, handler_of(page, node), methods=[page.method])
+
+
+def handler_of(page: Page, node: Node) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         try:
             form = await _form(request) if page.method == "POST" else {}
@@ -126,7 +136,7 @@ def route_of(page: Page, node: Node) -> Route:
         except CrashvaultError as error:  # before anybody knew who it is
             return response_of(error, request_id(request))
 
-    return Route(page.path, serve, methods=[page.method])
+    return serve
 
 
 def _serve(page: Page, node: Node, request: Request, form: Mapping[str, list[str]]) -> Response:
@@ -273,7 +283,7 @@ def _plain_trouble(error: CrashvaultError) -> Response:
 
 def _response(reply: Reply, visit: Visit) -> Response:
     if isinstance(reply, Sent):
-        return _packed(reply.content, visit, 200, {**_HEADERS, **reply.headers}, reply.content_type)
+        return _packed(reply.content, visit, reply.status, {**_HEADERS, **reply.headers}, reply.content_type)
     if isinstance(reply, Moved):
         response = Response(b"", 303, {"Location": reply.address, **_HEADERS})
         if reply.session is not None:
@@ -323,4 +333,16 @@ def _set_cookie(response: Response, visit: Visit, name: str, value: str) -> None
     )
 
 
-__all__ = ["SCOPES", "Moved", "Page", "Reply", "Sent", "Shown", "Visit", "form_token", "local_path", "route_of"]
+__all__ = [
+    "SCOPES",
+    "Moved",
+    "Page",
+    "Reply",
+    "Sent",
+    "Shown",
+    "Visit",
+    "form_token",
+    "handler_of",
+    "local_path",
+    "route_of",
+]

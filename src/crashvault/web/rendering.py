@@ -15,7 +15,6 @@ from markupsafe import Markup
 from .. import __version__
 from ..clock import to_iso
 from ..output.times import ago, counted, duration, short
-from ..units import shown_size
 from .assets import address
 
 # Controls, and what changes the direction of text; half of a surrogate pair cannot be sent.
@@ -38,7 +37,7 @@ def _environment() -> Environment:
         asset=address, version=__version__, link=link, spark=spark, bars=bars, counted=counted, labels=labels
     )  # fmt: skip
     made.filters.update(
-        ago=_ago, moment=_moment, size=shown_size, value=shown, pretty=pretty, number=_number, percent=_percent,
+        ago=_ago, moment=_moment, size=_size, value=shown, pretty=pretty, number=_number, percent=_percent,
         length_of=duration, runs=runs, quoted=quoted, change=change, crumb_time=crumb_time,
     )  # fmt: skip
     return made
@@ -69,6 +68,16 @@ def _ago(iso: str) -> Markup:
 def _number(value: float) -> str:
     """`12345` is `12,345`."""
     return f"{value:,}"
+
+
+def _size(count: int) -> str:
+    """Bytes to three digits: `1.43 MiB`."""
+    size, unit = float(count), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1_000:
+            break
+        size, unit = size / 1_024, larger
+    return f"{count:,} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
 
 
 def _percent(value: float | None) -> str:

@@ -74,6 +74,7 @@ class Request(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+    once: bool = False  # whether it makes something anew each time, so that it must not be repeated unseen
 
     def __repr__(self) -> str:
         """Without the address and headers, in which secrets are."""
@@ -119,6 +120,7 @@ class Verdict(NamedTuple):
     retry: bool = False
     reason: str = ""  # for people; never with a secret in it
     after: float | None = None  # seconds that the service wants to be left alone
+    gone: bool = False  # whether nothing will ever be taken there again, so that the webhook is of no more use
 
 
 def judge_status(response: Response, now: float) -> Verdict:
@@ -157,5 +159,7 @@ class Provider:
     options: Mapping[str, str] = field(default_factory=dict)  # name → what it is for
     secret_options: frozenset[str] = frozenset()  # those that are never shown
     signed: bool = False  # whether its receiver can verify signatures
+    # What a request becomes just before it goes, by the target, the webhook's secrets and the time in Unix seconds.
+    seal: Callable[[Request, Target, Sequence[str], int], Request] | None = None
     takes_files: Callable[[Target], bool] = lambda target: False
     secret_url: bool = True  # whether the address itself is a secret, so that only its host is shown

@@ -1,4 +1,6 @@
-"""Where functions begin and end: exact for Python; by definitions, braces and indentation for other languages."""
+"""Where functions begin and end: exact for Python and, with tree-sitter, for the languages it knows; for others, or
+without it, by definitions, braces and indentation.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+from . import trees
 
 _MOST_LINES = 50_000
 _BRACES = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".go", ".java", ".kt", ".cs", ".rs", ".c", ".h", ".cc", ".cpp",
@@ -37,6 +41,9 @@ def spans(path: str, lines: Sequence[str]) -> list[Span]:
         return []
     if lowered.endswith((".py", ".pyi")):
         return list(_python(lines))
+    tree = trees.tree_of(path, lines)
+    if tree is not None:
+        return [Span(*item) for item in trees.functions(tree)]
     if lowered.endswith((".rb", ".rake")):
         return list(_ruby(lines))
     return list(_braces(lines)) if lowered.endswith(_BRACES) else []

@@ -14,7 +14,8 @@ from ...models import Event
 from ...source_tree import Source, find, open_source
 from ...storage.store import Store
 from ..signatures import places
-from . import rules, tools
+from . import rules, tools, trees
+from .code import read as read_code
 from .findings import RULES, SEVERITIES, Finding, ordered
 from .functions import spans
 from .hunks import FileChange, parse_patch, whole_file
@@ -164,8 +165,19 @@ def review(store: Store, subject: Subject, now: int, begin: Begin, *, with_tools
         "findings": [{"id": f"F{number}", **item.shape()} for number, item in enumerate(findings, 1)],
         "rules": {name: RULES[name]._asdict() for name in dict.fromkeys(item.rule for item in findings)},
         "narrative": None,
-        "warnings": [],
+        "warnings": list(_unparsed(subject.changes)),
     }
+
+
+def _unparsed(changes: Sequence[FileChange]) -> Iterator[str]:
+    """Languages that could be parsed, were the extra installed."""
+    grammars = {grammar for change in changes if (grammar := trees.grammar_of(change.path))}
+    names = sorted({grammar.name for grammar in grammars if not trees.is_installed(grammar)})
+    if names:
+        yield (
+            f"functions of {', '.join(names)} are told by their lines, and what catches or guards is not looked at; "
+            f"to have them parsed: {trees.INSTALL}"
+        )
 
 
 def _case(store: Store, subject: Subject, change: FileChange, now: int) -> rules.Case:
@@ -185,7 +197,7 @@ def _case(store: Store, subject: Subject, change: FileChange, now: int) -> rules
         functions,
         known,
         now,
-        rules.parsed(change.path, after) if known else (),
+        read_code(change.path, after) if known else None,
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...clock import DAY, SECOND, to_iso
 from ...git import Blame
 from ...output.times import called, counted, duration
+from .code import Code
 from .findings import Finding
-from .functions import Span, innermost, statements
+from .functions import Span, innermost
 from .hunks import FileChange
 from .sites import Site, short_name
 
@@ -30,7 +30,7 @@ class Case(NamedTuple):
     functions: Sequence[Span]  # afterwards
     sites: Sequence[Site]
     now: int
-    statements: Sequence[ast.AST] = ()  # of a file of Python, afterwards
+    code: Code | None = None  # afterwards
 
 
 def changed_functions(case: Case) -> dict[str, tuple[Span, int]]:
@@ -62,7 +62,7 @@ def crashed_functions(case: Case) -> Iterator[Finding]:
     """Changed functions that crashed at a line which stays."""
     touched = changed_functions(case)
     for site in case.sites:
-        name = short_name(site.function)
+        name = site.function
         if name in touched and not (site.line is not None and (site.line in case.change.removed or _is_whole(case))):
             span, line = touched[name]
             severity, reason = _severity(site, case.now, line=False)
@@ -95,7 +95,7 @@ def _belongs(case: Case, site: Site, line: int) -> bool:
     """Whether a line is in the function that crashed, or near the crash where no function is known."""
     span = innermost(case.functions_before, line)
     if span is not None and site.function:
-        return span.name == short_name(site.function)
+        return span.name == site.function
     return site.line is not None and abs(site.line - line) <= _NEAR
 
 
@@ -105,159 +105,58 @@ def _is_fix(wrote: Blame, site: Site) -> bool:
 
 
 def swallowed(case: Case) -> Iterator[Finding]:
-    """New exception handlers of Python that would hide a crash known in the same function."""
-    for handler, body, span in _handlers(case):
-        names = _caught(handler)
-        if not _hides(handler) or not any(
-            line in case.change.added for line in range(handler.lineno, (handler.end_lineno or handler.lineno) + 1)
-        ):
+    """New exception handlers that would hide a crash known in the same function."""
+    for handler in case.code.handlers() if case.code else ():
+        if not handler.hides or not any(line in case.change.added for line in range(handler.first, handler.last + 1)):
             continue
+        span = innermost(case.functions, handler.first)
         for site in case.sites:
             known = short_name(site.exception)
-            inside = site.line is not None and (moved := _moved(case, site.line)) and body[0] <= moved <= body[1]
-            same = span is not None and short_name(site.function) == span.name
-            if (
-                known
-                and (inside or (same and site.line is None))
-                and (not names or known in names or names & _EVERYTHING)
-            ):
-                message = f"Catches {', '.join(sorted(names)) or 'everything'} and goes on in silence, where {known} {_history(site, case.now)}."
-                yield _finding(
-                    "swallowed-crash",
-                    "medium",
-                    case,
-                    handler.lineno,
-                    site,
-                    message,
-                    "the crash would go on unseen",
-                    span,
-                )
-
-
-_EVERYTHING = {"Exception", "BaseException"}
+            moved = _moved(case, site.line) if site.line is not None else None
+            inside = moved is not None and handler.body_first <= moved <= handler.body_last
+            same = site.line is None and span is not None and site.function == span.name
+            if known and (inside or same) and case.code and case.code.catches(handler, known):
+                what = ", ".join(sorted(handler.caught)) or "everything"
+                message = f"Catches {what} and goes on in silence, where {known} {_history(site, case.now)}."
+                reason = "the crash would go on unseen"
+                yield _finding("swallowed-crash", "medium", case, handler.first, site, message, reason, span)
 
 
 def _moved(case: Case, line: int) -> int | None:
-    """Where a line of before is afterwards; of one that was only indented anew, the line that now says the same."""
+    """Where a line of before is afterwards; of one that is written anew, the new line that says the same, or holds it."""
     there = case.change.after(line)
     if there is not None:
         return there
-    text = case.before[line - 1].strip() if line <= len(case.before) else ""
-    return next((number for number, new in case.change.added.items() if text and new.strip() == text), None)
-
-
-def _handlers(case: Case) -> Iterator[tuple[ast.ExceptHandler, tuple[int, int], Span | None]]:
-    """Each handler with the lines that it guards, and its function."""
-    for node in case.statements:
-        if isinstance(node, ast.Try) and node.body:
-            body = node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno
-            for handler in node.handlers:
-                yield handler, body, innermost(case.functions, handler.lineno)
-
-
-def parsed(path: str, lines: Sequence[str]) -> list[ast.AST]:
-    """The statements of a file of Python; none of another one, or of one that cannot be read."""
-    if not path.endswith((".py", ".pyi")):
-        return []
-    try:
-        return list(statements(ast.parse("\n".join(lines))))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-
-
-def _caught(handler: ast.ExceptHandler) -> set[str]:
-    given = handler.type
-    parts = given.elts if isinstance(given, ast.Tuple) else [given] if given is not None else []
-    return {short_name(ast.unparse(part)) for part in parts}
-
-
-def _hides(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler does nothing but go on: no call (such as logging), no raise, no assignment."""
-    quiet = (ast.Pass, ast.Continue, ast.Break)
-    return all(
-        isinstance(node, quiet)
-        or (isinstance(node, ast.Return) and (node.value is None or isinstance(node.value, ast.Constant)))
-        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in handler.body
-    )
-
-
-# What on a line raises which exception.
-_RAISERS: Mapping[str, tuple[type[ast.AST], ...]] = {
-    "KeyError": (ast.Subscript,),
-    "IndexError": (ast.Subscript,),
-    "AttributeError": (ast.Attribute,),
-    "TypeError": (ast.Subscript, ast.Attribute, ast.BinOp, ast.Call),
-    "ZeroDivisionError": (ast.BinOp,),
-}
-_GUARDS: Mapping[str, str] = {
-    "KeyError": "use .get() or check that the key is there",
-    "IndexError": "check the length",
-    "AttributeError": "check for None",
-    "TypeError": "check the type, or for None",
-    "ZeroDivisionError": "check that it is not zero",
-}
+    text = case.before[line - 1].strip().rstrip(";") if line <= len(case.before) else ""
+    same = [number for number, new in sorted(case.change.added.items()) if text and text in new]
+    same.sort(key=lambda number: case.change.added[number].strip().rstrip(";") != text)
+    return same[0] if same else None
 
 
 def missing_guards(case: Case) -> Iterator[Finding]:
-    """Lines of Python that crashed, are still there in a changed function, and nothing catches or checks."""
+    """Lines that crashed, are still there in a changed function, and nothing catches or checks."""
     touched = changed_functions(case)
     for site in case.sites:
-        known = short_name(site.exception)
         line = _moved(case, site.line) if site.line is not None else None
-        if known not in _RAISERS or line is None or site.status != "open":
+        if case.code is None or line is None or site.status != "open":
             continue
         span = innermost(case.functions, line)
-        if span is None or not (span.name in touched or _is_whole(case)) or _is_guarded(case.statements, line, known):
+        if span is None or not (span.name in touched or _is_whole(case)):
             continue
-        if not any(isinstance(node, _RAISERS[known]) for node in _at_line(case.statements, line)):
-            continue
-        severity = "medium" if case.now - site.last <= RECENT and site.level >= _ERROR else "low"
-        message = (
-            f"Nothing on the way to this line prevents the {known} that {_history(site, case.now)}: {_GUARDS[known]}."
-        )
-        yield _finding(
-            "missing-guard", severity, case, line, site, message, "the issue is open and its line unguarded", span
-        )
-
-
-def _is_guarded(nodes: Sequence[ast.AST], line: int, known: str) -> bool:
-    """Whether a line stands in a `try` that catches the exception, or under an `if` or a conditional of its own."""
-    for node in nodes:
-        if isinstance(node, ast.Try) and node.body and node.body[0].lineno <= line <= (node.body[-1].end_lineno or 0):
-            names = {name for handler in node.handlers for name in (_caught(handler) or _EVERYTHING)}
-            if names & (_EVERYTHING | {known, "LookupError", "ArithmeticError"}):
-                return True
-        if isinstance(node, ast.If | ast.While) and node.body and node.body[0].lineno <= line <= (node.end_lineno or 0):
-            return True
-    chosen = (node for node in _at_line(nodes, line) if isinstance(node, ast.IfExp | ast.BoolOp))
-    return next(chosen, None) is not None or _returns_before(nodes, line)
-
-
-def _at_line(nodes: Sequence[ast.AST], line: int) -> Iterator[ast.AST]:
-    """What stands in the innermost statement on a line."""
-    around = [node for node in nodes if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)]
-    yield from ast.walk(max(around, key=lambda node: (node.lineno, -(node.end_lineno or 0)))) if around else ()
-
-
-def _returns_before(nodes: Sequence[ast.AST], line: int) -> bool:
-    """Whether the function leaves under some condition directly before a line: `if not x: return`."""
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno <= line <= (node.end_lineno or 0):
-            for statement in node.body:
-                leaves = isinstance(statement, ast.If) and isinstance(
-                    statement.body[-1], ast.Return | ast.Raise | ast.Continue
-                )
-                if leaves and (statement.end_lineno or 0) < line:
-                    return True
-    return False
+        advice = case.code.advice(line, site)
+        if advice:
+            severity = "medium" if case.now - site.last <= RECENT and site.level >= _ERROR else "low"
+            known = short_name(site.exception)
+            message = f"Nothing on the way to this line prevents the {known} that {_history(site, case.now)}: {advice}."
+            reason = "the issue is open and its line unguarded"
+            yield _finding("missing-guard", severity, case, line, site, message, reason, span)
 
 
 def untested(case: Case, has_test: Callable[[str, str], bool]) -> Iterator[Finding]:
     """Changed functions that crashed and that no test names. `has_test` is asked with path and function."""
     touched = changed_functions(case)
     for name, (span, line) in touched.items():
-        crashed = [site for site in case.sites if short_name(site.function) == name]
+        crashed = [site for site in case.sites if site.function == name]
         if crashed and not has_test(case.change.path, name):
             site = crashed[0]
             severity = "medium" if site.status == "open" and case.now - site.last <= RECENT else "low"
@@ -312,6 +211,6 @@ def _finding(
 ) -> Finding:
     found = span or innermost(case.functions, line)
     return Finding(
-        rule, severity, case.change.path, line, line, found.name if found else short_name(site.function), message, reason,
+        rule, severity, case.change.path, line, line, found.name if found else site.function, message, reason,
         site.issue, site.title, site.events, site.last,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ class Site(NamedTuple):
     status: str
     level: int  # rank
     exception: str  # type; "" where there is none
-    function: str
+    function: str  # its own name; of an anonymous one, of that in which it stands
     line: int | None  # in the file before the change; None: it is not there any more, or reads otherwise
     events: int
     first: int  # microseconds
@@ -45,10 +46,11 @@ def sites(store: Store, source: Source, path: str, lines: Sequence[str], functio
         if issue is None or issue.status == "ignored":
             continue
         line = place(lines, frame, functions)
-        key = (issue.id, frame.get("function") or "", line)
+        function = _function(frame, line, functions)
+        key = (issue.id, function, line)
         known = found.get(key)
         found[key] = Site(
-            issue.id, issue.title, issue.status, issue.level, frame.get("exception") or "", frame.get("function") or "", line,
+            issue.id, issue.title, issue.status, issue.level, frame.get("exception") or "", function, line,
             crash.events + (known.events if known else 0), min(crash.first, known.first if known else crash.first),
             max(crash.last, known.last if known else 0), issue.resolved_at,
         )  # fmt: skip
@@ -66,13 +68,21 @@ def _folded(source: Source) -> Source:
 def _crashing(crash: Crash, paths: set[str]) -> Mapping[str, Any] | None:
     """The innermost frame of the program's own, of the root cause that has any, if it is in one of the files."""
     own: Mapping[str, Any] | None = None
-    for frame in crash.frames:  # of one exception after the other, each from its oldest call on
-        if frame["position"] == 0 and own is not None:
+    links: list[list[Mapping[str, Any]]] = []  # of one exception after the other, each from its oldest call on
+    for frame in crash.frames:
+        if frame["position"] == 0:
+            links.append([])
+        links[-1].append(frame)
+    for link in links:
+        own = next((frame for frame in reversed(link) if _is_own(frame)), None)
+        if own is not None:
             break
-        if judge(frame, None).app and frame.get("in_app") is not False:  # type: ignore[arg-type]
-            own = frame
     file = str((own or {}).get("file") or "").casefold().replace("\\", "/")
     return own if file in paths else None
+
+
+def _is_own(frame: Mapping[str, Any]) -> bool:
+    return frame.get("in_app") is not False and judge(frame, None).app  # type: ignore[arg-type]
 
 
 def place(lines: Sequence[str], frame: Mapping[str, Any], functions: Sequence[Span]) -> int | None:
@@ -87,9 +97,28 @@ def place(lines: Sequence[str], frame: Mapping[str, Any], functions: Sequence[Sp
     return next(inside, same[0] if same else None)
 
 
+def _function(frame: Mapping[str, Any], line: int | None, functions: Sequence[Span]) -> str:
+    """The name of the function that crashed, as the file calls it."""
+    name = short_name(frame.get("function"))
+    span = innermost(functions, line) if line is not None else None
+    return span.name if span and all(item.name != name for item in functions) else name
+
+
+_INSIDE = re.compile(r"(?:block|rescue|ensure) (?:\(\d+ levels\) )?in |^(?:async |new |bound )")  # Ruby, JavaScript
+_CLOSURE = re.compile(r"(?:\.func\d+(?:\.\d+)*|\.\d+|-fm|::\{\{?closure\}?\}(?:#\d+)?|::\{closure#\d+\})+$")  # Go, Rust
+_LAMBDA = re.compile(r"lambda\$([\w$]+?)\$\d+")  # Java
+_RECEIVER = re.compile(r"\(\*?([\w.\[\]]+)\)\.")  # Go
+_HASH = re.compile(r"::h[0-9a-f]{16}$")  # Rust
+_TEMPLATE = re.compile(r"(?<=\w)<.*>$")  # C++
+
+
 def short_name(function: str | None) -> str:
-    """A function's own name: `Cart.total` and `shop::Cart::total(int)` are `total`."""
-    name = (function or "").partition("(")[0].strip() or (function or "")
+    """A function's own name: `Cart.total` and `shop::Cart::total(int)` are `total`, and so is what is anonymous in it."""
+    name = _INSIDE.sub("", function or "").replace("(anonymous namespace)::", "")
+    name = _CLOSURE.sub("", _HASH.sub("", name))
+    name = _RECEIVER.sub(r"\1.", name)
+    name = _TEMPLATE.sub("", name.partition("(")[0].strip() or name)
     for mark in (".", "::", "#", ">", "/"):
         name = name.rpartition(mark)[2] or name
-    return name
+    found = _LAMBDA.fullmatch(name)
+    return found[1] if found else name

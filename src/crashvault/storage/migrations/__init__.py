@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from ...errors import StoreError
 from ..sqlite import FAILURES, SQLite, convert_error
 
-VERSION = 8
+VERSION = 9
 MIN_READER = 1
 
 _FOLDER = os.path.dirname(__file__)

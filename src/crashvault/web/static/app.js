@@ -232,6 +232,63 @@ function live(list) {
   addEventListener("pagehide", () => source.close());
 }
 
+// Alerts on this device
+
+async function pushing(card) {
+  const on = one("[data-push-on]", card), off = one("[data-push-off]", card), state = one("[data-push-state]", card);
+  const worker = await navigator.serviceWorker.ready;
+  const send = async (path, fields) => {
+    const answer = await fetch(path, { method: "POST", body: new URLSearchParams({ csrf: token(), ...fields }) });
+    const said = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(said.error || "The server did not take it");
+  };
+  async function show(text) {
+    const known = await worker.pushManager.getSubscription();
+    const refused = Notification.permission === "denied";
+    on.hidden = Boolean(known) || refused;
+    on.disabled = false;
+    off.hidden = !known;
+    state.textContent = text || (refused ? "This browser has been told not to show notifications from here. Its settings for this site can change that."
+      : known ? "This device is told of alerts." : "Alerts can be shown here, even while no page is open.");
+  }
+  on.addEventListener("click", async () => {
+    on.disabled = true;
+    let made = null;
+    try {
+      if (await Notification.requestPermission() !== "granted") return await show();
+      const { key, error } = await (await fetch("/push")).json();
+      if (error) throw new Error(error);
+      made = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+      const { endpoint, keys } = made.toJSON();
+      await send("/push", { endpoint, ...keys });
+      location.reload();
+    } catch (error) {
+      await made?.unsubscribe();
+      await show(`That did not work: ${error.message}`);
+    } finally {
+      on.disabled = false;
+    }
+  });
+  off.addEventListener("click", async () => {
+    const known = await worker.pushManager.getSubscription();
+    try {
+      await send("/push/device", { action: "remove", endpoint: known.endpoint });
+      await known.unsubscribe();
+      location.reload();
+    } catch (error) {
+      await show(`That did not work: ${error.message}`);
+    }
+  });
+  await show();
+}
+
+function noPush(card) {
+  const apple = /iPhone|iPad/.test(navigator.userAgent) && !navigator.standalone;
+  one("[data-push-state]", card).textContent = apple
+    ? "Add Crashvault to the home screen first (Share, then Add to Home Screen), and open it from there."
+    : "This browser cannot be told of alerts here: it needs HTTPS, and support of Web Push.";
+}
+
 // Beginning, and again for what htmx brings
 
 function begin(root) {
@@ -248,6 +305,11 @@ begin(document.body);
 document.body.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRF-Token"] = token(); });
 document.body.addEventListener("htmx:afterSwap", (event) => begin(event.detail.elt));
 if (one("#live")) live(one("#live"));
+const pushCard = one("[data-push]");
+if (pushCard) {
+  if ("serviceWorker" in navigator && "PushManager" in window && window.isSecureContext) pushing(pushCard);
+  else noPush(pushCard);
+}
 if ("serviceWorker" in navigator && window.isSecureContext) {
   navigator.serviceWorker.register("/sw.js").catch(() => {});
   navigator.serviceWorker.controller?.postMessage("send");

@@ -63,6 +63,40 @@ function told(title, text, status) {
   return new Response(html, { status, headers: { "Content-Type": "text/html; charset=utf-8" } });
 }
 
+// Alerts
+
+self.addEventListener("push", (event) => {
+  let told = {};
+  try { told = event.data.json(); } catch (error) { told = { body: event.data ? event.data.text() : "" }; }
+  const { title, body, tag, url, at } = told;
+  event.waitUntil(self.registration.showNotification(title || "Crashvault", {
+    body: body || "", icon: ICON, badge: BADGE, data: { url: url || "/issues" }, timestamp: Date.parse(at) || Date.now(),
+    ...(tag && { tag, renotify: true }),
+  }));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const { pathname, search } = new URL(event.notification.data?.url || "/issues", location.origin);
+  event.waitUntil((async () => {
+    const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+    const open = windows.find((one) => one.focused) || windows[0];
+    if (!open) return self.clients.openWindow(pathname + search);
+    await open.focus();
+    return open.navigate(pathname + search).catch(() => self.clients.openWindow(pathname + search));
+  })());
+});
+
+self.addEventListener("pushsubscriptionchange", (event) => {
+  event.waitUntil((async () => {
+    const { key, csrf } = await (await fetch("/push")).json();
+    const made = event.newSubscription || await self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+    const { endpoint, keys } = made.toJSON();
+    const body = new URLSearchParams({ csrf, endpoint, ...keys, instead: event.oldSubscription?.endpoint || "" });
+    await fetch("/push", { method: "POST", body });
+  })());
+});
+
 // Changes made offline
 
 async function triage(request) {
