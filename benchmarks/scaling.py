@@ -12,14 +12,19 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import measure, peers
+import msgspec
+
+from benchmarks import measure, peers, realistic
 from benchmarks import server as load
+from crashvault.pipeline import record_events
+from crashvault.storage.store import Store, open_postgres, open_sqlite
 
 NODES = (1, 3, 10, 30)
 RATES = (1_000, 3_000, 10_000, 30_000, 100_000)  # events a second
@@ -141,6 +146,40 @@ def measured(events: int, warm_up: int, issues: int, rounds: int) -> dict[str, A
     return {engine: _middle(figures) for engine, figures in found.items()}
 
 
+def recorded(events: int, warm_up: int, issues: int, batch: int) -> dict[str, dict[str, float]]:
+    """What an event costs on each engine when it is recorded without a server, so many in a commit.
+
+    Beside a server that has to share its processor, commits are small and waiting is most of the time; here only
+    processor time counts, whatever else the machine does.
+    """
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="crashvault-scaling-") as folder:
+        os.chmod(folder, 0o755)
+        with _postgres(Path(folder)) as (url, pid):
+            for engine in ("sqlite", "postgres"):
+                home = str(Path(folder) / engine)
+                store = open_postgres(home, url) if engine == "postgres" else open_sqlite(home)
+                with store:
+                    found[engine] = _recorded(store, pid, events, warm_up, issues, batch)
+    return found
+
+
+def _recorded(store: Store, database: int, events: int, warm_up: int, issues: int, batch: int) -> dict[str, float]:
+    lines = realistic.read_jsonl(realistic.cached_jsonl(warm_up + events, issues=issues), warm_up + events)
+    raws = [msgspec.json.decode(line) for line in lines]
+    for part in measure.batches(raws[:warm_up], batch):
+        record_events(store, part)
+    before, of_database, began = time.process_time(), _family(database), time.perf_counter()
+    for part in measure.batches(raws[warm_up:], batch):
+        record_events(store, part)
+    node, spent = time.process_time() - before, _family(database) - of_database
+    seconds = time.perf_counter() - began
+    return {
+        "batch": batch, "events_per_second": events / seconds, "node_ms": node / events * 1e3,
+        "database_ms": spent / events * 1e3,
+    }  # fmt: skip
+
+
 def _one(server: peers.Server, contents: Sequence[bytes], warm_up: int, database: int | None) -> dict[str, Any]:
     try:
         load.throughput(server, contents[:warm_up])
@@ -168,10 +207,10 @@ def _middle(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def show(found: dict[str, Any], costs: Costs) -> None:
     if found:
         measure.table(
-            "Measured: one node, envelopes of 10 KB", [{"engine": name, **one} for name, one in found.items()]
+            f"Measured, at a load of {os.getloadavg()[0]:.1f}", [{"engine": name, **one} for name, one in found.items()]
         )
-        ratio = found["postgres"]["stored_per_second"] / found["sqlite"]["stored_per_second"]
-        print(f"PostgreSQL stores {ratio:.0%} of what SQLite does (processor of database and node on one machine)")
+        spent = {engine: one["node_ms"] + one["database_ms"] for engine, one in found.items()}
+        print(f"By processor time PostgreSQL stores {spent['sqlite'] / spent['postgres']:.0%} of what SQLite does")
     rows = []
     for layout in layouts():
         limit, where = most(layout, costs)
@@ -185,6 +224,7 @@ def show(found: dict[str, Any], costs: Costs) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = measure.arguments(__doc__ or "", events=3_000, warm_up=1_000, issues=500, rounds=1)
+    parser.add_argument("--batch", type=int, metavar="N", help="record without a server, N events in a commit")
     parser.add_argument("--costs", metavar="NODE,DATABASE", help="milliseconds an event, instead of measuring them")
     options = parser.parse_args(argv)
     found, costs = _costs(options)
@@ -201,6 +241,9 @@ def _costs(options: argparse.Namespace) -> tuple[dict[str, Any], Costs]:
     if options.costs:
         node, database = (float(part) / 1e3 for part in options.costs.split(","))
         return {}, Costs(node, database)
+    if options.batch:
+        found = recorded(options.events, options.warm_up, options.issues, options.batch)
+        return found, Costs(found["postgres"]["node_ms"] / 1e3, found["postgres"]["database_ms"] / 1e3)
     found = measured(options.events, options.warm_up, options.issues, options.rounds)
     return found, Costs(found["postgres"]["node_ms"] / 1e3, found["postgres"]["database_ms"] / 1e3)
 
