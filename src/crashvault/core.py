@@ -94,20 +94,27 @@ def open_vault(home: str | None = None, *, create: bool = True, read_only: bool 
 
 def database_url(home: str) -> str:
     """The address of the database that holds the vault; empty where a file does. Raises InvalidError."""
-    given = os.environ.get(DATABASE_VARIABLE)
+    return _address(home, DATABASE_VARIABLE, "database.url")
+
+
+def _address(home: str, variable: str, key: str) -> str:
+    given = os.environ.get(variable)
     if given is None and not os.path.exists(config_path(home)):
         return ""
-    value = load_config(home).get("database.url", "") if given is None else given
-    return str(typed_value("database.url", value)) if value else ""
+    try:
+        value = load_config(home).get(key, "") if given is None else given
+    except InvalidError:
+        if key in config_text(home):  # whoever meant a database must not fill a file instead
+            raise
+        return ""  # a broken file that names none keeps nobody from the vault
+    return str(typed_value(key, value)) if value else ""
 
 
 def replica_url(home: str) -> str:
     """The address of the copy that answers queries; empty where there is none. Raises InvalidError."""
     if not database_url(home):
         return ""
-    given = os.environ.get(REPLICA_VARIABLE)
-    value = load_config(home).get("database.replica_url", "") if given is None else given
-    return str(typed_value("database.replica_url", value)) if value else ""
+    return _address(home, REPLICA_VARIABLE, "database.replica_url")
 
 
 def open_replica(home: str | None = None) -> Store:
