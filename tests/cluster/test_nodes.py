@@ -51,6 +51,7 @@ def ids(events: list[dict[str, object]]) -> Counter[str]:
     return Counter(str(event["event_id"]).replace("-", "") for event in events)
 
 
+@pytest.mark.timeout(240 * ROUNDS)
 def test_nodes_are_killed_under_load(
     primary: clusters.Database, node: Start, receiver: Receiver, tmp_path: Path
 ) -> None:
