@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import pytest
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 90.0  # seconds
 _FAST = ("fsync = off", "full_page_writes = off", "autovacuum = off", "max_wal_senders = 5", "wal_keep_size = 256",
          "shared_buffers = '32MB'", "max_connections = 200")  # fmt: skip
 

@@ -19,7 +19,7 @@ import clusters  # noqa: E402
 from crashvault.config import DATABASE_VARIABLE  # noqa: E402
 from crashvault.storage.store import Store, open_postgres  # noqa: E402
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 90.0  # seconds
 
 
 @pytest.fixture(scope="module")
