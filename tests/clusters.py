@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from databases import quick_folder
 
 PATIENCE = 90.0  # seconds
 _FAST = ("fsync = off", "full_page_writes = off", "autovacuum = off", "max_wal_senders = 5", "wal_keep_size = 256",
@@ -171,7 +172,7 @@ def url_of(*servers: Database, database: str = "postgres", **more: str) -> str:
 @contextmanager
 def running(name: str = "primary") -> Iterator[Database]:
     """A server that ends with the block, and its standbys with it."""
-    folder = Path(tempfile.mkdtemp(prefix="cv-db-"))
+    folder = quick_folder()
     made: list[Database] = []
     user = _binaries()[1]
     if user:
