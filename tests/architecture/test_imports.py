@@ -43,7 +43,7 @@ HEAVY = ("rich", "msgspec", "urllib", "urllib3", "pluggy", "logging", "httpx", "
 # Who speaks to one engine alone; what the repositories write is for both.
 SQLITE_ONLY = ("sqlite.py", "backup.py", "sql_console.py", "health.py", "migrations/__init__.py", "spool.py")
 POSTGRES_ONLY = ("postgres.py", "sql_postgres.py", "health_postgres.py", "stored_blobs.py", "statements.py", "urls.py",
-                 "migrations/on_postgres.py", "retention_postgres.py", "standby.py")  # fmt: skip
+                 "migrations/on_postgres.py", "standby.py")  # fmt: skip
 _SQLITE_SQL = re.compile(
     r"\b(PRAGMA|MATCH \?|json_each|json_extract|sqlite_master|sqlite_sequence|strftime|julianday|last_insert_rowid|printf"
     r"|instr\(|INSERT OR|REPLACE INTO|GLOB|total_changes|(?:max|min)\([^()]*, [^()]*\) ?(?:FROM|WHERE|\+))"
