@@ -6,7 +6,6 @@ told; all processes of the node share it, and one of them at a time drains it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,6 +13,11 @@ from typing import NamedTuple
 from ..clock import SECOND
 from ..errors import StoreError
 from .sqlite import SQLite
+
+try:
+    import fcntl
+except ImportError:  # Windows has no server, which alone drains; others only look whether something waits
+    fcntl = None  # type: ignore[assignment]
 
 FOLDER = "spool"
 FILE_NAME = "spool.db"
