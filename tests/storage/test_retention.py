@@ -303,7 +303,7 @@ def test_policies_limited_to_a_part(store: Store) -> None:
     assert_well(store)
 
 
-@pytest.mark.vault_file
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # a database keeps what it has of the disk
 def test_a_vault_that_is_too_large_gets_smaller(store: Store) -> None:
     random = Random(3)
     for number in range(40):
